@@ -1,0 +1,1 @@
+//! Ring vectors, bit packing, the scalar field and Shamir sharing.

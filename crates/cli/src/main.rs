@@ -1,0 +1,2 @@
+//! The one command, `tacita`.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A participant: clock, sockets, disk and training around the protocol.

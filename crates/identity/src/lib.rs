@@ -1,0 +1,1 @@
+//! Invitations, certificate requests, profiles, chain checks and revocation, without I/O.

@@ -1,0 +1,1 @@
+//! Models, data sets, local training and evaluation on burn.

@@ -1,0 +1,1 @@
+//! Append-only signed log in the C2SP formats.

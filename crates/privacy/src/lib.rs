@@ -1,0 +1,1 @@
+//! Clip, rotate, round, noise, decode; accountants and budgets.

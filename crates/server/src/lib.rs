@@ -1,0 +1,1 @@
+//! The aggregation service: clock, sockets and disk around the protocol.

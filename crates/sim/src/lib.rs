@@ -1,0 +1,1 @@
+//! A deterministic world for tests: honest and dishonest actors, checkers.
