@@ -47,11 +47,8 @@ pub fn split(
 }
 
 fn evaluate(coefficients: &[Limbs], x: u16) -> Scalar {
-    let bits = u16::BITS - x.leading_zeros();
     let mut value = Wide::zero();
-    for coefficient in coefficients {
-        value.mul_add(u64::from(x), bits, coefficient);
-    }
+    value.horner(x, coefficients);
     value.to_scalar()
 }
 
@@ -127,11 +124,11 @@ fn product(factors: impl Iterator<Item = u16>) -> Scalar {
         word *= u64::from(factor);
         taken += 1;
         if taken == 4 {
-            product.mul_add(word, u64::BITS, &[0; 4]);
+            product.mul(word, u64::BITS);
             (word, taken) = (1, 0);
         }
     }
-    product.mul_add(word, u64::BITS, &[0; 4]);
+    product.mul(word, u64::BITS);
     product.to_scalar()
 }
 

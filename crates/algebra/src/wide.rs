@@ -1,6 +1,6 @@
 //! A 512-bit accumulator that postpones reduction mod l while its headroom lasts.
 //!
-//! A full product mod l costs about 140 ns; multiplying by an integer of a few bits and adding costs eight word
+//! A full product mod l costs about 140 ns; multiplying by an integer of a few bits and adding costs a few word
 //! products. How much headroom is left depends on public sizes alone (bit lengths of abscissae, number of terms), never
 //! on a secret, and every step touches all eight words.
 
@@ -46,25 +46,45 @@ impl Wide {
         one
     }
 
-    /// `self = self * factor + addend` mod l, for `factor` < 2^`factor_bits` and a reduced addend.
-    #[inline]
-    pub(crate) fn mul_add(&mut self, factor: u64, factor_bits: u32, addend: &Limbs) {
-        if self.bits + factor_bits > 512 {
-            self.reduce();
-        }
-        // self <= 2^bits - 1 and factor <= 2^factor_bits - 1, so the product leaves room for 2^bits > addend.
-        self.bits += factor_bits;
+    /// `self = self * factor` mod l, for `factor` < 2^`factor_bits`.
+    pub(crate) fn mul(&mut self, factor: u64, factor_bits: u32) {
+        self.make_room(factor_bits);
         let mut carry = 0u128;
-        for (i, limb) in self.limbs.iter_mut().enumerate() {
-            let add = if i < 4 { addend[i] } else { 0 };
-            // (2^64-1)^2 + 2 (2^64-1) = 2^128 - 1: no overflow.
+        for limb in &mut self.limbs {
+            // (2^64-1)^2 + 2^64-1 < 2^128: no overflow.
             carry = u128::from(*limb)
                 .wrapping_mul(u128::from(factor))
-                .wrapping_add(u128::from(add))
                 .wrapping_add(carry);
             *limb = carry as u64;
             carry >>= 64;
         }
+    }
+
+    /// Horner's rule: for each coefficient in turn, `self = self * x + coefficient` mod l, for reduced coefficients.
+    pub(crate) fn horner(&mut self, x: u16, coefficients: &[Limbs]) {
+        let growth = (u16::BITS - x.leading_zeros()).max(1);
+        let mut rest = coefficients;
+        while !rest.is_empty() {
+            if self.bits + growth > 512 {
+                self.reduce();
+            }
+            let room = ((512 - self.bits) / growth) as usize;
+            let (block, after) = rest.split_at(room.min(rest.len()));
+            // The value is at most 2^bits - 1 with bits >= 253, x at most 2^growth - 1 and a coefficient below 2^253:
+            // each step stays below 2^(bits + growth).
+            horner_block(&mut self.limbs, u64::from(x), block);
+            self.bits += growth * block.len() as u32;
+            rest = after;
+        }
+    }
+
+    /// Accounts for `growth` more bits, reducing first if they would not fit.
+    #[inline(always)]
+    fn make_room(&mut self, growth: u32) {
+        if self.bits + growth > 512 {
+            self.reduce();
+        }
+        self.bits += growth;
     }
 
     /// The sum of products of reduced pairs, mod l.
@@ -114,6 +134,27 @@ impl Wide {
     }
 }
 
+/// The steps of Horner's rule without any reduction; the caller has seen to the headroom.
+#[inline(never)]
+fn horner_block(limbs: &mut [u64; 8], x: u64, coefficients: &[Limbs]) {
+    // A local array, so that the words stay in registers across steps.
+    let mut value = *limbs;
+    for coefficient in coefficients {
+        let mut carry = 0u128;
+        for (i, limb) in value.iter_mut().enumerate() {
+            let add = if i < 4 { coefficient[i] } else { 0 };
+            // (2^64-1)^2 + 2 (2^64-1) = 2^128 - 1: no overflow.
+            carry = u128::from(*limb)
+                .wrapping_mul(u128::from(x))
+                .wrapping_add(u128::from(add))
+                .wrapping_add(carry);
+            *limb = carry as u64;
+            carry >>= 64;
+        }
+    }
+    *limbs = value;
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Limbs, Wide, limbs};
@@ -126,15 +167,27 @@ mod tests {
     }
 
     #[test]
-    fn mul_add_agrees_at_the_edge_of_the_headroom() {
+    fn horner_agrees_at_the_edge_of_the_headroom() {
         let (scalar, words) = largest();
-        for factor in [1u64, 2, 3, 255, 256, 65_535, u64::from(u32::MAX), u64::MAX] {
-            let bits = 64 - factor.leading_zeros();
-            let mut lazy = Wide::zero();
+        for x in [1u16, 2, 3, 100, 255, 256, 4_095, 65_535] {
             let mut plain = Scalar::ZERO;
+            for steps in 1..300 {
+                plain = plain * Scalar::from(x) + scalar;
+                let mut lazy = Wide::zero();
+                lazy.horner(x, &vec![words; steps]);
+                assert_eq!(lazy.to_scalar(), plain, "x {x}, {steps} steps");
+            }
+        }
+    }
+
+    #[test]
+    fn mul_agrees_at_the_edge_of_the_headroom() {
+        for factor in [1u64, 2, 65_535, u64::from(u32::MAX), u64::MAX] {
+            let mut lazy = Wide::one();
+            let mut plain = Scalar::ONE;
             for step in 0..1_000 {
-                lazy.mul_add(factor, bits, &words);
-                plain = plain * Scalar::from(factor) + scalar;
+                lazy.mul(factor, 64 - factor.leading_zeros());
+                plain *= Scalar::from(factor);
                 assert_eq!(lazy.to_scalar(), plain, "factor {factor}, step {step}");
             }
         }
