@@ -1,0 +1,277 @@
+//! Ranges and forms of the fields of one entry, by itself. What entries say about each other is
+//! [`crate::rules`]'s.
+
+use super::{
+    Charge, Entry, EntryError, MAX_INTEGER, Manifest, Mechanism, Outcome, Release, bitmap_len, count_bits,
+    statement_digest,
+};
+use crate::hexes;
+use crate::tree::Hash;
+
+/// Longest task name.
+pub const MAX_TASK: usize = 64;
+/// Longest reason of a release.
+pub const MAX_REASON: usize = 200;
+/// Longest decimal.
+pub const MAX_DECIMAL: usize = 64;
+/// Largest cohort; share abscissae are 16-bit.
+pub const MAX_COHORT: u64 = 65_535;
+/// Digits of 2^128 - 1.
+const MAX_VARIANCE: usize = 39;
+
+/// Turns any text into a permitted reason: every character that is not printable ASCII, and the two that JSON
+/// escapes, become `?`; the rest beyond [`MAX_REASON`] is cut; an empty text becomes `?`.
+pub fn printable_reason(text: &str) -> String {
+    let reason: String = text
+        .chars()
+        .take(MAX_REASON)
+        .map(|c| if is_plain(c) { c } else { '?' })
+        .collect();
+    if reason.is_empty() { "?".to_owned() } else { reason }
+}
+
+pub(super) fn check(entry: &Entry) -> Result<(), EntryError> {
+    match entry {
+        Entry::Manifest(entry) => manifest(entry),
+        Entry::Charge(entry) => charge(entry),
+        Entry::Outcome(entry) => outcome(entry),
+        Entry::Release(entry) => release(entry),
+    }
+}
+
+fn manifest(entry: &Manifest) -> Result<(), EntryError> {
+    text("task", &entry.task, MAX_TASK)?;
+    digest("round_id", &entry.round_id)?;
+    digest("manifest_digest", &entry.manifest_digest)?;
+    digest("model_digest", &entry.model_digest)?;
+    integers(&[
+        ("round", entry.round),
+        ("time", entry.time),
+        ("dimension", entry.dimension),
+        ("padded", entry.padded),
+        ("grid", entry.grid),
+        ("planned_rounds", entry.planned_rounds),
+    ])?;
+    let require = |good: bool, field: &'static str, wrong: &'static str| {
+        if good {
+            Ok(())
+        } else {
+            Err(EntryError::Field { field, wrong })
+        }
+    };
+    let (n, c, m) = (entry.cohort, entry.colluders, entry.minimum_survivors);
+    require((1..=MAX_COHORT).contains(&n), "cohort", "must be 1 to 65535")?;
+    require(
+        (1..=n).contains(&m),
+        "minimum_survivors",
+        "must be 1 to the cohort",
+    )?;
+    require(c < m, "colluders", "must be below the minimum of survivors")?;
+    require(entry.neighbours < n, "neighbours", "must be below the cohort")?;
+    let holders = entry.neighbours.saturating_add(1);
+    require(
+        (1..=holders.min(m)).contains(&entry.threshold),
+        "threshold",
+        "must be 1 to min(k + 1, m)",
+    )?;
+    require(
+        (1..=m).contains(&entry.quorum),
+        "quorum",
+        "must be 1 to the minimum of survivors",
+    )?;
+    require((8..=62).contains(&entry.bits), "bits", "must be 8 to 62")?;
+    require(entry.dimension >= 1, "dimension", "must be at least 1")?;
+    require(
+        entry.padded >= entry.dimension,
+        "padded",
+        "must be at least the dimension",
+    )?;
+    require(entry.grid >= 1, "grid", "must be at least 1")?;
+    require(entry.planned_rounds >= 1, "planned_rounds", "must be at least 1")?;
+    decimal("clip", &entry.clip, Sign::Positive)?;
+    let variance = &entry.share_variance_q16;
+    let whole = is_integer(variance) && variance.len() <= MAX_VARIANCE;
+    require(
+        whole,
+        "share_variance_q16",
+        "must be a plain integer of at most 39 digits",
+    )?;
+    let silent = entry.mechanism == Mechanism::None;
+    require(
+        silent == (variance == "0"),
+        "share_variance_q16",
+        "must be 0 exactly without a mechanism",
+    )?;
+    optional("budget_epsilon", entry.budget_epsilon.as_deref(), Sign::Positive)?;
+    optional("budget_delta", entry.budget_delta.as_deref(), Sign::NotNegative)?;
+    let together = entry.budget_epsilon.is_some() == entry.budget_delta.is_some();
+    require(
+        together,
+        "budget_delta",
+        "must be null exactly when budget_epsilon is",
+    )
+}
+
+fn charge(entry: &Charge) -> Result<(), EntryError> {
+    text("task", &entry.task, MAX_TASK)?;
+    digest("round_id", &entry.round_id)?;
+    let manifest_digest = digest("manifest_digest", &entry.manifest_digest)?;
+    let roster_root = digest("roster_root", &entry.roster_root)?;
+    let sharers_digest = digest("sharers_digest", &entry.sharers_digest)?;
+    let statement = digest("statement", &entry.statement)?;
+    integers(&[("round", entry.round), ("time", entry.time)])?;
+    let wrong = |field, wrong| Err(EntryError::Field { field, wrong });
+    if !(1..=MAX_COHORT).contains(&entry.roster_size) {
+        return wrong("roster_size", "must be 1 to 65535");
+    }
+    let Some(survivors) = hexes::bytes(&entry.survivors) else {
+        return wrong("survivors", "must be lower-case hex");
+    };
+    if survivors.len() != bitmap_len(entry.roster_size) {
+        return wrong("survivors", "must have one bit per roster entry, in whole bytes");
+    }
+    let spare = survivors
+        .len()
+        .saturating_mul(8)
+        .saturating_sub(entry.roster_size as usize);
+    // At most 7 spare bits, at the top of the last byte.
+    if survivors
+        .last()
+        .is_some_and(|&last| spare > 0 && last >> 8usize.saturating_sub(spare) != 0)
+    {
+        return wrong("survivors", "must have zero spare bits");
+    }
+    if count_bits(&survivors) != entry.survivor_count {
+        return wrong("survivor_count", "must be the number of ones in survivors");
+    }
+    let expected = statement_digest(
+        &manifest_digest,
+        &roster_root,
+        &sharers_digest,
+        entry.roster_size,
+        &survivors,
+    );
+    if statement != expected {
+        return wrong("statement", "is not the digest of the fields that it covers");
+    }
+    Ok(())
+}
+
+fn outcome(entry: &Outcome) -> Result<(), EntryError> {
+    digest("round_id", &entry.round_id)?;
+    digest("sum_digest", &entry.sum_digest)?;
+    digest("model_digest", &entry.model_digest)?;
+    integers(&[
+        ("round", entry.round),
+        ("time", entry.time),
+        ("survivor_count", entry.survivor_count),
+        ("responders", entry.responders),
+    ])?;
+    if entry.responders > entry.survivor_count {
+        return Err(EntryError::Field {
+            field: "responders",
+            wrong: "must be at most survivor_count",
+        });
+    }
+    optional("accuracy", entry.accuracy.as_deref(), Sign::Any)?;
+    optional("loss", entry.loss.as_deref(), Sign::Any)?;
+    optional(
+        "epsilon_server",
+        entry.epsilon_server.as_deref(),
+        Sign::NotNegative,
+    )?;
+    optional(
+        "epsilon_public",
+        entry.epsilon_public.as_deref(),
+        Sign::NotNegative,
+    )
+}
+
+fn release(entry: &Release) -> Result<(), EntryError> {
+    digest("round_id", &entry.round_id)?;
+    integers(&[("round", entry.round), ("time", entry.time)])?;
+    text("reason", &entry.reason, MAX_REASON)
+}
+
+fn integers(fields: &[(&'static str, u64)]) -> Result<(), EntryError> {
+    match fields.iter().find(|(_, value)| *value > MAX_INTEGER) {
+        Some(&(field, _)) => Err(EntryError::Field {
+            field,
+            wrong: "must be below 2^53",
+        }),
+        None => Ok(()),
+    }
+}
+
+fn digest(field: &'static str, value: &str) -> Result<Hash, EntryError> {
+    hexes::digest(value).ok_or(EntryError::Field {
+        field,
+        wrong: "must be 64 lower-case hex digits",
+    })
+}
+
+fn text(field: &'static str, value: &str, limit: usize) -> Result<(), EntryError> {
+    if value.is_empty() || value.len() > limit {
+        return Err(EntryError::Field {
+            field,
+            wrong: "is empty or too long",
+        });
+    }
+    if !value.chars().all(is_plain) {
+        return Err(EntryError::Field {
+            field,
+            wrong: "must be printable ASCII without \" and \\",
+        });
+    }
+    Ok(())
+}
+
+fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~') && c != '"' && c != '\\'
+}
+
+/// Which numbers a decimal field takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Any,
+    NotNegative,
+    Positive,
+}
+
+fn optional(field: &'static str, value: Option<&str>, sign: Sign) -> Result<(), EntryError> {
+    value.map_or(Ok(()), |value| decimal(field, value, sign))
+}
+
+/// `-?(0|[1-9][0-9]*)(\.[0-9]+)?`, at most [`MAX_DECIMAL`] characters, no negative zero.
+fn decimal(field: &'static str, value: &str, sign: Sign) -> Result<(), EntryError> {
+    let wrong = |wrong| Err(EntryError::Field { field, wrong });
+    if value.len() > MAX_DECIMAL {
+        return wrong("has more than 64 characters");
+    }
+    let (negative, plain) = match value.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, value),
+    };
+    let (whole, fraction) = match plain.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (plain, None),
+    };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_integer(whole) || fraction.is_some_and(|fraction| !digits(fraction)) {
+        return wrong("must be a plain decimal such as 0.25");
+    }
+    let zero = plain.bytes().all(|byte| byte == b'0' || byte == b'.');
+    if negative && (zero || sign != Sign::Any) {
+        return wrong("must not be negative, nor a negative zero");
+    }
+    if zero && sign == Sign::Positive {
+        return wrong("must be positive");
+    }
+    Ok(())
+}
+
+/// Digits without a leading zero, or `0`.
+fn is_integer(text: &str) -> bool {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits && (text == "0" || !text.starts_with('0'))
+}
