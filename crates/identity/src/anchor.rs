@@ -243,9 +243,6 @@ impl TrustAnchor {
         if cert.tbs_certificate.issuer.as_raw() == cert.tbs_certificate.subject.as_raw() {
             return Err(CertificateError::SelfSigned);
         }
-        if now < self.not_before || now > self.not_after {
-            return Err(CertificateError::AuthorityExpired);
-        }
         let document = CertificateDer::from(der);
         let leaf = EndEntityCert::try_from(&document).map_err(|_| CertificateError::Malformed)?;
         let time = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now));
@@ -263,7 +260,12 @@ impl TrustAnchor {
             ),
             None => leaf.verify_for_usage(&algorithms, anchors, &[], time, AnyUsage, None, None),
         };
-        outcome.map(|_| ()).map_err(|error| refusal(&error, now))
+        outcome.map_err(|error| refusal(&error, now))?;
+        // webpki does not look at the anchor's own validity.
+        if now < self.not_before || now > self.not_after {
+            return Err(CertificateError::AuthorityExpired);
+        }
+        Ok(())
     }
 }
 

@@ -90,9 +90,9 @@ pub enum RefusalCode {
     /// Renewal before half life.
     #[error("it is too early to renew")]
     TooEarly = 9,
-    /// The name has too many certificates that are still valid.
-    #[error("the name holds too many valid certificates")]
-    TooMany = 10,
+    /// The certificate was renewed before, with another key.
+    #[error("the certificate was renewed before; if that was not you, tell the operator at once")]
+    AlreadyRenewed = 10,
     /// Too many wrong attempts from this address.
     #[error("too many failed attempts from this address; wait")]
     LockedOut = 11,
@@ -112,7 +112,7 @@ impl RefusalCode {
         Self::CertificateRequired,
         Self::Revoked,
         Self::TooEarly,
-        Self::TooMany,
+        Self::AlreadyRenewed,
         Self::LockedOut,
         Self::Unavailable,
     ];

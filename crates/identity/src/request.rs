@@ -11,7 +11,7 @@ use x509_parser::x509::{AlgorithmIdentifier, X509Version};
 
 use crate::key::{KeyError, PrivateKey};
 
-/// Largest request looked at. An honest one has 157 bytes.
+/// Largest request looked at. An honest one has 129.
 pub const MAX_REQUEST_BYTES: usize = 1_024;
 
 /// A request whose signature proves that the sender holds the key.
@@ -126,7 +126,7 @@ pub(crate) fn public_key(bytes: &[u8]) -> Option<VerifyingKey> {
 
 /// The one encoding of a request with this key and signature.
 fn canonical(key: &VerifyingKey, signature: &Signature) -> Vec<u8> {
-    const HEAD: [u8; 10] = [0x30, 0x81, 0x94, 0x30, 0x48, 0x02, 0x01, 0x00, 0x30, 0x00];
+    const HEAD: [u8; 9] = [0x30, 0x7f, 0x30, 0x33, 0x02, 0x01, 0x00, 0x30, 0x00];
     const KEY: [u8; 12] = [
         0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
     ];
