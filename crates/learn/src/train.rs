@@ -1,0 +1,238 @@
+//! Local training: from the global model to a client's delta.
+
+use burn::optim::{Optimizer, Sgd, SgdConfig};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::Dataset;
+use crate::model::{GlobalModel, ModelError, ModelSpec};
+use crate::network::{self, ReadError};
+use crate::shuffle::{generator, permutation};
+
+/// Most local epochs.
+pub const MAX_EPOCHS: u32 = 1_000;
+
+/// How a delta comes about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// Local epochs of SGD; the delta is local - global (McMahan et al. 2017, algorithm 1).
+    #[default]
+    FedAvg,
+    /// One step on the gradient of all local examples; epochs and batch size do not count.
+    FedSgd,
+}
+
+/// Settings of local training, the same for all clients of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// How the delta comes about.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// Passes over the local examples, 1 to [`MAX_EPOCHS`].
+    pub epochs: u32,
+    /// Examples a step; 0 takes all of them at once.
+    pub batch: u32,
+    /// Step size, finite and positive; steps use the mean gradient of their batch.
+    pub learning_rate: f32,
+    /// Largest Euclidean norm of a batch's mean gradient over all parameters; longer ones are shortened to it.
+    #[serde(default)]
+    pub gradient_clip: Option<f32>,
+}
+
+impl TrainConfig {
+    /// # Errors
+    /// [`TrainError::Config`] names the setting that is out of range.
+    pub fn check(&self) -> Result<(), TrainError> {
+        let positive = |value: f32| value.is_finite() && value > 0.0;
+        if !(1..=MAX_EPOCHS).contains(&self.epochs) {
+            Err(TrainError::Config("epochs"))
+        } else if !positive(self.learning_rate) {
+            Err(TrainError::Config("learning rate"))
+        } else if self.gradient_clip.is_some_and(|clip| !positive(clip)) {
+            Err(TrainError::Config("gradient clip"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Why training failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrainError {
+    /// A setting is out of range.
+    #[error("the training setting \"{0}\" is out of range")]
+    Config(&'static str),
+    /// The data has other columns or labels than the model.
+    #[error("the model {0} does not fit the data")]
+    Data(ModelSpec),
+    /// The global model is not the one the trainer was made for.
+    #[error("the global model is {found}, the trainer was made for {expected}")]
+    Model {
+        /// The trainer's.
+        expected: ModelSpec,
+        /// The one handed over.
+        found: ModelSpec,
+    },
+    /// The parameters grew out of all bounds: a smaller learning rate or a gradient clip is needed.
+    #[error("training diverged: parameters are no longer finite")]
+    Diverged,
+    /// burn failed.
+    #[error(transparent)]
+    Backend(#[from] ReadError),
+    /// The privacy pipeline refused the delta.
+    #[error(transparent)]
+    Update(#[from] tacita_privacy::UpdateError),
+    /// A global model could not be built.
+    #[error(transparent)]
+    Step(#[from] ModelError),
+}
+
+/// A client's examples as tensors, made once and used in every round, from any thread.
+pub struct Trainer {
+    spec: ModelSpec,
+    rows: usize,
+    device: Device,
+    inputs: Tensor<2>,
+    targets: Tensor<2>,
+    sgd: Sgd,
+}
+
+impl core::fmt::Debug for Trainer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Trainer({}, {} examples)", self.spec, self.rows)
+    }
+}
+
+impl Trainer {
+    /// # Errors
+    /// [`TrainError::Data`] if columns or labels do not fit the model; [`TrainError::Step`] for a model out of range.
+    pub fn new(spec: ModelSpec, data: &Dataset) -> Result<Self, TrainError> {
+        let spec = spec.validated()?;
+        if data.columns() != spec.inputs() || data.task() != spec.task() {
+            return Err(TrainError::Data(spec));
+        }
+        let device = network::device();
+        Ok(Self {
+            spec,
+            rows: data.rows(),
+            inputs: network::inputs(data, &device),
+            targets: network::targets(data, &device),
+            device,
+            sgd: SgdConfig::new().build(),
+        })
+    }
+
+    /// The model this trainer trains.
+    pub fn spec(&self) -> ModelSpec {
+        self.spec
+    }
+
+    /// Number of examples.
+    pub fn examples(&self) -> usize {
+        self.rows
+    }
+
+    /// local - global after training. `seed` orders the batches; same arguments, same bits on one machine.
+    ///
+    /// Not public: outside this crate a delta exists as a `LocalUpdate` alone.
+    pub(crate) fn delta(
+        &self,
+        global: &GlobalModel,
+        config: &TrainConfig,
+        seed: u64,
+    ) -> Result<Vec<f32>, TrainError> {
+        config.check()?;
+        if global.spec() != self.spec {
+            return Err(TrainError::Model {
+                expected: self.spec,
+                found: global.spec(),
+            });
+        }
+        let mut parameters = network::parameters(self.spec, global.values(), &self.device);
+        let (epochs, batch) = match config.algorithm {
+            Algorithm::FedSgd => (1, self.rows),
+            Algorithm::FedAvg if config.batch == 0 => (config.epochs, self.rows),
+            Algorithm::FedAvg => (config.epochs, self.rows.min(config.batch as usize)),
+        };
+        let mut rng = generator("tacita/batches", seed);
+        for _ in 0..epochs {
+            if batch == self.rows {
+                let (inputs, targets) = (self.inputs.clone(), self.targets.clone());
+                parameters = self.step(parameters, inputs, targets, self.rows, config)?;
+                continue;
+            }
+            for rows in permutation(self.rows, &mut rng).chunks(batch) {
+                // A row index fits: a data set has at most 2^26 values.
+                let indices: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+                let indices =
+                    Tensor::<1, Int>::from_data(TensorData::new(indices, [rows.len()]), &self.device);
+                let inputs = self.inputs.clone().select(0, indices.clone());
+                let targets = self.targets.clone().select(0, indices);
+                parameters = self.step(parameters, inputs, targets, rows.len(), config)?;
+            }
+        }
+        let local = network::values(parameters)?;
+        let delta: Vec<f32> = local
+            .iter()
+            .zip(global.values())
+            .map(|(local, global)| local - global)
+            .collect();
+        if delta.iter().all(|value| value.is_finite()) {
+            Ok(delta)
+        } else {
+            Err(TrainError::Diverged)
+        }
+    }
+
+    /// One SGD step on one batch.
+    fn step(
+        &self,
+        parameters: Vec<Tensor<2>>,
+        inputs: Tensor<2>,
+        targets: Tensor<2>,
+        rows: usize,
+        config: &TrainConfig,
+    ) -> Result<Vec<Tensor<2>>, TrainError> {
+        let leaves: Vec<Tensor<2>> = parameters
+            .into_iter()
+            .map(|tensor| tensor.autodiff().require_grad())
+            .collect();
+        let loss = network::summed_loss(self.spec, network::outputs(&leaves, inputs), targets);
+        let mut gradients = loss.backward();
+        let gradients = leaves
+            .iter()
+            .map(|leaf| leaf.grad_remove(&mut gradients))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| ReadError("a parameter has no gradient".to_owned()))?;
+        // The loss is a sum; its mean is taken here, in the step size, which saves tensor operations.
+        let mut scale = 1.0 / rows as f64;
+        if let Some(clip) = config.gradient_clip {
+            let norm = norm(&gradients)? * scale;
+            if norm > f64::from(clip) {
+                scale *= f64::from(clip) / norm;
+            }
+        }
+        let rate = f64::from(config.learning_rate) * scale;
+        let stepped = leaves.into_iter().zip(gradients);
+        Ok(stepped
+            .map(|(leaf, gradient)| self.sgd.step(rate, leaf.inner(), gradient, None).0)
+            .collect())
+    }
+}
+
+/// Euclidean norm over all tensors, summed in double precision.
+fn norm(tensors: &[Tensor<2>]) -> Result<f64, TrainError> {
+    let mut sum = 0.0;
+    for tensor in tensors {
+        sum += network::read(tensor.clone())?
+            .iter()
+            .map(|&value| f64::from(value).powi(2))
+            .sum::<f64>();
+    }
+    Ok(sum.sqrt())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! Where a delta enters the privacy pipeline: the only use of `tacita-privacy` in this crate.
+
+use tacita_privacy::{ExampleWeighting, LocalUpdate};
+
+use crate::model::GlobalModel;
+use crate::train::{TrainConfig, TrainError, Trainer};
+
+impl Trainer {
+    /// Trains from `global` and gives local - global, for the mean over clients that count alike.
+    ///
+    /// `seed` orders the batches; the client draws it anew for every round. CPU-bound: call it on a worker thread; any number of
+    /// threads may train at once.
+    ///
+    /// # Errors
+    /// [`TrainError`]; a delta that is not finite is [`TrainError::Diverged`].
+    pub fn train(
+        &self,
+        global: &GlobalModel,
+        config: &TrainConfig,
+        seed: u64,
+    ) -> Result<LocalUpdate, TrainError> {
+        Ok(LocalUpdate::new(self.delta(global, config, seed)?)?)
+    }
+
+    /// As [`Trainer::train`], for a mean in which this client counts by its number of examples, sent as one more masked and noised coordinate.
+    ///
+    /// # Errors
+    /// As [`Trainer::train`].
+    pub fn train_weighted(
+        &self,
+        global: &GlobalModel,
+        config: &TrainConfig,
+        weighting: &ExampleWeighting,
+        seed: u64,
+    ) -> Result<LocalUpdate, TrainError> {
+        let delta = self.delta(global, config, seed)?;
+        Ok(LocalUpdate::weighted(delta, self.examples() as u64, weighting)?)
+    }
+}
