@@ -1,1 +1,46 @@
 //! Clip, rotate, round, noise, decode; accountants and budgets.
+//!
+//! A vector of floats enters as [`LocalUpdate`] and leaves as [`NoisedUpdate`], integers mod 2^b that already carry this
+//! client's share of the noise. Each step consumes the one before, so none can be skipped or repeated:
+//!
+//! ```text
+//! LocalUpdate --clip--> ClippedUpdate --encode(&Headroom)--> EncodedUpdate --noise(&mut BudgetTicket)--> NoisedUpdate
+//! sum of many NoisedUpdates (unmasked by the protocol) --> DecodedMean
+//! ```
+//!
+//! Before a round: [`Plan::calibrate`] turns a privacy target into noise, grid and ring bits, [`Headroom::prove`] shows
+//! that the sum cannot wrap, and [`BudgetFilter::reserve`] gives the ticket without which no noise is drawn.
+//! After it: [`RdpCurve`] says what the releases so far cost, always rounded up.
+//!
+//! Privacy rests on integers only: the norm of the rounded vector is checked exactly and the noise is drawn from integer
+//! tables. Floats appear before that check, after unmasking, and in accounting, where every error is pushed upwards.
+//! The normative text is `protocol-spec/04-privacy.md`.
+
+mod account;
+mod budget;
+mod calibrate;
+mod decimal;
+mod decode;
+mod encoding;
+mod headroom;
+mod keystream;
+mod noise;
+mod rotation;
+mod rounding;
+mod sampler;
+mod sensitivity;
+mod tail;
+mod update;
+mod weighting;
+
+pub use account::{AccountError, Adversary, ORDERS, RdpCurve, Release, SkellamRelease, delta_total};
+pub use budget::{Budget, BudgetFilter, BudgetMisuse, BudgetRefusal, BudgetState, BudgetTicket};
+pub use calibrate::{Plan, PlanError, PlanRequest};
+pub use decimal::{Decimal, DecimalError};
+pub use decode::{DecodeError, DecodedMean};
+pub use encoding::{Encoding, EncodingError};
+pub use headroom::{Headroom, HeadroomError};
+pub use noise::{Mechanism, NoiseError, NoiseShare};
+pub use sensitivity::IntegerSensitivity;
+pub use update::{ClippedUpdate, EncodeError, EncodedUpdate, LocalUpdate, NoisedUpdate, UpdateError};
+pub use weighting::ExampleWeighting;

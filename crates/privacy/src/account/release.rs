@@ -1,0 +1,143 @@
+//! The releases that are accounted for, as the integers a manifest holds.
+
+use serde::{Deserialize, Serialize};
+
+use super::rdp::RdpCurve;
+use crate::decimal::Decimal;
+use crate::encoding::Encoding;
+use crate::noise::NoiseShare;
+use crate::sensitivity::IntegerSensitivity;
+
+/// Whose view a guarantee is about; decides which shares of the noise count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adversary {
+    /// The server together with this many clients, whose shares it knows.
+    Server {
+        /// c.
+        colluders: u32,
+    },
+    /// Anyone else: sees what is published, and may be one participant, who knows its own share.
+    Public,
+}
+
+impl Adversary {
+    /// Shares of noise unknown to the adversary among those of `survivors` contributors; `None` if there is none.
+    pub fn honest_shares(self, survivors: u32) -> Option<u32> {
+        let known = match self {
+            Self::Server { colluders } => colluders,
+            Self::Public => 1,
+        };
+        survivors.checked_sub(known).filter(|&honest| honest > 0)
+    }
+}
+
+/// One sum released with Skellam noise, under zero-out adjacency of one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SkellamRelease {
+    /// S, grid steps per clip norm.
+    pub grid: u32,
+    /// d, coordinates of the integer vector; a power of two.
+    pub padded: u32,
+    /// Variance of one client's share, in units of 2^-16 squared grid steps.
+    pub share_variance_q16: u64,
+    /// Shares of which the adversary knows nothing: |U2| - c for the server, |U2| - 1 for the public, with |U2| = m when
+    /// planning and charging.
+    pub honest_shares: u32,
+    /// Most shares in the sum (n x layers): each is a draw that is off the true law by at most 2^-100.
+    pub shares: u32,
+}
+
+impl SkellamRelease {
+    /// Total variance per coordinate that the adversary knows nothing of, in units of 2^-16.
+    pub fn honest_variance_q16(&self) -> u128 {
+        u128::from(self.share_variance_q16) * u128::from(self.honest_shares)
+    }
+
+    /// Its Renyi curve.
+    pub fn curve(&self) -> RdpCurve {
+        let sensitivity = IntegerSensitivity::after_rounding(self.grid, self.padded);
+        RdpCurve::skellam(sensitivity, self.honest_variance_q16())
+    }
+}
+
+/// One release of one round, the unit of charging.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Release {
+    /// A sum with Skellam noise.
+    Skellam(SkellamRelease),
+}
+
+impl Release {
+    /// What a round with these parameters releases: at most `clients` vectors, of which `honest_shares` carry noise unknown
+    /// to the adversary. `None` for a share without noise, which no budget can cover.
+    pub fn of_round(
+        encoding: &Encoding,
+        share: &NoiseShare,
+        honest_shares: u32,
+        clients: u32,
+    ) -> Option<Self> {
+        match share.mechanism() {
+            crate::Mechanism::None => None,
+            crate::Mechanism::Skellam => Some(Self::Skellam(SkellamRelease {
+                grid: encoding.grid(),
+                padded: encoding.padded(),
+                share_variance_q16: share.variance_q16(),
+                honest_shares,
+                shares: clients,
+            })),
+        }
+    }
+
+    /// Its Renyi curve.
+    pub fn curve(&self) -> RdpCurve {
+        match self {
+            Self::Skellam(release) => release.curve(),
+        }
+    }
+
+    /// Noise values drawn for it: coordinates x shares.
+    pub fn draws(&self) -> u128 {
+        match self {
+            Self::Skellam(release) => u128::from(release.padded) * u128::from(release.shares),
+        }
+    }
+
+    /// Whether it describes vectors of this encoding with this noise.
+    pub fn matches(&self, encoding: &Encoding, share: &NoiseShare) -> bool {
+        match self {
+            Self::Skellam(release) => {
+                share.mechanism() == crate::Mechanism::Skellam
+                    && release.share_variance_q16 == share.variance_q16()
+                    && release.grid == encoding.grid()
+                    && release.padded == encoding.padded()
+            }
+        }
+    }
+}
+
+/// (1 + e^epsilon) x 2^-100 x `draws`, rounded up: what drawing noise from tables instead of the true law adds to delta.
+///
+/// Replacing the law of either neighbour's output by one at total variation t changes delta by at most (1 + e^epsilon) t.
+pub(crate) fn sampler_delta(epsilon: f64, draws: u128) -> f64 {
+    (1.0 + epsilon.exp()) * 2f64.powi(-100) * draws as f64 * (1.0 + 1e-12)
+}
+
+/// delta + (1 + e^epsilon) x 2^-100 x coordinates x layers x survivors x rounds, rounded up: the delta of a guarantee whose
+/// (`epsilon`, `delta`) was computed for the true law of the noise.
+pub fn delta_total(
+    delta: Decimal,
+    epsilon: Decimal,
+    coordinates: u32,
+    layers: u32,
+    survivors: u32,
+    rounds: u32,
+) -> f64 {
+    let draws = u128::from(coordinates)
+        .saturating_mul(u128::from(layers))
+        .saturating_mul(u128::from(survivors))
+        .saturating_mul(u128::from(rounds));
+    (delta.to_f64().next_up() + sampler_delta(epsilon.to_f64(), draws)).next_up()
+}

@@ -1,0 +1,386 @@
+//! A privacy budget that refuses a round before it starts.
+//!
+//! A filter, not a meter: it holds for rounds whose parameters are chosen after seeing the results of earlier ones, because
+//! the Renyi order it watches is fixed by the budget alone before the first round (Feldman, Zrnic, "Individual Privacy
+//! Accounting via a Renyi Filter" 2021, Theorem 3.1). Taking the best of many orders at each step would not be covered.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::{ORDERS, RdpCurve, Release, delta_for_rdp, log_terms, sampler_delta};
+use crate::decimal::Decimal;
+use crate::encoding::Encoding;
+use crate::noise::{Mechanism, NoiseError, NoiseShare};
+
+/// Why a round is refused, or a budget not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BudgetRefusal {
+    /// Charging the round would exceed the budget.
+    #[error("the privacy budget of epsilon {epsilon} at delta {delta} does not cover another such round")]
+    Exhausted {
+        /// The budget's epsilon.
+        epsilon: Decimal,
+        /// The budget's delta.
+        delta: Decimal,
+    },
+    /// The sampler's distance from the true law would exceed its part of delta (1/1024).
+    #[error("the sampler's certified error would exceed its part of delta {delta}")]
+    SamplerError {
+        /// The budget's delta.
+        delta: Decimal,
+    },
+    /// Epsilon must be positive and at most [`Budget::MAX_EPSILON`], delta positive and at most 1/2.
+    #[error("a budget of epsilon {epsilon} at delta {delta} is outside the accepted range")]
+    Range {
+        /// The epsilon given.
+        epsilon: Decimal,
+        /// The delta given.
+        delta: Decimal,
+    },
+    /// Epsilon is so small for this delta that no order admits any release.
+    #[error("epsilon {epsilon} at delta {delta} admits no release at all")]
+    TooSmall {
+        /// The epsilon given.
+        epsilon: Decimal,
+        /// The delta given.
+        delta: Decimal,
+    },
+    /// Too many reservations are open; commit or release some.
+    #[error("more than {max} reservations are open", max = BudgetFilter::MAX_OPEN)]
+    TooManyOpen,
+}
+
+/// A call on a filter that cannot be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BudgetMisuse {
+    /// The ticket was not reserved here, or has been settled.
+    #[error("the ticket does not belong to an open reservation of this budget")]
+    UnknownTicket,
+    /// The ticket promises no privacy, there is nothing to settle.
+    #[error("the ticket stands for no charge")]
+    NoCharge,
+    /// A stored state that this code did not write.
+    #[error("the stored budget state is inconsistent")]
+    State,
+}
+
+/// An (epsilon, delta) never to be exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// Largest epsilon; positive.
+    pub epsilon: Decimal,
+    /// Delta it holds at, the sampler's part included; positive.
+    pub delta: Decimal,
+}
+
+impl Budget {
+    /// Largest epsilon accepted; far beyond any that promises something.
+    pub const MAX_EPSILON: u32 = 100;
+
+    /// The index in [`ORDERS`] of the order a filter watches, and the largest Renyi sum there.
+    ///
+    /// The order is the one that admits most releases of a curve linear in the order, as a Gaussian's is and a Skellam's
+    /// nearly: the largest B(a)/a with B(a) = epsilon - ln(1 - 1/a) + (ln delta' + ln a)/(a - 1), delta' = delta (1 - 1/1024).
+    pub(crate) fn watched(&self) -> Result<(usize, f64), BudgetRefusal> {
+        let (epsilon, delta) = (self.epsilon, self.delta);
+        let (e, d) = (epsilon.to_f64(), delta.to_f64());
+        if !(e > 0.0 && e <= f64::from(Self::MAX_EPSILON) && d > 0.0 && d <= 0.5) {
+            return Err(BudgetRefusal::Range { epsilon, delta });
+        }
+        let (rdp_part, _) = delta_for_rdp(d);
+        let mut best: Option<(usize, f64, f64)> = None;
+        for (index, order) in ORDERS.into_iter().enumerate() {
+            let (terms, magnitude) = log_terms(order, rdp_part);
+            let limit = e - terms - 1e-12 * (e + magnitude);
+            let slope = limit / f64::from(order);
+            if limit > 0.0 && best.is_none_or(|(_, _, most)| slope > most) {
+                best = Some((index, limit, slope));
+            }
+        }
+        best.map(|(index, limit, _)| (index, limit))
+            .ok_or(BudgetRefusal::TooSmall { epsilon, delta })
+    }
+}
+
+#[derive(Debug)]
+enum Stake {
+    NoPrivacy,
+    Reserved { id: u64, release: Release },
+}
+
+/// The right to noise one vector, backed by a reservation. Dropping it keeps the reservation: it still counts.
+#[derive(Debug)]
+#[must_use = "a dropped ticket still counts against the budget; commit or release it"]
+pub struct BudgetTicket {
+    stake: Stake,
+    used: bool,
+}
+
+impl BudgetTicket {
+    /// A ticket for a round without noise, which no budget covers: secure aggregation hides single updates, the sum is
+    /// released as it is.
+    pub fn without_any_privacy_promise() -> Self {
+        Self {
+            stake: Stake::NoPrivacy,
+            used: false,
+        }
+    }
+
+    /// The reservation's number, if it stands for one.
+    pub fn reservation(&self) -> Option<u64> {
+        match self.stake {
+            Stake::NoPrivacy => None,
+            Stake::Reserved { id, .. } => Some(id),
+        }
+    }
+
+    /// What was reserved.
+    pub fn release(&self) -> Option<&Release> {
+        match &self.stake {
+            Stake::NoPrivacy => None,
+            Stake::Reserved { release, .. } => Some(release),
+        }
+    }
+
+    /// Marks the ticket as used for one vector with these parameters.
+    pub(crate) fn spend_on(&mut self, encoding: &Encoding, share: &NoiseShare) -> Result<(), NoiseError> {
+        let fits = match &self.stake {
+            Stake::NoPrivacy => share.mechanism() == Mechanism::None,
+            Stake::Reserved { release, .. } => release.matches(encoding, share),
+        };
+        if !fits {
+            return Err(NoiseError::TicketMismatch);
+        }
+        if self.used {
+            return Err(NoiseError::TicketUsed);
+        }
+        self.used = true;
+        Ok(())
+    }
+}
+
+/// A filter's durable state: integers and decimal strings, from which every number is recomputed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetState {
+    /// The budget.
+    pub budget: Budget,
+    /// Distinct committed releases and how often each was charged, in order.
+    pub committed: Vec<(Release, u64)>,
+    /// Open reservations by number, in order.
+    pub reserved: Vec<(u64, Release)>,
+    /// The next reservation's number.
+    pub next: u64,
+}
+
+/// What has been charged and reserved against a [`Budget`]. Store [`BudgetFilter::state`] durably before acting on a change.
+#[derive(Debug)]
+pub struct BudgetFilter {
+    budget: Budget,
+    order: usize,
+    limit: f64,
+    committed: BTreeMap<Release, u64>,
+    reserved: BTreeMap<u64, Release>,
+    /// Reservations whose ticket has been handed out since this filter was made.
+    handed_out: BTreeSet<u64>,
+    next: u64,
+}
+
+impl BudgetFilter {
+    /// Most open reservations.
+    pub const MAX_OPEN: usize = 1024;
+
+    /// An unspent budget.
+    ///
+    /// # Errors
+    /// [`BudgetRefusal::Range`], [`BudgetRefusal::TooSmall`].
+    pub fn new(budget: Budget) -> Result<Self, BudgetRefusal> {
+        let (order, limit) = budget.watched()?;
+        Ok(Self {
+            budget,
+            order,
+            limit,
+            committed: BTreeMap::new(),
+            reserved: BTreeMap::new(),
+            handed_out: BTreeSet::new(),
+            next: 0,
+        })
+    }
+
+    /// Continues from a stored state, reservations included.
+    ///
+    /// # Errors
+    /// [`BudgetMisuse::State`] unless the state is one that [`BudgetFilter::state`] can give.
+    pub fn restore(state: BudgetState) -> Result<Self, BudgetMisuse> {
+        let mut filter = Self::new(state.budget).map_err(|_| BudgetMisuse::State)?;
+        let (committed, reserved) = (state.committed.len(), state.reserved.len());
+        filter.committed = state
+            .committed
+            .into_iter()
+            .filter(|&(_, count)| count > 0)
+            .collect();
+        filter.reserved = state
+            .reserved
+            .into_iter()
+            .filter(|&(id, _)| id < state.next)
+            .collect();
+        filter.next = state.next;
+        let whole = filter.committed.len() == committed && filter.reserved.len() == reserved;
+        if whole && reserved <= Self::MAX_OPEN {
+            Ok(filter)
+        } else {
+            Err(BudgetMisuse::State)
+        }
+    }
+
+    /// The state to store.
+    pub fn state(&self) -> BudgetState {
+        BudgetState {
+            budget: self.budget,
+            committed: self
+                .committed
+                .iter()
+                .map(|(&release, &count)| (release, count))
+                .collect(),
+            reserved: self
+                .reserved
+                .iter()
+                .map(|(&id, &release)| (id, release))
+                .collect(),
+            next: self.next,
+        }
+    }
+
+    /// Sets the cost of one round aside, or refuses the round.
+    ///
+    /// # Errors
+    /// [`BudgetRefusal::Exhausted`], [`BudgetRefusal::SamplerError`], [`BudgetRefusal::TooManyOpen`]; nothing has changed then.
+    pub fn reserve(&mut self, release: Release) -> Result<BudgetTicket, BudgetRefusal> {
+        if self.reserved.len() >= Self::MAX_OPEN {
+            return Err(BudgetRefusal::TooManyOpen);
+        }
+        self.admits(&release, 1)?;
+        let id = self.next;
+        self.next += 1;
+        self.reserved.insert(id, release);
+        self.handed_out.insert(id);
+        Ok(BudgetTicket {
+            stake: Stake::Reserved { id, release },
+            used: false,
+        })
+    }
+
+    /// Turns a reservation into a charge. Final: nothing takes a charge back.
+    ///
+    /// # Errors
+    /// [`BudgetMisuse::UnknownTicket`], [`BudgetMisuse::NoCharge`]; what was reserved stays reserved then.
+    pub fn commit(&mut self, ticket: BudgetTicket) -> Result<(), BudgetMisuse> {
+        let release = self.settle(&ticket)?;
+        self.charge_regardless(release);
+        Ok(())
+    }
+
+    /// Gives a reservation back: the round ended before anything left.
+    ///
+    /// # Errors
+    /// As [`BudgetFilter::commit`].
+    pub fn release(&mut self, ticket: BudgetTicket) -> Result<(), BudgetMisuse> {
+        self.settle(&ticket).map(|_| ())
+    }
+
+    /// Records a charge that has happened whether or not the budget allows it, such as a second statement for one round.
+    /// Past the budget, every later reservation is refused.
+    pub fn charge_regardless(&mut self, release: Release) {
+        let count = self.committed.entry(release).or_insert(0);
+        *count = count.saturating_add(1);
+    }
+
+    /// The ticket of a reservation found after a restart, for settling only: a vector noised before the restart may have
+    /// left, so another one is refused. `None` if there is no such reservation or its ticket is still around.
+    pub fn resume(&mut self, id: u64) -> Option<BudgetTicket> {
+        let release = *self.reserved.get(&id)?;
+        self.handed_out.insert(id).then_some(BudgetTicket {
+            stake: Stake::Reserved { id, release },
+            used: true,
+        })
+    }
+
+    /// The budget.
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// The Renyi curve of all charges and reservations.
+    pub fn spent(&self) -> RdpCurve {
+        let one_each = self.reserved.values().map(|release| (release, 1));
+        self.committed
+            .iter()
+            .map(|(release, &count)| (release, count))
+            .chain(one_each)
+            .fold(RdpCurve::zero(), |sum, (release, count)| {
+                sum.plus(&release.curve().times(count))
+            })
+    }
+
+    /// How many more rounds of this kind the budget admits, up to 2^32.
+    pub fn rounds_left(&self, release: &Release) -> u64 {
+        let (mut low, mut high) = (0u64, 1u64 << 32);
+        while low < high {
+            let middle = low + (high - low).div_ceil(2);
+            if self.admits(release, middle).is_ok() {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        low
+    }
+
+    /// Whether `count` more rounds of this kind could be reserved and charged.
+    ///
+    /// # Errors
+    /// [`BudgetRefusal::Exhausted`], [`BudgetRefusal::SamplerError`].
+    pub fn admits(&self, release: &Release, count: u64) -> Result<(), BudgetRefusal> {
+        let total = self.spent().plus(&release.curve().times(count));
+        if total.at_index(self.order) > self.limit {
+            return Err(BudgetRefusal::Exhausted {
+                epsilon: self.budget.epsilon,
+                delta: self.budget.delta,
+            });
+        }
+        let draws = self
+            .committed
+            .iter()
+            .map(|(known, &count)| known.draws().saturating_mul(u128::from(count)))
+            .chain(self.reserved.values().map(Release::draws))
+            .fold(
+                release.draws().saturating_mul(u128::from(count)),
+                u128::saturating_add,
+            );
+        let (_, sampler_part) = delta_for_rdp(self.budget.delta.to_f64());
+        if sampler_delta(self.budget.epsilon.to_f64(), draws) > sampler_part {
+            return Err(BudgetRefusal::SamplerError {
+                delta: self.budget.delta,
+            });
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, ticket: &BudgetTicket) -> Result<Release, BudgetMisuse> {
+        let Stake::Reserved { id, release } = ticket.stake else {
+            return Err(BudgetMisuse::NoCharge);
+        };
+        // Another budget may have given the same number to another release.
+        if self.reserved.get(&id) != Some(&release) || !self.handed_out.contains(&id) {
+            return Err(BudgetMisuse::UnknownTicket);
+        }
+        self.reserved.remove(&id);
+        self.handed_out.remove(&id);
+        Ok(release)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! From the unmasked integer sum back to a mean in model units.
+
+use tacita_algebra::RingVector;
+
+use crate::encoding::Encoding;
+use crate::noise::NoiseShare;
+use crate::rotation;
+use crate::weighting::ExampleWeighting;
+
+/// Why a sum is not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum DecodeError {
+    /// The sum is not a vector of this encoding (number of coordinates or ring).
+    #[error("the sum has another shape than the encoding")]
+    Shape,
+    /// A sum over nobody.
+    #[error("the sum has no contributors")]
+    NoContributors,
+    /// The sum is longer than honest contributions and noise allow: a member sent something else, or the ring wrapped.
+    #[error("the sum is implausibly long: {norm:.6} model units, at most {limit:.6} expected")]
+    Implausible {
+        /// Norm of the sum in model units.
+        norm: f64,
+        /// What it should not exceed.
+        limit: f64,
+    },
+    /// The noisy sum of weights is too close to zero to divide by.
+    #[error(
+        "the decoded sum of weights {decoded:.6} is below {limit:.6}, six standard deviations of its noise"
+    )]
+    WeightSum {
+        /// Noisy sum of weights.
+        decoded: f64,
+        /// Smallest one accepted.
+        limit: f64,
+    },
+}
+
+/// The (weighted) mean of the contributors' clipped updates, with its noise. Public: it is what the round releases.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecodedMean {
+    values: Vec<f32>,
+    contributors: u32,
+    weight_sum: Option<f64>,
+}
+
+impl DecodedMean {
+    /// Standard deviations of noise allowed in the norm of the sum: by concentration of a Gaussian's norm, which the sum
+    /// of shares is close to, honest sums fail with probability below 2^-46.
+    const NOISE_DEVIATIONS: f64 = 8.0;
+
+    /// Decodes the sum of `contributors` vectors: centre, check plausibility, rotate back, drop the padding, divide.
+    ///
+    /// With `weighting` the last value is the sum of weights and the others are divided by it; else by `contributors`.
+    ///
+    /// # Errors
+    /// [`DecodeError`], one variant per cause.
+    pub fn from_sum(
+        sum: &RingVector,
+        encoding: &Encoding,
+        share: &NoiseShare,
+        contributors: u32,
+        weighting: Option<&ExampleWeighting>,
+    ) -> Result<Self, DecodeError> {
+        if sum.len() != encoding.padded() as usize || sum.bits() != encoding.bits() {
+            return Err(DecodeError::Shape);
+        }
+        if contributors == 0 {
+            return Err(DecodeError::NoContributors);
+        }
+        let step = 1.0 / encoding.steps_per_unit();
+        let mut values: Vec<f64> = sum
+            .to_signed()
+            .into_iter()
+            .map(|integer| integer as f64 * step)
+            .collect();
+        Self::check_norm(&values, encoding, share, contributors)?;
+        rotation::rotate_back(&mut values, encoding.rotation_seed());
+        values.truncate(encoding.dimension() as usize);
+
+        let weight_sum = match weighting {
+            None => None,
+            Some(weighting) => {
+                let scale = weighting.scale.to_f64();
+                let decoded = values.pop().unwrap_or(0.0) / scale;
+                let rounding = (f64::from(contributors) / 4.0).sqrt() * step;
+                let deviation = share.standard_deviation(contributors, encoding).hypot(rounding) / scale;
+                let limit = 6.0 * deviation;
+                // Also refuses what is not a number, as from a scale of zero.
+                if decoded.partial_cmp(&limit) != Some(core::cmp::Ordering::Greater) {
+                    return Err(DecodeError::WeightSum { decoded, limit });
+                }
+                Some(decoded)
+            }
+        };
+        let divisor = weight_sum.unwrap_or(f64::from(contributors));
+        Ok(Self {
+            values: values.into_iter().map(|value| (value / divisor) as f32).collect(),
+            contributors,
+            weight_sum,
+        })
+    }
+
+    fn check_norm(
+        values: &[f64],
+        encoding: &Encoding,
+        share: &NoiseShare,
+        contributors: u32,
+    ) -> Result<(), DecodeError> {
+        let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let signal = f64::from(contributors) * (encoding.squared_l2_sensitivity() as f64).sqrt()
+            / encoding.steps_per_unit();
+        let spread = f64::from(encoding.padded()).sqrt() + Self::NOISE_DEVIATIONS;
+        let limit = signal + spread * share.standard_deviation(contributors, encoding);
+        if norm > limit * (1.0 + 1e-9) {
+            return Err(DecodeError::Implausible { norm, limit });
+        }
+        Ok(())
+    }
+
+    /// The mean, in model units; without the extra coordinate of a weighted sum.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The mean, by value.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
+    /// Vectors in the sum.
+    pub fn contributors(&self) -> u32 {
+        self.contributors
+    }
+
+    /// The noisy sum of weights in [0, contributors], if weighted.
+    pub fn weight_sum(&self) -> Option<f64> {
+        self.weight_sum
+    }
+}

@@ -1,0 +1,99 @@
+//! Which noise a client adds, as integers.
+
+use serde::{Deserialize, Serialize};
+
+use crate::encoding::Encoding;
+use crate::sampler::{MAX_PARTS, WIDEST_TABLE_Q16};
+
+/// The law of the noise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Mechanism {
+    /// No noise and no promise of privacy beyond secure aggregation.
+    None,
+    /// Skellam noise: the difference of two Poisson variables of equal mean. Sums of shares are exactly Skellam, so the law
+    /// of the total does not depend on who drops out, only its variance does.
+    Skellam,
+}
+
+/// Why noise is not drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoiseError {
+    /// A Skellam share without variance.
+    #[error("a noise share needs a positive variance")]
+    Zero,
+    /// A share wider than the sampler admits, see [`NoiseShare::MAX_VARIANCE_Q16`].
+    #[error("share variance {0} x 2^-16 is above the largest that is sampled, {max}", max = NoiseShare::MAX_VARIANCE_Q16)]
+    TooLarge(u64),
+    /// The ticket was reserved for other parameters (grid, dimension, noise) or for none at all.
+    #[error("the budget ticket was reserved for another release")]
+    TicketMismatch,
+    /// The ticket has paid for a noised vector before; a second one is a second release.
+    #[error("the budget ticket has been used")]
+    TicketUsed,
+}
+
+/// The noise one client adds to each coordinate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoiseShare {
+    mechanism: Mechanism,
+    variance_q16: u64,
+}
+
+impl NoiseShare {
+    /// Largest variance of a share in units of 2^-16: 512 draws of standard deviation 10^4.
+    pub const MAX_VARIANCE_Q16: u64 = WIDEST_TABLE_Q16 * MAX_PARTS;
+
+    /// No noise.
+    pub fn none() -> Self {
+        Self {
+            mechanism: Mechanism::None,
+            variance_q16: 0,
+        }
+    }
+
+    /// Skellam noise of variance `variance_q16` x 2^-16 in squared grid steps.
+    ///
+    /// # Errors
+    /// [`NoiseError::Zero`], [`NoiseError::TooLarge`].
+    pub fn skellam(variance_q16: u64) -> Result<Self, NoiseError> {
+        match variance_q16 {
+            0 => Err(NoiseError::Zero),
+            v if v > Self::MAX_VARIANCE_Q16 => Err(NoiseError::TooLarge(v)),
+            _ => Ok(Self {
+                mechanism: Mechanism::Skellam,
+                variance_q16,
+            }),
+        }
+    }
+
+    /// The law.
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// Variance of one share, in units of 2^-16 squared grid steps; 0 without noise.
+    pub fn variance_q16(&self) -> u64 {
+        self.variance_q16
+    }
+
+    /// Standard deviation of the sum of `shares` shares in model units, for display.
+    pub fn standard_deviation(&self, shares: u32, encoding: &Encoding) -> f64 {
+        (f64::from(shares) * self.variance_q16 as f64 / 65536.0).sqrt() / encoding.steps_per_unit()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variance_is_bounded_both_ways() {
+        assert_eq!(NoiseShare::skellam(0), Err(NoiseError::Zero));
+        let max = NoiseShare::MAX_VARIANCE_Q16;
+        assert_eq!(NoiseShare::skellam(max + 1), Err(NoiseError::TooLarge(max + 1)));
+        assert_eq!(NoiseShare::skellam(max).unwrap().variance_q16(), max);
+        assert_eq!(NoiseShare::none().mechanism(), Mechanism::None);
+    }
+}

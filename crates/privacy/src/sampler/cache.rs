@@ -1,0 +1,41 @@
+//! Finished tables, kept because every round of a task uses the same one and a wide one takes a fraction of a second.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::table::SkellamTable;
+
+/// Tables kept; the widest takes 2 MiB.
+const CAPACITY: usize = 8;
+
+struct Kept {
+    key: (u64, u64),
+    table: Arc<SkellamTable>,
+}
+
+static TABLES: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
+
+/// The table for variance `numerator` / `denominator`, built if it is not kept; the oldest one gives way.
+pub(super) fn table(numerator: u64, denominator: u64) -> Option<Arc<SkellamTable>> {
+    let key = (numerator, denominator);
+    // A table is put in whole, so a panic elsewhere cannot have left half of one.
+    let find = |tables: &[Kept]| {
+        tables
+            .iter()
+            .find(|kept| kept.key == key)
+            .map(|kept| Arc::clone(&kept.table))
+    };
+    if let Some(table) = find(&TABLES.lock().unwrap_or_else(PoisonError::into_inner)) {
+        return Some(table);
+    }
+    // Built outside the lock: two threads may do the same work once, none waits for another law.
+    let table = Arc::new(SkellamTable::new(numerator, denominator)?);
+    let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
+    if tables.len() >= CAPACITY {
+        tables.remove(0);
+    }
+    tables.push(Kept {
+        key,
+        table: Arc::clone(&table),
+    });
+    Some(table)
+}

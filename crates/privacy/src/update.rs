@@ -1,0 +1,280 @@
+//! The walk of one update through a client, one type a step. Every step consumes the one before.
+//!
+//! None of these types can be cloned, serialised or printed, and all are wiped when dropped.
+
+use core::fmt;
+
+use rand_core::CryptoRng;
+use tacita_algebra::{RingVector, WordsMut};
+use zeroize::Zeroizing;
+
+use crate::budget::BudgetTicket;
+use crate::encoding::Encoding;
+use crate::headroom::Headroom;
+use crate::keystream::KeyStream;
+use crate::noise::{Mechanism, NoiseError, NoiseShare};
+use crate::rotation;
+use crate::rounding;
+use crate::sampler::SkellamSampler;
+use crate::weighting::ExampleWeighting;
+
+/// Why a vector is not accepted as an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UpdateError {
+    /// No values.
+    #[error("the update is empty")]
+    Empty,
+    /// Not a number, or infinite: training has diverged. The place is not named, it depends on the data.
+    #[error("the update holds a value that is not finite")]
+    NotFinite,
+    /// The encoding is for another number of values (extra coordinates included).
+    #[error("the update has {got} values, the encoding is for {expected}")]
+    Dimension {
+        /// What the encoding holds.
+        expected: u32,
+        /// What the update has.
+        got: usize,
+    },
+}
+
+/// Why a clipped vector is not encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The vector was clipped for another clip norm or dimension.
+    #[error("the update was clipped for other parameters")]
+    ClippedForOther,
+    /// No rounding within the sensitivity was found, truncation included. A vector clipped by this crate always has one.
+    #[error("no rounding of the update stays within the sensitivity")]
+    NormExceeded,
+}
+
+/// What a training run produced, unclipped.
+pub struct LocalUpdate {
+    values: Zeroizing<Vec<f32>>,
+    weighting: Option<(ExampleWeighting, f64)>,
+}
+
+/// An update whose whole vector has the clip norm at most (to within float rounding; the exact check comes with the
+/// encoding).
+pub struct ClippedUpdate {
+    values: Zeroizing<Vec<f32>>,
+    clip: crate::Decimal,
+}
+
+/// An update on the integer grid, its sum of squares checked exactly; not yet noised.
+pub struct EncodedUpdate {
+    values: Zeroizing<Vec<i32>>,
+    encoding: Encoding,
+    share: NoiseShare,
+}
+
+/// An update that carries this client's noise, as a vector mod 2^b: ready for masking.
+pub struct NoisedUpdate {
+    ring: RingVector,
+    encoding: Encoding,
+    share: NoiseShare,
+}
+
+impl LocalUpdate {
+    /// Takes a vector of model units as is (uniform weights).
+    ///
+    /// # Errors
+    /// [`UpdateError::Empty`], [`UpdateError::NotFinite`].
+    pub fn new(values: Vec<f32>) -> Result<Self, UpdateError> {
+        // Wrapped first, so that a refused vector is wiped too.
+        let values = Zeroizing::new(values);
+        if values.is_empty() {
+            return Err(UpdateError::Empty);
+        }
+        if !values.iter().all(|value| value.is_finite()) {
+            return Err(UpdateError::NotFinite);
+        }
+        Ok(Self {
+            values,
+            weighting: None,
+        })
+    }
+
+    /// Takes a vector that shall count in proportion to `examples`; see [`ExampleWeighting`]. The number of examples is as
+    /// secret as the vector.
+    ///
+    /// # Errors
+    /// As [`LocalUpdate::new`].
+    pub fn weighted(
+        values: Vec<f32>,
+        examples: u64,
+        weighting: &ExampleWeighting,
+    ) -> Result<Self, UpdateError> {
+        let mut update = Self::new(values)?;
+        update.weighting = Some((*weighting, weighting.weight(examples)));
+        Ok(update)
+    }
+
+    /// Scales the vector down to the encoding's clip norm where it is longer; direction kept. A weighted update is clipped
+    /// alone first, then weighted, then clipped jointly with its extra coordinate.
+    ///
+    /// # Errors
+    /// [`UpdateError::Dimension`].
+    pub fn clip(mut self, encoding: &Encoding) -> Result<ClippedUpdate, UpdateError> {
+        let extra = usize::from(self.weighting.is_some());
+        let got = self.values.len() + extra;
+        let expected = encoding.dimension();
+        if got != expected as usize {
+            return Err(UpdateError::Dimension { expected, got });
+        }
+        if let Some((weighting, weight)) = self.weighting {
+            scale_to_norm(&mut self.values, weighting.update_clip.to_f64());
+            // A new allocation of the right size: growing in place could leave an unwiped copy behind.
+            let mut joint = Zeroizing::new(Vec::with_capacity(got));
+            joint.extend(
+                self.values
+                    .iter()
+                    .map(|&value| (f64::from(value) * weight) as f32),
+            );
+            joint.push((weighting.scale.to_f64() * weight) as f32);
+            self.values = joint;
+        }
+        scale_to_norm(&mut self.values, encoding.clip().to_f64());
+        Ok(ClippedUpdate {
+            values: self.values,
+            clip: encoding.clip(),
+        })
+    }
+}
+
+/// Scales `values` to norm `limit` if it is longer. Norms of finite `f32` vectors cannot overflow an `f64`.
+fn scale_to_norm(values: &mut [f32], limit: f64) {
+    let norm = values
+        .iter()
+        .map(|&value| f64::from(value) * f64::from(value))
+        .sum::<f64>()
+        .sqrt();
+    if norm > limit {
+        let factor = limit / norm;
+        for value in values {
+            *value = (f64::from(*value) * factor) as f32;
+        }
+    }
+}
+
+impl ClippedUpdate {
+    /// Rotates, scales and rounds onto the integer grid of an encoding that is proven not to wrap.
+    ///
+    /// The result's exact integer sum of squares is at most [`Encoding::squared_l2_sensitivity`], whatever the floats did.
+    ///
+    /// # Errors
+    /// [`EncodeError::ClippedForOther`] if the headroom's encoding has another clip norm or dimension,
+    /// [`EncodeError::NormExceeded`] never for a vector clipped by this crate.
+    pub fn encode(self, headroom: &Headroom, rng: &mut impl CryptoRng) -> Result<EncodedUpdate, EncodeError> {
+        let encoding = headroom.encoding();
+        if self.clip != encoding.clip() || self.values.len() != encoding.dimension() as usize {
+            return Err(EncodeError::ClippedForOther);
+        }
+        let steps = encoding.steps_per_unit();
+        let mut scaled = Zeroizing::new(vec![0.0f64; encoding.padded() as usize]);
+        for (to, from) in scaled.iter_mut().zip(self.values.iter()) {
+            *to = f64::from(*from) * steps;
+        }
+        rotation::rotate(&mut scaled, encoding.rotation_seed());
+        let values = rounding::round_conditionally(&scaled, encoding.squared_l2_sensitivity(), rng)
+            .ok_or(EncodeError::NormExceeded)?;
+        Ok(EncodedUpdate {
+            values,
+            encoding: encoding.clone(),
+            share: headroom.noise_share(),
+        })
+    }
+}
+
+impl EncodedUpdate {
+    /// Adds this client's share of the noise to every coordinate (padding included) and reduces mod 2^b.
+    ///
+    /// The ticket must have been reserved for these parameters, and pays for one vector only.
+    ///
+    /// # Errors
+    /// [`NoiseError::TicketMismatch`], [`NoiseError::TicketUsed`], [`NoiseError::TooLarge`].
+    pub fn noise(
+        self,
+        ticket: &mut BudgetTicket,
+        rng: &mut impl CryptoRng,
+    ) -> Result<NoisedUpdate, NoiseError> {
+        const BLOCK: usize = 4096;
+        ticket.spend_on(&self.encoding, &self.share)?;
+        let sampler = match self.share.mechanism() {
+            Mechanism::None => None,
+            Mechanism::Skellam => {
+                let variance = self.share.variance_q16();
+                Some(SkellamSampler::new(variance).ok_or(NoiseError::TooLarge(variance))?)
+            }
+        };
+        let mut stream = KeyStream::from_rng(rng);
+        let mut block = Zeroizing::new([0i64; BLOCK]);
+        let mut ring = RingVector::zeros(self.encoding.bits(), self.values.len());
+        for (index, values) in self.values.chunks(BLOCK).enumerate() {
+            let block = &mut block[..values.len()];
+            for (to, from) in block.iter_mut().zip(values) {
+                *to = i64::from(*from);
+            }
+            if let Some(sampler) = &sampler {
+                sampler.add_to(block, &mut stream);
+            }
+            write_words(&mut ring, index * BLOCK, block);
+        }
+        ring.reduce();
+        Ok(NoisedUpdate {
+            ring,
+            encoding: self.encoding,
+            share: self.share,
+        })
+    }
+}
+
+/// Writes signed integers from coordinate `start`, in two's complement of the word.
+fn write_words(ring: &mut RingVector, start: usize, values: &[i64]) {
+    match ring.words_mut() {
+        WordsMut::Narrow(words) => {
+            for (word, value) in words[start..].iter_mut().zip(values) {
+                *word = *value as u32;
+            }
+        }
+        WordsMut::Wide(words) => {
+            for (word, value) in words[start..].iter_mut().zip(values) {
+                *word = *value as u64;
+            }
+        }
+    }
+}
+
+impl NoisedUpdate {
+    /// The parameters by which it was encoded, to compare with the manifest.
+    pub fn encoding(&self) -> &Encoding {
+        &self.encoding
+    }
+
+    /// The noise in it, to compare with the manifest.
+    pub fn noise_share(&self) -> NoiseShare {
+        self.share
+    }
+
+    /// The bare vector, on its way into the mask. Unmasked it must not leave the client: alone it carries one share of the
+    /// noise, far less than the promise.
+    pub fn dangerous_into_ring(self) -> RingVector {
+        self.ring
+    }
+
+    /// A look at the bare vector, for test harnesses that compare sums.
+    pub fn dangerous_inspect(&self) -> &RingVector {
+        &self.ring
+    }
+}
+
+macro_rules! opaque {
+    ($($name:ident),*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    )*};
+}
+opaque!(LocalUpdate, ClippedUpdate, EncodedUpdate, NoisedUpdate);
