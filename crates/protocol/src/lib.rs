@@ -1,1 +1,40 @@
-//! The round: sans-IO state machines for both sides, masks and the wire format.
+//! The round, without I/O: both sides of the certificate-bound SecAgg+ of `protocol-spec/02-round.md`, as state
+//! machines that take messages, time and randomness and give back messages and effects.
+//!
+//! ```text
+//! client   NoisedUpdate -> MaskedUpdate -> chunks          client/{invited,advertised,shared,masked,agreed,revealed}.rs
+//!   ===================== frames (messages.rs) =====================
+//! server   chunks -> MaskedSum -> (S signed by a quorum, charge committed) -> UnmaskedSum
+//!                                           server/{gathering,sharing,collecting,agreeing,revealing,unmask}.rs
+//! ```
+//!
+//! Read `manifest.rs` first, then `client/mod.rs` and `server/mod.rs` side by side in the order of the steps. A check
+//! cites its rule as TAC-nnn; the rules are numbered in the spec.
+
+pub mod bitmap;
+pub mod certificates;
+pub mod client;
+pub mod consent;
+pub mod graph;
+mod head;
+mod keys;
+pub mod labels;
+pub mod ledger_entries;
+pub mod limits;
+pub mod manifest;
+pub mod mask;
+pub mod messages;
+pub mod refusal;
+pub mod roster;
+pub mod server;
+mod sharers;
+mod sharing;
+mod signature;
+mod upload;
+
+pub use head::{ForkEvidence, LedgerHead};
+pub use refusal::{Abort, DecodeError, Misuse, Refusal, RoundError};
+pub use sharing::SecretKind;
+
+/// A SHA-256 output.
+pub type Hash = [u8; 32];

@@ -1,0 +1,174 @@
+//! Agreed: S is signed; the quorum and the committed charge are awaited.
+
+use std::sync::Arc;
+
+use tacita_identity::VerifiedCertificate;
+use tacita_ledger::entry::Entry;
+
+use super::{Effect, Joined, RecordChange, Revealed, Step};
+use crate::bitmap::Bitmap;
+use crate::head::{self, LedgerHead};
+use crate::messages::{ClientMessage, Reveal, RevealRequest};
+use crate::refusal::{Refusal, RoundError};
+use crate::sharers::VerifiedSharers;
+use crate::sharing::{SecretKind, SharePair};
+use crate::signature::{self, Claim};
+use crate::{Hash, labels, ledger_entries};
+
+/// The client signed one statement.
+pub struct Agreed {
+    pub(super) joined: Joined,
+    pub(super) sharers: VerifiedSharers,
+    pub(super) held: Vec<(u16, SharePair)>,
+    pub(super) survivors: Bitmap,
+    pub(super) statement: Hash,
+    pub(super) own_signature: [u8; 64],
+}
+
+impl Agreed {
+    /// Step 8: verifies the global quorum (and on the ring the local one), the manifest and charge entries, then
+    /// reveals one share per neighbour in U1 (TAC-054 to TAC-061).
+    ///
+    /// # Errors
+    /// [`super::Refused`] with the first rule broken; nothing was revealed then.
+    pub fn handle_reveal_request(self, message: &RevealRequest, now: u64) -> Step<Revealed> {
+        self.check_quorum(message, now)?;
+        let context = &self.joined.context;
+        let (head, checkpoint) = head::extend(
+            Some(&context.head),
+            message.checkpoint.as_slice(),
+            &message.consistency,
+            &context.participant.log_key,
+        )?;
+        self.check_entries(message, &head)?;
+
+        // One answer per round, and per neighbour one share: `reveal` consumes the pair.
+        let sharers = &self.sharers.sharers;
+        let survivors = &self.survivors;
+        let shares: Vec<_> = self
+            .held
+            .into_iter()
+            .filter(|(dealer, _)| sharers.contains(*dealer))
+            .map(|(dealer, pair)| {
+                pair.reveal(if survivors.contains(dealer) {
+                    SecretKind::SelfMask
+                } else {
+                    SecretKind::Mask
+                })
+            })
+            .collect();
+        let participant = &context.participant;
+        let name = participant.certificate.name.to_string();
+        let cosignature = checkpoint
+            .cosign(&name, now, &participant.key)
+            .map_err(|_| RoundError::from(crate::refusal::Misuse::Key))?;
+        let effects = vec![
+            Effect::Persist(RecordChange::Head(head.clone())),
+            Effect::Send(ClientMessage::Reveal(Reveal {
+                shares: shares.into(),
+                cosigned_at: now,
+                cosignature: cosignature.signature,
+            })),
+        ];
+        Ok((
+            Revealed {
+                context: self.joined.context,
+                head,
+            },
+            effects,
+        ))
+    }
+
+    fn check_quorum(&self, message: &RevealRequest, now: u64) -> Result<(), Refusal> {
+        let context = &self.joined.context;
+        let roster = &self.joined.roster;
+        let signers = Bitmap::decode_or(
+            roster.size(),
+            message.signers.as_slice(),
+            Refusal::StatementSignature,
+        )?;
+        let count = signers.count();
+        let signatures = message.signatures.as_slice();
+        if signatures.len() != usize::from(count) {
+            return Err(Refusal::StatementSignature);
+        }
+        // TAC-055: distinct roster identities by construction of the bitmap, own signature among them.
+        let quorum = context.manifest.fields().quorum;
+        if count < quorum {
+            return Err(Refusal::NoQuorum(count, quorum));
+        }
+        // TAC-056: on the ring also t of its own neighbours.
+        if !context.manifest.is_complete() {
+            let near = roster
+                .neighbours
+                .iter()
+                .filter(|n| signers.contains(n.index))
+                .count();
+            let near = u16::try_from(near).unwrap_or(u16::MAX);
+            if near < context.manifest.threshold() {
+                return Err(Refusal::NoLocalQuorum(near, context.manifest.threshold()));
+            }
+        }
+        let certificates = context.participant.certificates(now);
+        let mut known: Vec<(Arc<VerifiedCertificate>, &[u8; 64])> = Vec::with_capacity(signatures.len());
+        for (index, signed) in signers.indices().zip(signatures) {
+            if index == roster.own {
+                if *signed != self.own_signature {
+                    return Err(Refusal::StatementSignature);
+                }
+                continue;
+            }
+            let certificate = match roster.neighbour(index) {
+                Some(neighbour) => neighbour.certificate.clone(),
+                None => {
+                    let identity = roster
+                        .identities
+                        .get(usize::from(index))
+                        .ok_or(Refusal::UnknownSigner(index))?;
+                    certificates.signer(index, identity)?
+                }
+            };
+            known.push((certificate, signed));
+        }
+        let claims: Vec<Claim<'_>> = known
+            .iter()
+            .map(|(certificate, signed)| Claim {
+                key: &certificate.key,
+                digest: self.statement,
+                signature: signed,
+            })
+            .collect();
+        signature::verify_all(labels::STATEMENT_SIGNATURE, &claims).map_err(|_| Refusal::StatementSignature)
+    }
+
+    /// TAC-060, TAC-061: the committed charge holds S and its preimage, and the manifest was reserved.
+    fn check_entries(&self, message: &RevealRequest, head: &LedgerHead) -> Result<(), Refusal> {
+        let context = &self.joined.context;
+        head::included(&message.manifest, head)?;
+        head::included(&message.charge, head)?;
+        // Both entries must say exactly what this client consented to and signed: they are rebuilt here and compared
+        // whole, so the report cannot be of another round.
+        let manifest = Entry::decode(message.manifest.bytes.as_slice()).map_err(|_| Refusal::Charge)?;
+        let charge = Entry::decode(message.charge.bytes.as_slice()).map_err(|_| Refusal::Charge)?;
+        let (Entry::Manifest(reserved), Entry::Charge(committed)) = (&manifest, &charge) else {
+            return Err(Refusal::Charge);
+        };
+        let expected_manifest = ledger_entries::reserve(&context.manifest, reserved.time);
+        let expected_charge = ledger_entries::charge(
+            &context.manifest,
+            &self.joined.roster.root,
+            &self.sharers.digest,
+            &self.survivors,
+            &self.statement,
+            committed.time,
+        );
+        if manifest == expected_manifest
+            && charge == expected_charge
+            && message.manifest.index < message.charge.index
+        {
+            Ok(())
+        } else {
+            Err(Refusal::Charge)
+        }
+    }
+}

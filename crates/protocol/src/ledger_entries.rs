@@ -1,0 +1,93 @@
+//! The ledger entries of a round, computed from what was signed. Server and clients both build them here, so an entry
+//! that says anything else than the signed manifest and statement is refused (TAC-060).
+
+use tacita_ledger::entry::{self, Adjacency, Entry, Unit};
+use tacita_privacy::Mechanism;
+
+use crate::Hash;
+use crate::bitmap::Bitmap;
+use crate::manifest::CheckedManifest;
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    out
+}
+
+fn decimal_or_none(bytes: &[u8]) -> Option<String> {
+    std::str::from_utf8(bytes)
+        .ok()
+        .filter(|t| !t.is_empty())
+        .map(str::to_owned)
+}
+
+/// The reserve entry of a manifest.
+#[must_use]
+pub fn reserve(manifest: &CheckedManifest, time: u64) -> Entry {
+    let f = manifest.fields();
+    Entry::Manifest(entry::Manifest {
+        task: manifest.task().to_owned(),
+        round: u64::from(f.round),
+        round_id: hex(&f.round_id),
+        manifest_digest: hex(manifest.digest()),
+        time,
+        cohort: u64::from(f.cohort),
+        colluders: u64::from(f.colluders),
+        minimum_survivors: u64::from(f.minimum_survivors),
+        neighbours: u64::from(f.neighbours),
+        threshold: u64::from(f.threshold),
+        quorum: u64::from(f.quorum),
+        bits: u64::from(f.bits),
+        dimension: u64::from(f.dimension),
+        padded: u64::from(f.padded),
+        clip: manifest.clip().to_string(),
+        grid: u64::from(f.grid),
+        mechanism: match manifest.noise().mechanism() {
+            Mechanism::None => entry::Mechanism::None,
+            _ => entry::Mechanism::Skellam,
+        },
+        share_variance_q16: f.share_variance_q16.to_string(),
+        unit: Unit::Client,
+        adjacency: Adjacency::ZeroOut,
+        budget_epsilon: decimal_or_none(f.epsilon.as_slice()),
+        budget_delta: decimal_or_none(f.delta.as_slice()),
+        planned_rounds: u64::from(f.rounds),
+        model_digest: hex(&f.model_digest),
+    })
+}
+
+/// The commit entry of a statement.
+#[must_use]
+pub fn charge(
+    manifest: &CheckedManifest,
+    roster_root: &Hash,
+    sharers_digest: &Hash,
+    survivors: &Bitmap,
+    statement: &Hash,
+    time: u64,
+) -> Entry {
+    let f = manifest.fields();
+    Entry::Charge(entry::Charge {
+        task: manifest.task().to_owned(),
+        round: u64::from(f.round),
+        round_id: hex(&f.round_id),
+        time,
+        manifest_digest: hex(manifest.digest()),
+        roster_root: hex(roster_root),
+        sharers_digest: hex(sharers_digest),
+        roster_size: u64::from(survivors.size()),
+        survivors: hex(survivors.bytes()),
+        survivor_count: u64::from(survivors.count()),
+        statement: hex(statement),
+    })
+}
+
+/// Lower-case hex, the form of digests in the ledger.
+#[must_use]
+pub fn hex_digest(bytes: &[u8]) -> String {
+    hex(bytes)
+}

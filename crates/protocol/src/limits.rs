@@ -1,0 +1,39 @@
+//! Every limit of the round (spec 08). A peer-supplied length is compared with one of these before anything is
+//! allocated for it.
+
+/// Protocol version carried in the first message of each side.
+pub const VERSION: u16 = 1;
+/// Largest frame on the wire, in bytes.
+pub const MAX_FRAME: usize = 256 * 1024;
+/// Smallest cohort n.
+pub const MIN_COHORT: u16 = 3;
+/// Largest cohort n of this version. Above it the statement's quorum would have to be sampled (design section 3.7).
+pub const MAX_COHORT: u16 = 1000;
+/// Largest dimension of a vector before padding.
+pub const MAX_DIMENSION: u32 = 1 << 28;
+/// Largest number of packed bytes in one upload chunk.
+pub const MAX_CHUNK_BYTES: usize = 128 * 1024;
+/// Coordinates in a chunk are a multiple of this, so that every chunk starts on a byte and on an AES block.
+pub const CHUNK_ALIGNMENT: u32 = 64;
+/// Longest task name, in bytes.
+pub const MAX_TASK: usize = 64;
+/// Longest training text (canonical JSON that the learning room reads), in bytes.
+pub const MAX_TRAINING: usize = 4096;
+/// Longest decimal string in a manifest, in bytes.
+pub const MAX_DECIMAL: usize = 40;
+/// Longest certificate, in bytes.
+pub const MAX_CERTIFICATE: usize = 2048;
+/// Longest Merkle proof in the round's own trees: 2 x 1,000 leaves need 11 hashes.
+pub const MAX_ROUND_PROOF: usize = 12;
+/// Longest Merkle proof in the ledger (RFC 6962 over at most 2^63 leaves).
+pub const MAX_LEDGER_PROOF: usize = 64;
+/// Longest ledger entry, in bytes (C2SP tlog-tiles entry bundles carry 16-bit lengths).
+pub const MAX_ENTRY: usize = 65_535;
+/// Longest checkpoint note handed to a client, in bytes (log signature only; cosignatures stay at the server).
+pub const MAX_CHECKPOINT: usize = 4096;
+/// Longest certificate bundle, in bytes.
+pub const MAX_BUNDLE: usize = 200 * 1024;
+/// Longest reason text in an abort, in bytes.
+pub const MAX_REASON: usize = 256;
+/// Largest phase deadline, in milliseconds.
+pub const MAX_DEADLINE_MS: u32 = 24 * 3600 * 1000;

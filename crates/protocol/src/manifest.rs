@@ -1,0 +1,381 @@
+//! Step 1: the manifest, what the server signs before anybody trains (spec 02, TAC-001 to TAC-012).
+
+use ed25519_dalek::{SigningKey, VerifyingKey};
+use tacita_algebra::{RingBits, TaggedHash};
+use tacita_privacy::{Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, NoiseShare, Release};
+use tls_codec::{Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize};
+
+use crate::graph::{GraphKind, RoundParameters};
+use crate::limits;
+use crate::refusal::{Misuse, Refusal};
+use crate::{Hash, labels, signature};
+
+/// Time that each phase may take, in milliseconds from its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Deadlines {
+    /// Advertise.
+    pub advertise_ms: u32,
+    /// Share.
+    pub share_ms: u32,
+    /// Upload, which includes what is left of local training.
+    pub upload_ms: u32,
+    /// Agree.
+    pub agree_ms: u32,
+    /// Reveal.
+    pub reveal_ms: u32,
+}
+
+/// The manifest as it travels and is signed: integers and decimal strings only.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Manifest {
+    /// Protocol version.
+    pub version: u16,
+    /// Task name, `[a-z0-9-]`, 1 to 64 bytes.
+    pub task: TlsByteVecU8,
+    /// Round number, from 1.
+    pub round: u32,
+    /// Id of this attempt, fresh and random; every retry has a new one.
+    pub round_id: [u8; 32],
+    /// Cohort n.
+    pub cohort: u16,
+    /// Colluders c.
+    pub colluders: u16,
+    /// Minimum survivors m.
+    pub minimum_survivors: u16,
+    /// Neighbours k (n - 1 on the complete graph).
+    pub neighbours: u16,
+    /// Threshold t.
+    pub threshold: u16,
+    /// Quorum Q.
+    pub quorum: u16,
+    /// Ring width b.
+    pub bits: u8,
+    /// Values in the encoded vector before padding, extra coordinates included.
+    pub dimension: u32,
+    /// Values after padding.
+    pub padded: u32,
+    /// Coordinates per upload chunk.
+    pub chunk: u32,
+    /// Joint clip norm, decimal.
+    pub clip: TlsByteVecU8,
+    /// Grid steps per clip norm.
+    pub grid: u32,
+    /// 0 none, 1 Skellam.
+    pub mechanism: u8,
+    /// Variance guaranteed in the sum by m - c honest survivors, in units of 2^-16 grid steps squared.
+    pub total_variance_q16: u64,
+    /// Variance of one share: the total divided by m - c.
+    pub share_variance_q16: u64,
+    /// Planned rounds of the task.
+    pub rounds: u32,
+    /// Planned epsilon, decimal; empty when no privacy is promised.
+    pub epsilon: TlsByteVecU8,
+    /// Planned delta, decimal; empty when no privacy is promised.
+    pub delta: TlsByteVecU8,
+    /// 0 uniform, 1 example-weighted (a masked coordinate carries the weight).
+    pub weighting: u8,
+    /// Cap W on examples that count, 0 when uniform.
+    pub weight_cap: u32,
+    /// Scale a of the weight coordinate, decimal; empty when uniform.
+    pub weight_scale: TlsByteVecU8,
+    /// Norm to which the update alone is clipped, decimal; empty when uniform.
+    pub update_clip: TlsByteVecU8,
+    /// SHA-256 of the global model's bytes.
+    pub model_digest: Hash,
+    /// How to train: canonical JSON that the learning room reads.
+    pub training: TlsByteVecU16,
+    /// Phase deadlines.
+    pub deadlines: Deadlines,
+    /// Ledger size before this manifest's own entry.
+    pub ledger_size: u64,
+    /// Ledger root at that size.
+    pub ledger_root: Hash,
+    /// Unix seconds when signed.
+    pub issued_at: u64,
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+fn decimal(bytes: &[u8], field: &'static str) -> Result<Decimal, Refusal> {
+    if bytes.len() > limits::MAX_DECIMAL {
+        return Err(Refusal::ManifestField(field));
+    }
+    text(bytes)
+        .and_then(|t| t.parse().ok())
+        .ok_or(Refusal::ManifestField(field))
+}
+
+/// A manifest whose ranges and derived values were checked (TAC-003 to TAC-006): the only form that states hold.
+#[derive(Debug, Clone)]
+pub struct CheckedManifest {
+    manifest: Manifest,
+    digest: Hash,
+    parameters: RoundParameters,
+    headroom: Headroom,
+    weighting: Option<ExampleWeighting>,
+    task: String,
+}
+
+impl Manifest {
+    /// H(label, TLS bytes).
+    ///
+    /// # Errors
+    /// [`Misuse::Encoding`] if a field is too long for its prefix.
+    pub fn digest(&self) -> Result<Hash, Misuse> {
+        let bytes = self.tls_serialize_detached().map_err(|_| Misuse::Encoding)?;
+        Ok(TaggedHash::new(labels::MANIFEST).bytes(&bytes).finish())
+    }
+
+    /// Server side: signature over the digest.
+    ///
+    /// # Errors
+    /// As [`Manifest::digest`].
+    pub fn sign(&self, key: &SigningKey) -> Result<[u8; 64], Misuse> {
+        Ok(signature::sign(key, labels::MANIFEST_SIGNATURE, &self.digest()?))
+    }
+
+    /// TAC-002.
+    pub(crate) fn verify(&self, key: &VerifyingKey, signed: &[u8; 64]) -> Result<(), Refusal> {
+        let digest = self.digest().map_err(|_| Refusal::ManifestField("length"))?;
+        if signature::verify(key, labels::MANIFEST_SIGNATURE, &digest, signed) {
+            Ok(())
+        } else {
+            Err(Refusal::ManifestSignature)
+        }
+    }
+
+    /// Ranges, derived parameters, noise share and headroom (TAC-001, TAC-003 to TAC-006).
+    ///
+    /// # Errors
+    /// The [`Refusal`] of the first rule broken.
+    pub fn check(self) -> Result<CheckedManifest, Refusal> {
+        let field = Refusal::ManifestField;
+        if self.version != limits::VERSION {
+            return Err(Refusal::Version(self.version));
+        }
+        let task = text(self.task.as_slice())
+            .filter(|t| !t.is_empty() && t.len() <= limits::MAX_TASK)
+            .filter(|t| {
+                t.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            })
+            .ok_or(field("task"))?
+            .to_owned();
+        if self.round == 0 {
+            return Err(field("round"));
+        }
+        if !(limits::MIN_COHORT..=limits::MAX_COHORT).contains(&self.cohort) {
+            return Err(field("cohort"));
+        }
+        // TAC-004: the client recomputes k, t and Q from n, c and m and refuses other values.
+        let parameters = RoundParameters::derive(
+            u32::from(self.cohort),
+            u32::from(self.colluders),
+            u32::from(self.minimum_survivors),
+        )
+        .map_err(|_| Refusal::DerivedParameters)?;
+        if (
+            u32::from(self.neighbours),
+            u32::from(self.threshold),
+            u32::from(self.quorum),
+        ) != (parameters.neighbours, parameters.threshold, parameters.quorum)
+        {
+            return Err(Refusal::DerivedParameters);
+        }
+        if self.dimension == 0 || self.dimension > limits::MAX_DIMENSION {
+            return Err(field("dimension"));
+        }
+        let bits = RingBits::new(self.bits).map_err(|_| field("bits"))?;
+        if self.chunk == 0
+            || !self.chunk.is_multiple_of(limits::CHUNK_ALIGNMENT)
+            || self.chunk > 8 * limits::MAX_CHUNK_BYTES as u32
+            || bits.packed_len(self.chunk as usize) > limits::MAX_CHUNK_BYTES
+        {
+            return Err(field("chunk"));
+        }
+        let clip = decimal(self.clip.as_slice(), "clip")?;
+        let digest = self.digest().map_err(|_| field("length"))?;
+        let rotation_seed = TaggedHash::new(labels::ROTATION).bytes(&digest).finish();
+        let encoding = Encoding::new(self.dimension, clip, self.grid, bits, rotation_seed)
+            .map_err(|_| field("encoding"))?;
+        if encoding.padded() != self.padded {
+            return Err(field("padded"));
+        }
+        // TAC-005: V / (m - c), exactly.
+        let honest = u64::from(self.minimum_survivors.saturating_sub(self.colluders));
+        if honest == 0 || self.share_variance_q16.checked_mul(honest) != Some(self.total_variance_q16) {
+            return Err(Refusal::NoiseShare);
+        }
+        let noise = match self.mechanism {
+            0 if self.share_variance_q16 == 0 => NoiseShare::none(),
+            1 => NoiseShare::skellam(self.share_variance_q16).map_err(|_| Refusal::NoiseShare)?,
+            _ => return Err(field("mechanism")),
+        };
+        // TAC-006.
+        let headroom =
+            Headroom::prove(encoding, noise, u32::from(self.cohort)).map_err(|_| Refusal::Headroom)?;
+        if self.rounds == 0 {
+            return Err(field("rounds"));
+        }
+        for (bytes, name) in [(&self.epsilon, "epsilon"), (&self.delta, "delta")] {
+            match (noise.mechanism(), bytes.as_slice().is_empty()) {
+                (Mechanism::None, true) => {}
+                (Mechanism::None, false) | (_, true) => return Err(field(name)),
+                (_, false) => drop(decimal(bytes.as_slice(), name)?),
+            }
+        }
+        let weighting = self.check_weighting(clip)?;
+        if self.training.as_slice().len() > limits::MAX_TRAINING || text(self.training.as_slice()).is_none() {
+            return Err(field("training"));
+        }
+        let d = &self.deadlines;
+        if [d.advertise_ms, d.share_ms, d.upload_ms, d.agree_ms, d.reveal_ms]
+            .iter()
+            .any(|ms| *ms == 0 || *ms > limits::MAX_DEADLINE_MS)
+        {
+            return Err(field("deadlines"));
+        }
+        Ok(CheckedManifest {
+            manifest: self,
+            digest,
+            parameters,
+            headroom,
+            weighting,
+            task,
+        })
+    }
+
+    fn check_weighting(&self, clip: Decimal) -> Result<Option<ExampleWeighting>, Refusal> {
+        let field = Refusal::ManifestField("weighting");
+        match self.weighting {
+            0 if self.weight_cap == 0
+                && self.weight_scale.as_slice().is_empty()
+                && self.update_clip.as_slice().is_empty() =>
+            {
+                Ok(None)
+            }
+            1 if self.weight_cap > 0 => {
+                let weighting = ExampleWeighting {
+                    cap: self.weight_cap,
+                    scale: decimal(self.weight_scale.as_slice(), "weight scale")?,
+                    update_clip: decimal(self.update_clip.as_slice(), "update clip")?,
+                };
+                if weighting.joint_clip().ok() == Some(clip) {
+                    Ok(Some(weighting))
+                } else {
+                    Err(field)
+                }
+            }
+            _ => Err(field),
+        }
+    }
+}
+
+impl CheckedManifest {
+    /// The signed fields.
+    #[must_use]
+    pub fn fields(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The manifest digest.
+    #[must_use]
+    pub fn digest(&self) -> &Hash {
+        &self.digest
+    }
+
+    /// k, t, Q and the graph.
+    #[must_use]
+    pub fn parameters(&self) -> &RoundParameters {
+        &self.parameters
+    }
+
+    /// The public encoding of vectors.
+    #[must_use]
+    pub fn encoding(&self) -> &Encoding {
+        self.headroom.encoding()
+    }
+
+    /// Proof that the sum over the cohort cannot wrap.
+    #[must_use]
+    pub fn headroom(&self) -> &Headroom {
+        &self.headroom
+    }
+
+    /// Weighting by examples, if the round has it.
+    #[must_use]
+    pub fn weighting(&self) -> Option<&ExampleWeighting> {
+        self.weighting.as_ref()
+    }
+
+    /// The charge of this round at |U2| = m against the server with c colluders: m - c honest shares. `None` without
+    /// noise.
+    #[must_use]
+    pub fn release(&self) -> Option<Release> {
+        let f = &self.manifest;
+        let honest = u32::from(f.minimum_survivors.saturating_sub(f.colluders));
+        Release::of_round(self.encoding(), &self.noise(), honest, u32::from(f.cohort))
+    }
+
+    /// One client's noise share.
+    #[must_use]
+    pub fn noise(&self) -> NoiseShare {
+        self.headroom.noise_share()
+    }
+
+    /// Task name.
+    #[must_use]
+    pub fn task(&self) -> &str {
+        &self.task
+    }
+
+    /// Clip norm.
+    #[must_use]
+    pub fn clip(&self) -> Decimal {
+        self.encoding().clip()
+    }
+
+    /// The training text.
+    #[must_use]
+    pub fn training(&self) -> &str {
+        text(self.manifest.training.as_slice()).unwrap_or_default()
+    }
+
+    /// Ring width.
+    #[must_use]
+    pub fn bits(&self) -> RingBits {
+        self.encoding().bits()
+    }
+
+    /// Coordinates in the ring vector.
+    #[must_use]
+    pub fn padded(&self) -> usize {
+        self.manifest.padded as usize
+    }
+
+    /// Whether the complete graph is used.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self.parameters.graph, GraphKind::Complete)
+    }
+
+    /// Threshold t.
+    #[must_use]
+    pub fn threshold(&self) -> u16 {
+        self.manifest.threshold
+    }
+
+    /// Smallest roster: max(m, k + 1 on the ring).
+    #[must_use]
+    pub fn smallest_roster(&self) -> u16 {
+        if self.is_complete() {
+            self.manifest.minimum_survivors
+        } else {
+            self.manifest
+                .minimum_survivors
+                .max(self.manifest.neighbours.saturating_add(1))
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! The wire messages (spec 05), in the order of the round. TLS presentation language through `tls_codec`,
+//! fixed-width length vectors; every message fits one frame, so every count in it is bounded by
+//! [`MAX_FRAME`] before anything is allocated, and by the roster size when it is read.
+
+use tls_codec::{
+    Deserialize as _, Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsByteVecU32, TlsDeserialize,
+    TlsSerialize, TlsSize, TlsVecU16, TlsVecU32,
+};
+
+use crate::Hash;
+use crate::limits::MAX_FRAME;
+use crate::manifest::Manifest;
+use crate::refusal::{DecodeError, Misuse};
+
+/// A Merkle proof on the wire.
+pub type Proof = TlsVecU16<Hash>;
+
+/// First message of a client: what it speaks and the ledger head it remembers (size 0: none).
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Hello {
+    /// Protocol version.
+    pub version: u16,
+    /// Size of the last checkpoint that this client verified, 0 if none.
+    pub ledger_size: u64,
+}
+
+/// Step 1: the signed manifest, and proof that the ledger it names extends the one the client remembers.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Invitation {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// Server signature over the manifest digest.
+    pub signature: [u8; 64],
+    /// Signed checkpoint note of the size and root that the manifest names.
+    pub checkpoint: TlsByteVecU16,
+    /// Consistency proof from the size in [`Hello`] to the checkpoint; empty when that size was 0.
+    pub consistency: Proof,
+    /// Length of the model that follows in [`ServerMessage::Model`] parts, in bytes.
+    pub model_length: u64,
+}
+
+/// Step 2: fresh keys, signed by the certificate key over the manifest digest.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Advertise {
+    /// X25519 public key from which pair masks are agreed.
+    pub mask_key: [u8; 32],
+    /// X25519 public key from which box keys are agreed.
+    pub share_key: [u8; 32],
+    /// The client's contribution to the graph's seed.
+    pub nonce: [u8; 32],
+    /// Signature over the advertisement digest.
+    pub signature: [u8; 64],
+}
+
+/// One leaf of the roster.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct RosterEntry {
+    /// Roster index.
+    pub index: u16,
+    /// H(SAN name).
+    pub identity: Hash,
+    /// SHA-256 of the certificate.
+    pub fingerprint: Hash,
+    /// The advertisement.
+    pub advertise: Advertise,
+    /// Inclusion proof under the Merkle root.
+    pub proof: Proof,
+}
+
+/// Step 3: the roster as one client sees it: all identities, its own entry and its neighbours'.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct RosterMessage {
+    /// Identities in strictly rising order; n' is their number.
+    pub identities: TlsVecU32<Hash>,
+    /// Merkle root over the entries.
+    pub merkle_root: Hash,
+    /// Own entry and the neighbours', by rising index.
+    pub entries: TlsVecU32<RosterEntry>,
+}
+
+/// A sealed box for one holder.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct SealedBox {
+    /// Roster index of the other end: the holder in [`Shares`], the dealer in [`SharersMessage`].
+    pub peer: u16,
+    /// AES-256-GCM ciphertext with its tag.
+    pub ciphertext: TlsByteVecU16,
+}
+
+/// A dealer's public commitment to its shares.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct ShareRoot {
+    /// Merkle root over the share leaves.
+    pub root: Hash,
+    /// H(self-mask secret).
+    pub self_commitment: Hash,
+    /// Signature over the share-root digest.
+    pub signature: [u8; 64],
+}
+
+/// Step 4: the share root and one box per holder, by rising holder index.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Shares {
+    /// Commitment.
+    pub share_root: ShareRoot,
+    /// Boxes.
+    pub boxes: TlsVecU32<SealedBox>,
+}
+
+/// One member of U1 as its neighbours see it.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct SharerEntry {
+    /// Roster index.
+    pub index: u16,
+    /// Its commitment.
+    pub share_root: ShareRoot,
+    /// Inclusion proof under the sharers root.
+    pub proof: Proof,
+}
+
+/// Step 5: U1, the neighbours' commitments and the boxes for this client.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct SharersMessage {
+    /// Bitmap of U1 over roster indices.
+    pub sharers: TlsByteVecU16,
+    /// Merkle root over the signed share roots of U1, by rising index.
+    pub merkle_root: Hash,
+    /// Own entry and the neighbours' in U1, by rising index.
+    pub entries: TlsVecU32<SharerEntry>,
+    /// Boxes from neighbours in U1, by rising dealer index.
+    pub boxes: TlsVecU32<SealedBox>,
+}
+
+/// Step 6: one chunk of the masked vector, bit-packed at b bits. The bytes fill the rest of the frame.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct UploadChunk {
+    /// Position, from 0, each once and in order.
+    pub index: u32,
+    /// Packed coordinates.
+    pub packed: TlsByteVecU32,
+}
+
+/// Step 6, last part: what closes an upload.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct UploadEnd {
+    /// Dealers whose box did not open here, by rising index.
+    pub suspects: TlsVecU16<u16>,
+    /// Signature over the digest of all packed bytes.
+    pub signature: [u8; 64],
+}
+
+/// Step 7: the survivors that the server proposes.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct AgreeRequest {
+    /// Bitmap of U2 over roster indices.
+    pub survivors: TlsByteVecU16,
+}
+
+/// Step 7: a client's signature on S.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Agreement {
+    /// Signature over S.
+    pub signature: [u8; 64],
+}
+
+/// A ledger entry with proof that it is under a checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct ProvenEntry {
+    /// Position in the ledger.
+    pub index: u64,
+    /// Canonical JSON.
+    pub bytes: TlsByteVecU16,
+    /// Inclusion proof.
+    pub proof: Proof,
+}
+
+/// Step 8: the quorum and the committed charge.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct RevealRequest {
+    /// Bitmap of signers over roster indices.
+    pub signers: TlsByteVecU16,
+    /// Their signatures on S, by rising index.
+    pub signatures: TlsVecU32<[u8; 64]>,
+    /// Signed checkpoint note.
+    pub checkpoint: TlsByteVecU16,
+    /// Consistency proof from the checkpoint of the invitation.
+    pub consistency: Proof,
+    /// The manifest entry (reserve).
+    pub manifest: ProvenEntry,
+    /// The charge entry (commit).
+    pub charge: ProvenEntry,
+}
+
+/// One revealed share. Which secret it is of follows from U2: the self-mask secret of a survivor, the mask secret
+/// of a drop-out; there is no way to send both.
+#[derive(Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct RevealedShare {
+    /// Roster index of the dealer.
+    pub dealer: u16,
+    /// The share, a canonical scalar.
+    pub value: [u8; 32],
+    /// Path to the dealer's share root, the sibling leaf first.
+    pub path: Proof,
+}
+
+impl std::fmt::Debug for RevealedShare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RevealedShare {{ dealer: {} }}", self.dealer)
+    }
+}
+
+/// Step 8: one share per neighbour in U1, and the cosignature of the checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Reveal {
+    /// Shares by rising dealer index.
+    pub shares: TlsVecU32<RevealedShare>,
+    /// Unix time of the cosignature.
+    pub cosigned_at: u64,
+    /// C2SP cosignature/v1 over the checkpoint of the request.
+    pub cosignature: [u8; 64],
+}
+
+/// Step 9: the outcome, in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct OutcomeMessage {
+    /// Signed checkpoint note.
+    pub checkpoint: TlsByteVecU16,
+    /// Consistency proof from the checkpoint of the reveal request.
+    pub consistency: Proof,
+    /// The outcome entry.
+    pub outcome: ProvenEntry,
+}
+
+/// The server ends the round for this client.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct AbortMessage {
+    /// Why, printable ASCII.
+    pub reason: TlsByteVecU16,
+}
+
+/// What a client sends.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+#[repr(u8)]
+pub enum ClientMessage {
+    /// First message of a connection.
+    #[tls_codec(discriminant = 1)]
+    Hello(Hello),
+    /// Step 2.
+    #[tls_codec(discriminant = 2)]
+    Advertise(Advertise),
+    /// Step 4.
+    #[tls_codec(discriminant = 3)]
+    Shares(Shares),
+    /// Step 6.
+    #[tls_codec(discriminant = 4)]
+    Chunk(UploadChunk),
+    /// Step 6, end.
+    #[tls_codec(discriminant = 5)]
+    UploadEnd(UploadEnd),
+    /// Step 7.
+    #[tls_codec(discriminant = 6)]
+    Agreement(Agreement),
+    /// Step 8.
+    #[tls_codec(discriminant = 7)]
+    Reveal(Reveal),
+    /// The client leaves the round, with a reason for the operator's log.
+    #[tls_codec(discriminant = 8)]
+    Leave(AbortMessage),
+}
+
+/// What the server sends.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+#[repr(u8)]
+pub enum ServerMessage {
+    /// Step 1.
+    #[tls_codec(discriminant = 65)]
+    Invitation(Box<Invitation>),
+    /// A part of the global model.
+    #[tls_codec(discriminant = 66)]
+    Model(TlsByteVecU32),
+    /// Certificates of members, each at most [`crate::limits::MAX_CERTIFICATE`] bytes, sent before they are needed.
+    #[tls_codec(discriminant = 67)]
+    Certificates(TlsVecU32<TlsByteVecU16>),
+    /// Step 3.
+    #[tls_codec(discriminant = 68)]
+    Roster(RosterMessage),
+    /// Step 5.
+    #[tls_codec(discriminant = 69)]
+    Sharers(SharersMessage),
+    /// Step 7.
+    #[tls_codec(discriminant = 70)]
+    Agree(AgreeRequest),
+    /// Step 8.
+    #[tls_codec(discriminant = 71)]
+    Reveal(Box<RevealRequest>),
+    /// Step 9.
+    #[tls_codec(discriminant = 72)]
+    Outcome(OutcomeMessage),
+    /// The round ends without a result.
+    #[tls_codec(discriminant = 73)]
+    Abort(AbortMessage),
+    /// The task is finished: no further round will come.
+    #[tls_codec(discriminant = 74)]
+    Finished(TlsByteVecU8),
+}
+
+impl ClientMessage {
+    /// The spec's name of the message.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "hello",
+            Self::Advertise(_) => "advertise",
+            Self::Shares(_) => "shares",
+            Self::Chunk(_) => "chunk",
+            Self::UploadEnd(_) => "upload end",
+            Self::Agreement(_) => "agreement",
+            Self::Reveal(_) => "reveal",
+            Self::Leave(_) => "leave",
+        }
+    }
+}
+
+impl ServerMessage {
+    /// The spec's name of the message.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Invitation(_) => "invitation",
+            Self::Model(_) => "model",
+            Self::Certificates(_) => "certificates",
+            Self::Roster(_) => "roster",
+            Self::Sharers(_) => "sharers",
+            Self::Agree(_) => "agree request",
+            Self::Reveal(_) => "reveal request",
+            Self::Outcome(_) => "outcome",
+            Self::Abort(_) => "abort",
+            Self::Finished(_) => "finished",
+        }
+    }
+
+    /// An abort with a printable, capped reason.
+    #[must_use]
+    pub fn abort(reason: &str) -> Self {
+        Self::Abort(AbortMessage {
+            reason: printable(reason).into(),
+        })
+    }
+}
+
+impl AbortMessage {
+    /// The reason as text safe to log: printable ASCII, capped.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8(printable(&String::from_utf8_lossy(self.reason.as_slice()))).unwrap_or_default()
+    }
+}
+
+/// Names and reasons of peers reach logs and terminals: keep printable ASCII only, capped (F45).
+fn printable(text: &str) -> Vec<u8> {
+    text.bytes()
+        .map(|b| if (0x20..0x7f).contains(&b) { b } else { b'?' })
+        .take(crate::limits::MAX_REASON)
+        .collect()
+}
+
+macro_rules! framed {
+    ($($kind:ty),*) => {$(
+        impl $kind {
+            /// The frame's bytes.
+            ///
+            /// # Errors
+            /// [`Misuse::Encoding`] if a vector is longer than its length prefix can say or the frame too long.
+            pub fn encode(&self) -> Result<Vec<u8>, Misuse> {
+                let bytes = self.tls_serialize_detached().map_err(|_| Misuse::Encoding)?;
+                if bytes.len() > MAX_FRAME { Err(Misuse::Encoding) } else { Ok(bytes) }
+            }
+
+            /// Reads one frame; nothing may remain behind the message.
+            ///
+            /// # Errors
+            /// [`DecodeError`] on a frame that is too long, malformed or has bytes left over.
+            pub fn decode(frame: &[u8]) -> Result<Self, DecodeError> {
+                if frame.len() > MAX_FRAME {
+                    return Err(DecodeError::FrameTooLong(frame.len()));
+                }
+                let mut rest = frame;
+                let message = Self::tls_deserialize(&mut rest).map_err(|_| DecodeError::Malformed)?;
+                if rest.is_empty() { Ok(message) } else { Err(DecodeError::TrailingBytes) }
+            }
+        }
+    )*};
+}
+framed!(ClientMessage, ServerMessage);

@@ -1,0 +1,279 @@
+//! What can go wrong, by cause: bytes that do not parse ([`DecodeError`]), a peer that broke a rule of the spec
+//! ([`Refusal`]), a round that cannot go on ([`Abort`]), and a caller of ours that misused a room ([`Misuse`]).
+
+use thiserror::Error;
+
+/// Bytes from a peer that are not a message.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The frame is longer than [`crate::limits::MAX_FRAME`].
+    #[error("frame of {0} bytes is over the limit")]
+    FrameTooLong(usize),
+    /// The bytes do not follow the presentation language of spec 05.
+    #[error("malformed message")]
+    Malformed,
+    /// Bytes remain behind a complete message.
+    #[error("bytes behind the end of a message")]
+    TrailingBytes,
+}
+
+/// A peer broke a rule. One variant per rule; the number is the rule's in `protocol-spec/02-round.md`.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The first message names another protocol version.
+    #[error("TAC-001: protocol version {0} is not spoken here")]
+    Version(u16),
+    /// The manifest's signature does not verify under the server certificate of this connection.
+    #[error("TAC-002: the manifest is not signed by this server")]
+    ManifestSignature,
+    /// A manifest field is outside its range.
+    #[error("TAC-003: manifest field {0} is out of range")]
+    ManifestField(&'static str),
+    /// k, t or Q are not what n, c and m give.
+    #[error("TAC-004: neighbours, threshold or quorum are not those of n, c and m")]
+    DerivedParameters,
+    /// The noise share is not total variance / (m - c).
+    #[error("TAC-005: the noise share is not the total divided by m - c")]
+    NoiseShare,
+    /// The ring is too narrow: the sum could wrap.
+    #[error("TAC-006: no headroom: the sum could wrap around the ring")]
+    Headroom,
+    /// The client's consent policy forbids this manifest.
+    #[error("TAC-007: the consent policy forbids this round: {0}")]
+    Consent(ConsentRefusal),
+    /// This client already took part in a round with this id.
+    #[error("TAC-008: round id was used before")]
+    RoundReplayed,
+    /// The participant's own budget refuses the charge.
+    #[error("TAC-009: the participant's budget refuses this round: {0}")]
+    Budget(String),
+    /// The ledger shown does not extend the one seen before. Both heads are kept as evidence.
+    #[error("TAC-010: the ledger shown is not an extension of the one seen before; both heads are kept")]
+    LedgerFork,
+    /// The checkpoint is not signed by the pinned log key.
+    #[error("TAC-011: the checkpoint is not signed by the pinned log key")]
+    CheckpointSignature,
+    /// The model bytes received do not have the digest in the manifest.
+    #[error("TAC-012: the model received is not the one in the manifest")]
+    ModelDigest,
+    /// Roster size, order or identities break the rule.
+    #[error("TAC-020: the roster is malformed: {0}")]
+    Roster(&'static str),
+    /// An inclusion proof of a roster entry fails.
+    #[error("TAC-021: roster entry {0} is not under the roster root")]
+    RosterProof(u16),
+    /// The client's own entry is missing or differs from what it advertised.
+    #[error("TAC-022: own advertisement is not in the roster as sent")]
+    OwnAdvertisement,
+    /// An advertisement is not signed by the certificate it names.
+    #[error("TAC-023: advertisement {0} is not signed by its certificate")]
+    AdvertisementSignature(u16),
+    /// A certificate is missing, invalid, revoked, or not the one named.
+    #[error("TAC-024: certificate of roster entry {0}: {1}")]
+    Certificate(u16, String),
+    /// The entries sent are not the neighbours that the graph rule gives.
+    #[error("TAC-025: the entries sent are not this client's neighbourhood")]
+    Neighbourhood,
+    /// A public key yields no shared secret (small order).
+    #[error("TAC-026: public key of roster entry {0} is of small order")]
+    WeakKey(u16),
+    /// The sharers list is malformed.
+    #[error("TAC-030: the sharers list is malformed: {0}")]
+    Sharers(&'static str),
+    /// A sharer entry is not under the sharers root, or not signed by the dealer.
+    #[error("TAC-031: sharer entry {0} does not verify")]
+    SharerEntry(u16),
+    /// The client itself is not among the sharers, or with other values than it sent.
+    #[error("TAC-032: this client is not in the sharers list as it shared")]
+    NotASharer,
+    /// Fewer than t holders of this client's shares are sharers.
+    #[error("TAC-033: only {0} holders of this client's shares are sharers, {1} are needed")]
+    TooFewHolders(u16, u16),
+    /// The update does not fit the manifest.
+    #[error("TAC-034: the update does not fit the manifest: {0}")]
+    Update(&'static str),
+    /// A server-side check of shares sent: boxes are missing, doubled or of the wrong size.
+    #[error("TAC-035: the shares sent are malformed: {0}")]
+    Shares(&'static str),
+    /// An upload chunk is out of order or of the wrong size.
+    #[error("TAC-040: upload chunk {0} is out of order or of the wrong size")]
+    Chunk(u32),
+    /// The upload's signed digest does not match its bytes.
+    #[error("TAC-041: the upload's signature does not match its bytes")]
+    UploadSignature,
+    /// A survivors bitmap is malformed or not within U1.
+    #[error("TAC-050: the survivors list is malformed: {0}")]
+    Survivors(&'static str),
+    /// The client itself is not a survivor: it neither signs nor reveals.
+    #[error("TAC-051: this client is not in the survivors list")]
+    NotASurvivor,
+    /// Fewer survivors than the manifest's minimum.
+    #[error("TAC-052: {0} survivors are fewer than the {1} of the manifest")]
+    TooFewSurvivors(u16, u16),
+    /// The client already signed another statement in this round.
+    #[error("TAC-053: another statement was signed in this round")]
+    SecondStatement,
+    /// A statement signature does not verify.
+    #[error("TAC-054: a statement signature does not verify")]
+    StatementSignature,
+    /// Fewer than Q distinct signatures.
+    #[error("TAC-055: {0} signatures on the statement, {1} are needed")]
+    NoQuorum(u16, u16),
+    /// On the ring: fewer than t signatures of own neighbours.
+    #[error("TAC-056: {0} signatures of own neighbours, {1} are needed")]
+    NoLocalQuorum(u16, u16),
+    /// The certificate of a signer was never shown.
+    #[error("TAC-057: no valid certificate for signer {0}")]
+    UnknownSigner(u16),
+    /// The charge entry is not for the statement this client signed.
+    #[error("TAC-060: the charge in the ledger is not for the signed statement")]
+    Charge,
+    /// A ledger entry is not included under the checkpoint.
+    #[error("TAC-061: a ledger entry is not included under the checkpoint")]
+    LedgerInclusion,
+    /// A message came in a state that does not expect it.
+    #[error("TAC-070: message {0} is not expected in this phase")]
+    Unexpected(&'static str),
+    /// The sender is not a member of this round.
+    #[error("TAC-071: the sender is not a member of this round")]
+    NotAMember,
+    /// The same message came again with other bytes.
+    #[error("TAC-072: a message came again with other bytes")]
+    Changed,
+    /// A revealed share is not the one the dealer committed to: the holder is to blame.
+    #[error("TAC-073: the share of dealer {dealer} revealed by holder {holder} is not the committed one")]
+    ShareCommitment {
+        /// Roster index of the dealer.
+        dealer: u16,
+        /// Roster index of the holder, who is to blame.
+        holder: u16,
+    },
+    /// The cosignature sent along with the reveal does not verify.
+    #[error("TAC-074: the checkpoint cosignature does not verify")]
+    Cosignature,
+    /// The server's own limits: the cohort is full.
+    #[error("TAC-075: the cohort is full")]
+    CohortFull,
+}
+
+/// What the consent policy forbids.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConsentRefusal {
+    /// The task is not allowed.
+    #[error("task '{0}' is not in the allowed list")]
+    Task(String),
+    /// The minimum number of survivors is below the floor.
+    #[error("minimum survivors {0} is below the floor {1}")]
+    SmallestCohort(u16, u16),
+    /// Honest survivors m - c are below the floor.
+    #[error("honest survivors m - c = {0} are below the floor {1}")]
+    HonestSurvivors(u16, u16),
+    /// The number of colluders protected against is below the floor.
+    #[error("protects against {0} colluders, the floor is {1}")]
+    Colluders(u16, u16),
+    /// The noise is below the floor.
+    #[error("the guaranteed noise is below the floor {0} x clip")]
+    Noise(String),
+    /// No noise at all, and the policy demands some.
+    #[error("no noise, and the policy does not allow unprotected rounds")]
+    Unprotected,
+    /// The clip norm is above the cap.
+    #[error("clip norm {0} is above the cap {1}")]
+    Clip(String, String),
+}
+
+/// Why the server ends a round without a result.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Abort {
+    /// Too few advertised.
+    #[error("{0} advertised, {1} are needed")]
+    TooFewMembers(u16, u16),
+    /// Too few shared.
+    #[error("{0} shared their secrets, {1} are needed")]
+    TooFewSharers(u16, u16),
+    /// Too few uploaded.
+    #[error("{0} uploaded, {1} are needed")]
+    TooFewSurvivors(u16, u16),
+    /// Too few signed the statement.
+    #[error("{0} signed the statement, {1} are needed")]
+    NoQuorum(u16, u16),
+    /// A secret cannot be rebuilt from the shares revealed.
+    #[error(
+        "{have} shares of member {dealer} ('{name}') were revealed, {need} are needed; {suspect} boxes of it did not open"
+    )]
+    TooFewShares {
+        /// Roster index of the member whose secret is missing.
+        dealer: u16,
+        /// Its name.
+        name: String,
+        /// Shares revealed.
+        have: u16,
+        /// Threshold.
+        need: u16,
+        /// Boxes from this dealer that holders reported as not opening.
+        suspect: u16,
+    },
+    /// Good leaves interpolate to a value that the dealer did not commit to.
+    #[error("member {dealer} ('{name}') dealt shares of another secret than it committed to")]
+    DishonestDealer {
+        /// Roster index of the dealer.
+        dealer: u16,
+        /// Its name.
+        name: String,
+    },
+    /// The decoded mean is implausible under the manifest (clip plus noise tail).
+    #[error("the decoded mean is outside what clipped updates and noise can give")]
+    Implausible,
+    /// The operator stopped the round.
+    #[error("stopped by the operator")]
+    Stopped,
+    /// The ledger could not be written.
+    #[error("the ledger could not be written: {0}")]
+    Ledger(String),
+}
+
+/// A caller inside this process used a room wrongly.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// A value handed in does not fit the round's parameters.
+    #[error("{0}")]
+    Argument(&'static str),
+    /// An algebra operation refused its arguments.
+    #[error("algebra: {0}")]
+    Algebra(String),
+    /// Encoding failed.
+    #[error("a message could not be encoded")]
+    Encoding,
+    /// A key operation of the cryptographic library failed.
+    #[error("key operation failed")]
+    Key,
+}
+
+/// What a handler of either side may answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RoundError {
+    /// Bytes that do not parse.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The peer broke a rule.
+    #[error(transparent)]
+    Refusal(#[from] Refusal),
+    /// The round cannot go on.
+    #[error(transparent)]
+    Abort(#[from] Abort),
+    /// Our own caller erred.
+    #[error(transparent)]
+    Misuse(#[from] Misuse),
+}
+
+impl From<ConsentRefusal> for Refusal {
+    fn from(value: ConsentRefusal) -> Self {
+        Self::Consent(value)
+    }
+}

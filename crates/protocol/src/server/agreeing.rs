@@ -1,0 +1,175 @@
+//! Agreeing: survivors sign S. The round goes on only with a quorum and a committed charge.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tacita_ledger::checkpoint::SignedCheckpoint;
+use tacita_ledger::entry::Entry;
+use tacita_ledger::note::VerifierKey;
+
+use super::Revealing;
+use super::unmask::MaskedSum;
+use crate::bitmap::Bitmap;
+use crate::head::{self, LedgerHead};
+use crate::manifest::CheckedManifest;
+use crate::messages::{AgreeRequest, Agreement, Proof, ProvenEntry};
+use crate::refusal::{Abort, Refusal, RoundError};
+use crate::roster::Roster;
+use crate::sharers::SharersList;
+use crate::{Hash, labels, ledger_entries, signature};
+
+/// Step 7 at the server.
+pub struct Agreeing {
+    pub(super) manifest: Arc<CheckedManifest>,
+    pub(super) roster: Arc<Roster>,
+    pub(super) sharers: SharersList,
+    pub(super) survivors: Bitmap,
+    pub(super) masked: MaskedSum,
+    pub(super) suspects: Vec<(u16, u16)>,
+    pub(super) statement: Hash,
+    pub(super) signatures: BTreeMap<u16, [u8; 64]>,
+}
+
+/// What the shell brings back once the charge entry is durable in the ledger.
+#[derive(Debug, Clone)]
+pub struct CommittedCharge {
+    /// The signed checkpoint that contains the charge.
+    pub checkpoint: Vec<u8>,
+    /// Consistency proof from the ledger size in the manifest.
+    pub consistency: Proof,
+    /// The manifest entry.
+    pub manifest: ProvenEntry,
+    /// The charge entry.
+    pub charge: ProvenEntry,
+}
+
+impl Agreeing {
+    pub(super) fn new(
+        manifest: Arc<CheckedManifest>,
+        roster: Arc<Roster>,
+        sharers: SharersList,
+        survivors: Bitmap,
+        masked: MaskedSum,
+        suspects: Vec<(u16, u16)>,
+    ) -> Self {
+        let statement = tacita_ledger::entry::statement_digest(
+            manifest.digest(),
+            roster.root(),
+            sharers.digest(),
+            u64::from(roster.size()),
+            survivors.bytes(),
+        );
+        Self {
+            manifest,
+            roster,
+            sharers,
+            survivors,
+            masked,
+            suspects,
+            statement,
+            signatures: BTreeMap::new(),
+        }
+    }
+
+    /// The members of U2.
+    #[must_use]
+    pub fn survivors(&self) -> &Bitmap {
+        &self.survivors
+    }
+
+    /// The statement digest S.
+    #[must_use]
+    pub fn statement(&self) -> &Hash {
+        &self.statement
+    }
+
+    /// Step 7, the same for every survivor.
+    #[must_use]
+    pub fn request(&self) -> AgreeRequest {
+        AgreeRequest {
+            survivors: self.survivors.bytes().to_vec().into(),
+        }
+    }
+
+    /// Takes one signature on S.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAMember`], [`Refusal::Changed`] or [`Refusal::StatementSignature`].
+    pub fn handle_agreement(&mut self, index: u16, message: &Agreement) -> Result<(), Refusal> {
+        if !self.survivors.contains(index) {
+            return Err(Refusal::NotAMember);
+        }
+        if let Some(first) = self.signatures.get(&index) {
+            return if *first == message.signature {
+                Ok(())
+            } else {
+                Err(Refusal::Changed)
+            };
+        }
+        let member = self.roster.member(index).ok_or(Refusal::NotAMember)?;
+        let key = &member.certificate.key;
+        if !signature::verify(
+            key,
+            labels::STATEMENT_SIGNATURE,
+            &self.statement,
+            &message.signature,
+        ) {
+            return Err(Refusal::StatementSignature);
+        }
+        self.signatures.insert(index, message.signature);
+        Ok(())
+    }
+
+    /// How many signed.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.signatures.len()
+    }
+
+    /// The charge to commit, once a quorum signed.
+    ///
+    /// # Errors
+    /// [`Abort::NoQuorum`].
+    pub fn charge(&self, time: u64) -> Result<Entry, Abort> {
+        let (have, need) = (
+            u16::try_from(self.signatures.len()).unwrap_or(u16::MAX),
+            self.manifest.fields().quorum,
+        );
+        if have < need {
+            return Err(Abort::NoQuorum(have, need));
+        }
+        Ok(ledger_entries::charge(
+            &self.manifest,
+            self.roster.root(),
+            self.sharers.digest(),
+            &self.survivors,
+            &self.statement,
+            time,
+        ))
+    }
+
+    /// Step 8: goes on only with proof that this very charge is in the ledger.
+    ///
+    /// # Errors
+    /// [`Refusal::Charge`] or [`Refusal::LedgerInclusion`] if what the shell brings is not that proof;
+    /// [`Abort::NoQuorum`].
+    pub fn commit(self, committed: CommittedCharge, log_key: &VerifierKey) -> Result<Revealing, RoundError> {
+        let signed = SignedCheckpoint::verify(&committed.checkpoint, log_key)
+            .map_err(|_| Refusal::CheckpointSignature)?;
+        let checkpoint = signed.checkpoint().clone();
+        let head = LedgerHead {
+            size: checkpoint.size,
+            root: checkpoint.root,
+            note: committed.checkpoint.clone(),
+        };
+        head::included(&committed.charge, &head)?;
+        head::included(&committed.manifest, &head)?;
+        let Ok(Entry::Charge(entry)) = Entry::decode(committed.charge.bytes.as_slice()) else {
+            return Err(Refusal::Charge.into());
+        };
+        if Entry::Charge(entry.clone()) != self.charge(entry.time)? {
+            return Err(Refusal::Charge.into());
+        }
+        Ok(Revealing::new(self, committed, checkpoint))
+    }
+}

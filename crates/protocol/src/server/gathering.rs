@@ -1,0 +1,75 @@
+//! Gathering: advertisements come in until the cohort is full or the deadline passes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Sharing;
+use crate::Hash;
+use crate::manifest::CheckedManifest;
+use crate::messages::Advertise;
+use crate::refusal::{Abort, Refusal, RoundError};
+use crate::roster::{Member, Roster};
+
+/// Step 2 at the server.
+pub struct Gathering {
+    manifest: Arc<CheckedManifest>,
+    joined: BTreeMap<Hash, (Member, Advertise)>,
+}
+
+impl Gathering {
+    /// Opens a round for a checked manifest.
+    #[must_use]
+    pub fn open(manifest: Arc<CheckedManifest>) -> Self {
+        Self {
+            manifest,
+            joined: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one advertisement from the member of an authenticated connection. One name joins once, whatever
+    /// certificates it holds.
+    ///
+    /// # Errors
+    /// [`Refusal::CohortFull`], [`Refusal::Changed`] or [`Refusal::AdvertisementSignature`].
+    pub fn handle_advertise(&mut self, member: Member, message: Advertise) -> Result<(), Refusal> {
+        let identity = member.certificate.identity.0;
+        if let Some((known, first)) = self.joined.get(&identity) {
+            let same = *first == message && known.certificate.fingerprint == member.certificate.fingerprint;
+            return if same { Ok(()) } else { Err(Refusal::Changed) };
+        }
+        if self.is_full() {
+            return Err(Refusal::CohortFull);
+        }
+        if !message.verify(self.manifest.digest(), &member.certificate) {
+            return Err(Refusal::AdvertisementSignature(u16::MAX));
+        }
+        self.joined.insert(identity, (member, message));
+        Ok(())
+    }
+
+    /// Whether n members advertised.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.joined.len() >= usize::from(self.manifest.fields().cohort)
+    }
+
+    /// How many advertised.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.joined.len()
+    }
+
+    /// Step 3: fixes the roster.
+    ///
+    /// # Errors
+    /// [`Abort::TooFewMembers`] below max(m, k + 1 on the ring).
+    pub fn close(self) -> Result<Sharing, RoundError> {
+        let have = u16::try_from(self.joined.len()).unwrap_or(u16::MAX);
+        let need = self.manifest.smallest_roster();
+        if have < need {
+            return Err(Abort::TooFewMembers(have, need).into());
+        }
+        let roster = Roster::build(&self.manifest, self.joined.into_values().collect())?;
+        Ok(Sharing::new(self.manifest, Arc::new(roster)))
+    }
+}

@@ -1,0 +1,184 @@
+//! Step 9: from shares to the sum. [`UnmaskedSum`] has one constructor, at the end of this file's walk.
+
+use std::collections::HashMap;
+
+use tacita_algebra::shamir::Interpolator;
+use tacita_algebra::{RingVector, SecretScalar};
+use tacita_ledger::checkpoint::Cosignature;
+
+use super::Revealing;
+use crate::bitmap::Bitmap;
+use crate::keys::{Binding, End, MaskSecret, SelfSecret};
+use crate::mask::{self, Mask, Sign};
+use crate::refusal::{Abort, Misuse, Refusal, RoundError};
+use crate::sharing::abscissa;
+
+/// The sum of the survivors' masked vectors: uniform to everyone without the masks.
+pub(super) struct MaskedSum {
+    pub(super) sum: RingVector,
+}
+
+/// The exact ring sum over U2.
+pub struct UnmaskedSum {
+    vector: RingVector,
+    survivors: Bitmap,
+    responders: u16,
+    cosignatures: Vec<Cosignature>,
+    blamed: Vec<Refusal>,
+}
+
+impl UnmaskedSum {
+    /// The sum.
+    #[must_use]
+    pub fn vector(&self) -> &RingVector {
+        &self.vector
+    }
+
+    /// U2.
+    #[must_use]
+    pub fn survivors(&self) -> &Bitmap {
+        &self.survivors
+    }
+
+    /// Members that revealed.
+    #[must_use]
+    pub fn responders(&self) -> u16 {
+        self.responders
+    }
+
+    /// Cosignatures of the checkpoint that holds the charge.
+    #[must_use]
+    pub fn cosignatures(&self) -> &[Cosignature] {
+        &self.cosignatures
+    }
+
+    /// Members that revealed a share other than the committed one.
+    #[must_use]
+    pub fn blamed(&self) -> &[Refusal] {
+        &self.blamed
+    }
+}
+
+/// Interpolators by holder set: on the complete graph all dealers share one.
+struct Interpolators {
+    threshold: usize,
+    known: HashMap<Vec<u16>, Interpolator>,
+}
+
+impl Interpolators {
+    fn rebuild(&mut self, round: &Revealing, dealer: u16) -> Result<SecretScalar, RoundError> {
+        let held = round
+            .shares
+            .get(usize::from(dealer))
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let Some(enough) = held.get(..self.threshold) else {
+            let suspect = round.suspects.iter().filter(|(d, _)| *d == dealer).count();
+            return Err(Abort::TooFewShares {
+                dealer,
+                name: name_of(round, dealer),
+                have: u16::try_from(held.len()).unwrap_or(u16::MAX),
+                need: round.manifest.threshold(),
+                suspect: u16::try_from(suspect).unwrap_or(u16::MAX),
+            }
+            .into());
+        };
+        let holders: Vec<u16> = enough.iter().map(|(holder, _)| abscissa(*holder)).collect();
+        let algebra = |e: tacita_algebra::AlgebraError| Misuse::Algebra(e.to_string());
+        if !self.known.contains_key(&holders) {
+            self.known
+                .insert(holders.clone(), Interpolator::new(&holders).map_err(algebra)?);
+        }
+        let values: Vec<&SecretScalar> = enough.iter().map(|(_, value)| value).collect();
+        let interpolator = self.known.get(&holders).ok_or(Misuse::Argument("interpolator"))?;
+        Ok(interpolator.reconstruct(&values).map_err(algebra)?)
+    }
+}
+
+fn name_of(round: &Revealing, index: u16) -> String {
+    round
+        .roster
+        .member(index)
+        .map(|m| m.certificate.name.to_string())
+        .unwrap_or_default()
+}
+
+pub(super) fn unmask(mut round: Revealing) -> Result<UnmaskedSum, RoundError> {
+    // The order in which answers came in decides nothing: shares by rising holder.
+    round
+        .shares
+        .iter_mut()
+        .for_each(|held| held.sort_by_key(|(holder, _)| *holder));
+    let manifest = round.manifest.clone();
+    let digest = manifest.digest();
+    let root = *round.roster.root();
+    let mut interpolators = Interpolators {
+        threshold: usize::from(manifest.threshold()),
+        known: HashMap::new(),
+    };
+    let mut masks: Vec<Mask> = Vec::new();
+    let dishonest = |round: &Revealing, dealer: u16| Abort::DishonestDealer {
+        dealer,
+        name: name_of(round, dealer),
+    };
+
+    for dealer in round.sharers.sharers().indices() {
+        let published = round
+            .sharers
+            .root(dealer)
+            .ok_or(Misuse::Argument("sharer without a root"))?;
+        let advertise = round
+            .roster
+            .advertise(dealer)
+            .ok_or(Misuse::Argument("sharer without keys"))?;
+        let secret = interpolators.rebuild(&round, dealer)?;
+        if round.survivors.contains(dealer) {
+            let secret = SelfSecret(secret);
+            if secret.commitment(digest, &root, dealer) != published.self_commitment {
+                return Err(dishonest(&round, dealer).into());
+            }
+            masks.push(Mask::new(&secret.stream_key(digest, &root), Sign::Minus));
+            continue;
+        }
+        // A drop-out: every survivor next to it carries one of its pair masks.
+        let key = MaskSecret(secret).key(digest)?;
+        if *key.public() != advertise.mask_key {
+            return Err(dishonest(&round, dealer).into());
+        }
+        let own = end(&round, dealer)?;
+        let binding = Binding {
+            manifest: digest,
+            model: &manifest.fields().model_digest,
+            roster: &root,
+        };
+        for neighbour in round.roster.neighbours(dealer) {
+            if !round.survivors.contains(neighbour) {
+                continue;
+            }
+            let theirs = end(&round, neighbour)?;
+            let shared = key.agree(theirs.mask_key).ok_or(Refusal::WeakKey(neighbour))?;
+            let pair = binding.pair_key(&shared, own, theirs);
+            masks.push(Mask::new(&pair, Sign::of_pair(neighbour, dealer).opposite()));
+        }
+    }
+    let mut vector = round.masked.sum;
+    mask::apply(&mut vector, 0, &mut masks)?;
+    Ok(UnmaskedSum {
+        vector,
+        survivors: round.survivors,
+        responders: round.answered.count(),
+        cosignatures: round.cosignatures,
+        blamed: round.blamed,
+    })
+}
+
+fn end(round: &Revealing, index: u16) -> Result<End<'_>, Misuse> {
+    let missing = Misuse::Argument("index outside the roster");
+    let member = round.roster.member(index).ok_or(missing.clone())?;
+    let advertise = round.roster.advertise(index).ok_or(missing)?;
+    Ok(End {
+        index,
+        mask_key: &advertise.mask_key,
+        fingerprint: &member.certificate.fingerprint,
+    })
+}

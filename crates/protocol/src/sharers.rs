@@ -1,0 +1,200 @@
+//! Step 5: U1, the members whose shares are dealt (TAC-030 to TAC-033).
+//!
+//! U1 digest = H(label, n', bitmap, Merkle root over the signed share roots of U1 by rising index).
+
+use tacita_algebra::TaggedHash;
+use tacita_ledger::tree::{self, Tree};
+use tls_codec::{Serialize as _, TlsSerialize, TlsSize};
+
+use crate::bitmap::Bitmap;
+use crate::limits::MAX_ROUND_PROOF;
+use crate::manifest::CheckedManifest;
+use crate::messages::{SealedBox, ShareRoot, SharerEntry, SharersMessage};
+use crate::refusal::{Misuse, Refusal};
+use crate::roster::VerifiedRoster;
+use crate::sharing::share_root_digest;
+use crate::signature::{self, Claim};
+use crate::{Hash, labels};
+
+#[derive(TlsSerialize, TlsSize)]
+struct Leaf<'a> {
+    index: u16,
+    share_root: &'a ShareRoot,
+}
+
+fn leaf(index: u16, share_root: &ShareRoot) -> Result<Hash, Misuse> {
+    let bytes = Leaf { index, share_root }
+        .tls_serialize_detached()
+        .map_err(|_| Misuse::Encoding)?;
+    Ok(tree::leaf_hash(&bytes))
+}
+
+fn digest(sharers: &Bitmap, merkle_root: &Hash) -> Hash {
+    TaggedHash::new(labels::SHARERS)
+        .u64(u64::from(sharers.size()))
+        .bytes(sharers.bytes())
+        .bytes(merkle_root)
+        .finish()
+}
+
+/// The server's side: U1 fixed.
+pub(crate) struct SharersList {
+    pub(crate) sharers: Bitmap,
+    roots: Vec<Option<ShareRoot>>,
+    merkle: Tree,
+    digest: Hash,
+}
+
+impl SharersList {
+    /// `roots[i]` is member i's commitment, if it shared.
+    pub(crate) fn build(roots: Vec<Option<ShareRoot>>) -> Result<Self, Misuse> {
+        let size = u16::try_from(roots.len()).map_err(|_| Misuse::Argument("roster too large"))?;
+        let mut sharers = Bitmap::empty(size);
+        let mut leaves = Vec::new();
+        for (root, index) in roots.iter().zip(0u16..) {
+            if let Some(root) = root {
+                sharers.insert(index);
+                leaves.push(leaf(index, root)?);
+            }
+        }
+        let merkle = Tree::from_leaves(leaves);
+        let digest = digest(&sharers, &merkle.root());
+        Ok(Self {
+            sharers,
+            roots,
+            merkle,
+            digest,
+        })
+    }
+
+    /// The U1 digest.
+    pub(crate) fn digest(&self) -> &Hash {
+        &self.digest
+    }
+
+    /// The members of U1.
+    pub(crate) fn sharers(&self) -> &Bitmap {
+        &self.sharers
+    }
+
+    pub(crate) fn root(&self, index: u16) -> Option<&ShareRoot> {
+        self.roots.get(usize::from(index)).and_then(Option::as_ref)
+    }
+
+    /// Step 5 for one member: entries for itself and `neighbours`, and its boxes.
+    pub(crate) fn message(
+        &self,
+        index: u16,
+        neighbours: &[u16],
+        boxes: Vec<SealedBox>,
+    ) -> Result<SharersMessage, Misuse> {
+        let mut wanted: Vec<u16> = neighbours.to_vec();
+        wanted.push(index);
+        wanted.sort_unstable();
+        let mut entries = Vec::with_capacity(wanted.len());
+        for i in wanted {
+            let Some(root) = self.root(i) else { continue };
+            let rank = u64::from(self.sharers.rank(i));
+            let proof = self
+                .merkle
+                .inclusion_proof(rank)
+                .map_err(|_| Misuse::Argument("sharer rank"))?;
+            entries.push(SharerEntry {
+                index: i,
+                share_root: root.clone(),
+                proof: proof.into(),
+            });
+        }
+        Ok(SharersMessage {
+            sharers: self.sharers.bytes().to_vec().into(),
+            merkle_root: self.merkle.root(),
+            entries: entries.into(),
+            boxes: boxes.into(),
+        })
+    }
+}
+
+/// A client's verified view of U1. Holding one proves that TAC-030 to TAC-033 passed.
+pub(crate) struct VerifiedSharers {
+    pub(crate) sharers: Bitmap,
+    pub(crate) digest: Hash,
+    /// Share roots of the neighbours in U1, by rising index.
+    pub(crate) neighbours: Vec<(u16, ShareRoot)>,
+}
+
+impl VerifiedSharers {
+    pub(crate) fn verify(
+        message: &SharersMessage,
+        manifest: &CheckedManifest,
+        roster: &VerifiedRoster,
+        own_root: &ShareRoot,
+    ) -> Result<Self, Refusal> {
+        let malformed = Refusal::Sharers;
+        let sharers = Bitmap::decode_or(
+            roster.size(),
+            message.sharers.as_slice(),
+            malformed("bitmap length or spare bits"),
+        )?;
+        if !sharers.contains(roster.own) {
+            return Err(Refusal::NotASharer);
+        }
+        let mut expected: Vec<u16> = roster.neighbours.iter().map(|n| n.index).collect();
+        expected.push(roster.own);
+        expected.sort_unstable();
+        expected.retain(|i| sharers.contains(*i));
+        let entries = message.entries.as_slice();
+        if entries.iter().map(|e| e.index).ne(expected.iter().copied()) {
+            return Err(malformed("entries are not this client's neighbourhood within U1"));
+        }
+        let count = u64::from(sharers.count());
+        let mut neighbours = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let hash = leaf(entry.index, &entry.share_root).map_err(|_| Refusal::SharerEntry(entry.index))?;
+            let rank = u64::from(sharers.rank(entry.index));
+            let proof = entry.proof.as_slice();
+            if proof.len() > MAX_ROUND_PROOF
+                || tree::verify_inclusion(&hash, rank, count, proof, &message.merkle_root).is_err()
+            {
+                return Err(Refusal::SharerEntry(entry.index));
+            }
+            if entry.index == roster.own {
+                // TAC-032: as this client shared, byte for byte.
+                if entry.share_root != *own_root {
+                    return Err(Refusal::NotASharer);
+                }
+            } else {
+                neighbours.push((entry.index, entry.share_root.clone()));
+            }
+        }
+        let claims: Vec<Claim<'_>> = neighbours
+            .iter()
+            .filter_map(|(index, root)| {
+                let key = &roster.neighbour(*index)?.certificate.key;
+                let digest = share_root_digest(manifest.digest(), &roster.root, *index, root);
+                Some(Claim {
+                    key,
+                    digest,
+                    signature: &root.signature,
+                })
+            })
+            .collect();
+        signature::verify_all(labels::SHARE_ROOT, &claims)
+            .map_err(|bad| Refusal::SharerEntry(neighbours.get(bad).map_or(u16::MAX, |(i, _)| *i)))?;
+        // TAC-033: at least t holders of own shares in U1, itself included on the complete graph.
+        let holders = roster
+            .holders(roster.own)
+            .iter()
+            .filter(|h| sharers.contains(**h))
+            .count();
+        let holders = u16::try_from(holders).unwrap_or(u16::MAX);
+        if holders < manifest.threshold() {
+            return Err(Refusal::TooFewHolders(holders, manifest.threshold()));
+        }
+        let digest = digest(&sharers, &message.merkle_root);
+        Ok(Self {
+            sharers,
+            digest,
+            neighbours,
+        })
+    }
+}
