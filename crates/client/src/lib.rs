@@ -1,1 +1,28 @@
-//! A participant: clock, sockets, disk and training around the protocol.
+//! A participant: clock, sockets, disk and training around the protocol's client states. No protocol decision is made
+//! here; what may leave the machine is decided by the types of `tacita-privacy` and `tacita-protocol`.
+//!
+//! ```text
+//! ClientConfig -> Client::open -> Client::join: connect, hello, then for each invitation `round.rs` walks
+//! Invited .. Done and `record.rs` makes their effects durable
+//! ```
+
+pub mod config;
+mod cpu;
+mod link;
+pub mod record;
+mod round;
+mod session;
+
+pub use link::LinkError;
+pub use round::{ClientError, RoundEnd};
+pub use session::{Client, ClientSetup, Hooks, JoinEnd, Moment, SetupError, Stopper, load_data};
+
+/// Unix seconds.
+pub(crate) fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+}
+
+/// A generator of this thread, seeded by the operating system and reseeded as `rand` does.
+pub(crate) fn random() -> rand::rngs::ThreadRng {
+    rand::rng()
+}

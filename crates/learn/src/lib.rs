@@ -15,6 +15,7 @@ pub mod defaults;
 pub mod digits;
 pub mod evaluate;
 pub mod heart;
+pub mod instructions;
 pub mod model;
 mod model_file;
 mod network;
@@ -26,6 +27,7 @@ mod update;
 
 pub use dataset::{Dataset, DatasetError, HeldOut, Labels, Task};
 pub use defaults::{Defaults, EmbeddedData};
+pub use instructions::{Instructions, InstructionsError};
 pub use evaluate::{Evaluation, evaluate};
 pub use model::{GlobalModel, ModelError, ModelSpec};
 pub use partition::{Partition, PartitionError};

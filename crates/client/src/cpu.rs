@@ -1,0 +1,21 @@
+//! CPU work off the runtime: as many pieces at once as there are cores, whatever the number of clients in the process.
+
+use std::sync::{Arc, LazyLock};
+
+use tokio::sync::Semaphore;
+
+static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get)))
+});
+
+/// Runs `work` on a worker thread once a core is free. `None` if the work panicked or the runtime is stopping.
+pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let permit = CORES.clone().acquire_owned().await.ok()?;
+    tokio::task::spawn_blocking(move || {
+        let out = work();
+        drop(permit);
+        out
+    })
+    .await
+    .ok()
+}

@@ -1,0 +1,368 @@
+//! One round, as the shell walks it: the protocol's states in order, effects carried out between them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand_core::Rng as _;
+use tacita_learn::{GlobalModel, Instructions, Trainer};
+use tacita_privacy::{BudgetTicket, NoisedUpdate};
+use tacita_protocol::client::{Effect, Invited, Participant, RecordChange, Refused};
+use tacita_protocol::manifest::CheckedManifest;
+use tacita_protocol::mask::MaskedUpdate;
+use tacita_protocol::messages::{
+    AbortMessage, ClientMessage, Invitation, ServerMessage, UploadChunk,
+};
+use tacita_protocol::{Refusal, RoundError};
+use tokio::time::timeout;
+
+use crate::link::{Link, LinkError};
+use crate::record::{RecordError, StoreRecord};
+use crate::{Client, Moment, cpu, now, random};
+
+/// Largest model taken from a server, in bytes: every parameter of the largest dimension, and a header.
+const MAX_MODEL: u64 = 4 * tacita_protocol::limits::MAX_DIMENSION as u64 + (1 << 16);
+/// Slack beyond a phase's deadline before the client gives up on the server.
+const SLACK: Duration = Duration::from_secs(30);
+
+/// How a round ended for this client.
+#[derive(Debug)]
+pub enum RoundEnd {
+    /// The outcome was verified in the ledger.
+    Done,
+    /// The server aborted, with its reason.
+    Aborted(String),
+    /// The client vanished on purpose (demonstrations and tests only).
+    Vanished(Moment),
+}
+
+/// Why a round ended early on this side.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The connection failed.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The client refused: a rule was broken, or its policy or budget forbids the round.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The state machine failed on our side.
+    #[error("{0}")]
+    Round(RoundError),
+    /// The durable record failed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Local training failed.
+    #[error("training: {0}")]
+    Training(String),
+    /// The server was silent beyond the deadline of its own manifest.
+    #[error("the server did not answer within the deadline of its manifest")]
+    Deadline,
+    /// The process is out of worker threads.
+    #[error("a worker thread failed")]
+    Worker,
+}
+
+type Trained = Result<(NoisedUpdate, BudgetTicket), (ClientError, BudgetTicket)>;
+
+impl Client {
+    /// Plays one round. Refusals are told to the server as `leave`, so that it need not wait.
+    pub(crate) async fn play(
+        &mut self,
+        link: &mut Link,
+        participant: &Arc<Participant>,
+        invitation: Invitation,
+    ) -> Result<RoundEnd, ClientError> {
+        let end = self.walk(link, participant, invitation).await;
+        if let Err(error @ (ClientError::Refused(_) | ClientError::Round(_) | ClientError::Training(_))) = &end {
+            let reason = AbortMessage { reason: error.to_string().into_bytes().into() };
+            let _ = link.send(&ClientMessage::Leave(reason)).await;
+        }
+        end
+    }
+
+    async fn walk(
+        &mut self,
+        link: &mut Link,
+        participant: &Arc<Participant>,
+        invitation: Invitation,
+    ) -> Result<RoundEnd, ClientError> {
+        let model_length = invitation.model_length;
+        let accepted = Invited::accept(invitation, participant.clone(), &mut self.record, now());
+        let (invited, ticket, effects) = self.refused(accepted).await?;
+        let manifest = invited.manifest().clone();
+        let round = manifest.fields().round;
+        self.carry_out(link, effects).await?;
+        tracing::info!(round, task = manifest.task(), "consented to round");
+
+        let deadlines = manifest.fields().deadlines;
+        let within = |ms: u32| Duration::from_millis(u64::from(ms)) + SLACK;
+        let step = cpu::run(move || invited.advertise(&mut random())).await.ok_or(ClientError::Worker)?;
+        let (advertised, effects) = self.refused(step).await?;
+        self.carry_out(link, effects).await?;
+
+        let model = match self.receive_model(link, participant, model_length).await {
+            Ok(model) => model,
+            Err(error) => {
+                self.record.give_back(manifest.task(), ticket);
+                return Err(error);
+            }
+        };
+        let digest = model.digest().map_err(|e| ClientError::Training(e.to_string()))?;
+        if self.vanishes(round, Moment::AfterAdvertise) {
+            self.record.give_back(manifest.task(), ticket);
+            return Ok(RoundEnd::Vanished(Moment::AfterAdvertise));
+        }
+        let training = tokio::spawn(self.train(model, manifest.clone(), ticket));
+
+        let early = async {
+            let message = self.expect(link, participant, within(deadlines.advertise_ms)).await?;
+            let ServerMessage::Roster(roster) = message else { return unexpected(message) };
+            let step = cpu::run(move || advertised.handle_roster(roster, now(), &mut random()))
+                .await
+                .ok_or(ClientError::Worker)?;
+            let (shared, effects) = self.refused(step).await?;
+            self.carry_out(link, effects).await?;
+            if self.vanishes(round, Moment::AfterShare) {
+                return Ok(Err(RoundEnd::Vanished(Moment::AfterShare)));
+            }
+            let message = self.expect(link, participant, within(deadlines.share_ms)).await?;
+            let ServerMessage::Sharers(sharers) = message else { return unexpected(message) };
+            Ok(Ok((shared, sharers)))
+        }
+        .await;
+        // The training task holds the reservation; wait for it whatever happened, to return or charge it.
+        let trained = training.await.map_err(|_| ClientError::Worker)?;
+        let (shared, sharers, update, ticket) = match (early, trained) {
+            (Ok(Ok((shared, sharers))), Ok((update, ticket))) => (shared, sharers, update, ticket),
+            (early, trained) => {
+                let (failure, ticket) = match trained {
+                    Ok((_, ticket)) => (None, ticket),
+                    Err((error, ticket)) => (Some(error), ticket),
+                };
+                self.record.give_back(manifest.task(), ticket);
+                return match (early, failure) {
+                    (Ok(Err(end)), _) => Ok(end),
+                    (Err(error), _) | (_, Some(error)) => Err(error),
+                    _ => Err(ClientError::Worker),
+                };
+            }
+        };
+        self.observe(&manifest, &update);
+        let step = cpu::run(move || shared.handle_sharers(&sharers, update, &digest))
+            .await
+            .ok_or(ClientError::Worker)?;
+        let (masked, effects) = match self.refused(step).await {
+            Ok(step) => step,
+            Err(error) => {
+                self.record.give_back(manifest.task(), ticket);
+                return Err(error);
+            }
+        };
+        self.charge_and_upload(link, effects, ticket).await?;
+        if self.vanishes(round, Moment::AfterUpload) {
+            return Ok(RoundEnd::Vanished(Moment::AfterUpload));
+        }
+
+        let message = self.expect(link, participant, within(deadlines.upload_ms)).await?;
+        let ServerMessage::Agree(request) = message else { return end_of(message) };
+        let step = masked.handle_agree(&request, &self.record);
+        let (agreed, effects) = self.refused(step).await?;
+        self.carry_out(link, effects).await?;
+        if self.vanishes(round, Moment::AfterSign) {
+            return Ok(RoundEnd::Vanished(Moment::AfterSign));
+        }
+
+        let message = self.expect(link, participant, within(deadlines.agree_ms)).await?;
+        let ServerMessage::Reveal(request) = message else { return end_of(message) };
+        let step = cpu::run(move || agreed.handle_reveal_request(&request, now())).await;
+        let (revealed, effects) = self.refused(step.ok_or(ClientError::Worker)?).await?;
+        self.carry_out(link, effects).await?;
+
+        let message = self.expect(link, participant, within(deadlines.reveal_ms)).await?;
+        let ServerMessage::Outcome(outcome) = message else { return end_of(message) };
+        let (done, effects) = self.refused(revealed.handle_outcome(&outcome)).await?;
+        self.carry_out(link, effects).await?;
+        tracing::info!(round, survivors = done.outcome().survivor_count, "round done");
+        Ok(RoundEnd::Done)
+    }
+
+    /// Carries effects out in order; a head about to be cosigned is durable before the message behind it.
+    async fn carry_out(&mut self, link: &mut Link, effects: Vec<Effect>) -> Result<(), ClientError> {
+        for effect in effects {
+            match effect {
+                Effect::Persist(change) => self.record.apply(change).await?,
+                Effect::Send(message) => {
+                    if matches!(message, ClientMessage::Reveal(_)) {
+                        self.record.flush_head().await?;
+                    }
+                    link.send(&message).await?;
+                }
+                Effect::Upload { .. } => return Err(ClientError::Worker),
+            }
+        }
+        Ok(())
+    }
+
+    /// The first durable commit, then the upload.
+    async fn charge_and_upload(
+        &mut self,
+        link: &mut Link,
+        effects: Vec<Effect>,
+        ticket: BudgetTicket,
+    ) -> Result<(), ClientError> {
+        let mut effects = effects.into_iter();
+        let (Some(Effect::Persist(spent @ RecordChange::Spent { .. })), Some(Effect::Upload { update, end })) =
+            (effects.next(), effects.next())
+        else {
+            return Err(ClientError::Worker);
+        };
+        let packed: Vec<u8> = (0..update.chunks()).flat_map(|i| update.packed(i)).collect();
+        self.record.spend(spent, ticket, packed, now()).await?;
+        self.upload(link, &update, &end).await
+    }
+
+    async fn upload(
+        &mut self,
+        link: &mut Link,
+        update: &MaskedUpdate,
+        end: &ClientMessage,
+    ) -> Result<(), ClientError> {
+        for (index, number) in (0..update.chunks()).zip(0u32..) {
+            let chunk = UploadChunk { index: number, packed: update.packed(index).into() };
+            link.queue(&ClientMessage::Chunk(chunk)).await?;
+        }
+        link.send(end).await?;
+        Ok(())
+    }
+
+    /// Keeps evidence of a fork, turns a refusal into an error.
+    async fn refused<T>(&mut self, step: Result<T, Refused>) -> Result<T, ClientError> {
+        match step {
+            Ok(value) => Ok(value),
+            Err(Refused { error, evidence }) => {
+                if let Some(evidence) = evidence {
+                    self.record.apply(RecordChange::Fork(evidence)).await?;
+                }
+                Err(match error {
+                    RoundError::Refusal(refusal) => ClientError::Refused(refusal),
+                    other => ClientError::Round(other),
+                })
+            }
+        }
+    }
+
+    async fn expect(
+        &self,
+        link: &mut Link,
+        participant: &Arc<Participant>,
+        limit: Duration,
+    ) -> Result<ServerMessage, ClientError> {
+        Ok(timeout(limit, link.next(participant)).await.map_err(|_| ClientError::Deadline)??)
+    }
+
+    async fn receive_model(
+        &self,
+        link: &mut Link,
+        participant: &Arc<Participant>,
+        length: u64,
+    ) -> Result<GlobalModel, ClientError> {
+        if length == 0 || length > MAX_MODEL {
+            return Err(ClientError::Training(format!("the server announces a model of {length} bytes")));
+        }
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < length {
+            let message = self.expect(link, participant, SLACK).await?;
+            let ServerMessage::Model(part) = message else {
+                return Err(ClientError::Refused(Refusal::Unexpected(message.name())));
+            };
+            bytes.extend_from_slice(part.as_slice());
+            if part.as_slice().is_empty() || bytes.len() as u64 > length {
+                return Err(ClientError::Training("the model is longer than announced".into()));
+            }
+        }
+        GlobalModel::from_bytes(&bytes).map_err(|e| ClientError::Training(e.to_string()))
+    }
+
+    /// Local training, clipping, encoding and noise on a worker thread. Gives the ticket back either way.
+    fn train(
+        &mut self,
+        model: GlobalModel,
+        manifest: Arc<CheckedManifest>,
+        mut ticket: BudgetTicket,
+    ) -> impl Future<Output = Trained> + Send + use<> {
+        let data = self.data.clone();
+        let kept = self.trainer.clone();
+        async move {
+            let done = cpu::run(move || {
+                let result = train_once(&data, &kept, &model, &manifest, &mut ticket);
+                (result, ticket)
+            })
+            .await;
+            match done {
+                Some((Ok(update), ticket)) => Ok((update, ticket)),
+                Some((Err(message), ticket)) => Err((ClientError::Training(message), ticket)),
+                None => Err((ClientError::Worker, BudgetTicket::without_any_privacy_promise())),
+            }
+        }
+    }
+
+    fn vanishes(&self, round: u32, moment: Moment) -> bool {
+        self.hooks.vanish.as_ref().is_some_and(|plan| plan(&self.name, round) == Some(moment))
+    }
+
+    fn observe(&self, manifest: &CheckedManifest, update: &NoisedUpdate) {
+        if let Some(probe) = &self.hooks.probe {
+            probe(&self.name, &manifest.fields().round_id, update);
+        }
+    }
+}
+
+fn train_once(
+    data: &tacita_learn::Dataset,
+    kept: &std::sync::Mutex<Option<Arc<Trainer>>>,
+    model: &GlobalModel,
+    manifest: &CheckedManifest,
+    ticket: &mut BudgetTicket,
+) -> Result<NoisedUpdate, String> {
+    let text = |e: &dyn std::fmt::Display| e.to_string();
+    let instructions = Instructions::from_text(manifest.training()).map_err(|e| text(&e))?;
+    if instructions.model != model.spec() {
+        return Err("the model received is not the one in the instructions".into());
+    }
+    let trainer = {
+        let mut slot = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match slot.as_ref().filter(|t| t.spec() == model.spec()) {
+            Some(trainer) => trainer.clone(),
+            None => {
+                let made = Arc::new(Trainer::new(model.spec(), data).map_err(|e| text(&e))?);
+                *slot = Some(made.clone());
+                made
+            }
+        }
+    };
+    let mut rng = random();
+    let (config, seed) = (instructions.config(), rng.next_u64());
+    let update = match manifest.weighting() {
+        None => trainer.train(model, &config, seed),
+        Some(weighting) => trainer.train_weighted(model, &config, weighting, seed),
+    }
+    .map_err(|e| text(&e))?;
+    update
+        .clip(manifest.encoding())
+        .map_err(|e| text(&e))?
+        .encode(manifest.headroom(), &mut rng)
+        .map_err(|e| text(&e))?
+        .noise(ticket, &mut rng)
+        .map_err(|e| text(&e))
+}
+
+/// An abort ends the round; anything else breaks the rules.
+fn end_of(message: ServerMessage) -> Result<RoundEnd, ClientError> {
+    match message {
+        ServerMessage::Abort(abort) => Ok(RoundEnd::Aborted(abort.text())),
+        other => Err(ClientError::Refused(Refusal::Unexpected(other.name()))),
+    }
+}
+
+fn unexpected<T>(message: ServerMessage) -> Result<Result<T, RoundEnd>, ClientError> {
+    end_of(message).map(Err)
+}

@@ -1,0 +1,322 @@
+//! Joining: connect, say hello, play every round that the server invites to, come back after interruptions.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tacita_identity::{DenyList, Name, PrivateKey, TrustAnchor, VerifiedCertificate};
+use tacita_learn::{Dataset, EmbeddedData, Trainer};
+use tacita_ledger::note::VerifierKey;
+use tacita_privacy::NoisedUpdate;
+use tacita_protocol::certificates::CertificateCache;
+use tacita_protocol::client::{ClientRecord as _, Participant};
+use tacita_protocol::consent::ConsentPolicy;
+use tacita_protocol::limits::VERSION;
+use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
+use tacita_store::Store;
+use tacita_transport::{Backoff, ClientEndpoint, LocalIdentity, TransportError};
+use tokio::sync::watch;
+
+use crate::config::{Caps, ConfigError, Data, DataSource};
+use crate::link::{Link, LinkError};
+use crate::record::{RecordError, StoreRecord};
+use crate::round::{ClientError, RoundEnd};
+
+/// A point of the round after which a client can be made to vanish, for demonstrations and tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// After its advertisement is out.
+    AfterAdvertise,
+    /// After its boxes are out.
+    AfterShare,
+    /// After its upload is out.
+    AfterUpload,
+    /// After its signature is out: alive at Agree, silent at Reveal.
+    AfterSign,
+}
+
+/// When a client of a demonstration vanishes: by name and round.
+pub type VanishPlan = Arc<dyn Fn(&str, u32) -> Option<Moment> + Send + Sync>;
+/// Sees a client's noised vector before it is masked: name, round id, update. Exists so that a test harness can compare
+/// the server's sum with plain addition; no configuration file can set it.
+pub type Probe = Arc<dyn Fn(&str, &[u8; 32], &NoisedUpdate) + Send + Sync>;
+
+/// Hooks of a harness that runs clients in its own process.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    /// When to vanish.
+    pub vanish: Option<VanishPlan>,
+    /// Who looks at noised vectors.
+    pub probe: Option<Probe>,
+}
+
+/// Everything a client needs.
+pub struct ClientSetup {
+    /// Own private key.
+    pub key: PrivateKey,
+    /// Own certificate.
+    pub certificate: Arc<VerifiedCertificate>,
+    /// For the transport.
+    pub identity: LocalIdentity,
+    /// The authority's root.
+    pub anchor: Arc<TrustAnchor>,
+    /// The latest deny list.
+    pub deny: DenyList,
+    /// The pinned ledger key.
+    pub log_key: VerifierKey,
+    /// The server's address.
+    pub server: SocketAddr,
+    /// The server's name.
+    pub server_name: Name,
+    /// What this participant consents to.
+    pub policy: ConsentPolicy,
+    /// Its budget caps.
+    pub caps: Option<Caps>,
+    /// Its durable record's store.
+    pub store: Arc<dyn Store>,
+    /// Its training data.
+    pub data: Arc<Dataset>,
+    /// The process's UDP socket.
+    pub endpoint: ClientEndpoint,
+    /// The process's cache of certificates.
+    pub cache: Arc<CertificateCache>,
+    /// Harness hooks.
+    pub hooks: Hooks,
+}
+
+/// Why a client cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The durable record cannot be used.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The training data cannot be used.
+    #[error("{0}")]
+    Data(String),
+}
+
+/// How joining ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JoinEnd {
+    /// The server said that the task is finished.
+    Finished,
+    /// The process was asked to stop.
+    Stopped,
+}
+
+/// Tells clients to stop after the round they are in.
+#[derive(Clone)]
+pub struct Stopper(watch::Receiver<bool>);
+
+impl Stopper {
+    /// From the receiving end of a channel that turns true once.
+    #[must_use]
+    pub fn new(receiver: watch::Receiver<bool>) -> Self {
+        Self(receiver)
+    }
+
+    fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    async fn wait(&mut self) {
+        if self.0.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// One participant.
+pub struct Client {
+    pub(crate) name: String,
+    pub(crate) record: StoreRecord,
+    pub(crate) data: Arc<Dataset>,
+    pub(crate) trainer: Arc<Mutex<Option<Arc<Trainer>>>>,
+    pub(crate) hooks: Hooks,
+    setup: Connecting,
+}
+
+struct Connecting {
+    key: PrivateKey,
+    certificate: Arc<VerifiedCertificate>,
+    identity: LocalIdentity,
+    anchor: Arc<TrustAnchor>,
+    deny: DenyList,
+    log_key: VerifierKey,
+    server: SocketAddr,
+    server_name: Name,
+    policy: ConsentPolicy,
+    endpoint: ClientEndpoint,
+    cache: Arc<CertificateCache>,
+}
+
+impl Client {
+    /// Opens the durable record.
+    ///
+    /// # Errors
+    /// [`SetupError::Record`], evidence of a fork included.
+    pub fn open(setup: ClientSetup) -> Result<Self, SetupError> {
+        let name = setup.certificate.name.to_string();
+        let record = StoreRecord::open(setup.store, &name, setup.caps)?;
+        Ok(Self {
+            name,
+            record,
+            data: setup.data,
+            trainer: Arc::default(),
+            hooks: setup.hooks,
+            setup: Connecting {
+                key: setup.key,
+                certificate: setup.certificate,
+                identity: setup.identity,
+                anchor: setup.anchor,
+                deny: setup.deny,
+                log_key: setup.log_key,
+                server: setup.server,
+                server_name: setup.server_name,
+                policy: setup.policy,
+                endpoint: setup.endpoint,
+                cache: setup.cache,
+            },
+        })
+    }
+
+    /// Takes part until the task is finished or `stop` is set. After a lost connection, a refusal or an abort the
+    /// client comes back for the next round; it gives up on errors that coming back does not mend.
+    ///
+    /// # Errors
+    /// [`ClientError`]: the transport refused us, the ledger forked, or the durable record failed.
+    pub async fn join(&mut self, mut stop: Stopper) -> Result<JoinEnd, ClientError> {
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        loop {
+            let connected = tokio::select! {
+                connected = self.setup.endpoint.connect_patiently(
+                    self.setup.server, &self.setup.identity, Some(&self.setup.server_name), &mut backoff,
+                ) => connected,
+                () = stop.wait() => return Ok(JoinEnd::Stopped),
+            };
+            let connection = connected.map_err(LinkError::from)?;
+            let Some(server) = connection.peer().cloned() else {
+                return Err(LinkError::Transport(TransportError::NoCertificate).into());
+            };
+            let participant = Arc::new(self.participant(Arc::new(server)));
+            let mut link = Link::open(connection).await?;
+            match self.serve(&mut link, &participant, &mut stop).await {
+                Ok(Some(end)) => {
+                    self.record.flush_head().await?;
+                    link.close("done");
+                    return Ok(end);
+                }
+                Ok(None) => {
+                    link.close("vanished");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Err(error) => {
+                    link.close("left");
+                    if !comes_back(&error) {
+                        return Err(error);
+                    }
+                    tracing::warn!(client = %self.name, %error, "left the round; coming back for the next");
+                    tokio::time::sleep(backoff.pause()).await;
+                }
+            }
+        }
+    }
+
+    /// Rounds on one connection. `None`: come back on a new one.
+    async fn serve(
+        &mut self,
+        link: &mut Link,
+        participant: &Arc<Participant>,
+        stop: &mut Stopper,
+    ) -> Result<Option<JoinEnd>, ClientError> {
+        let ledger_size = self.record.head().map_or(0, |head| head.size);
+        link.send(&ClientMessage::Hello(Hello { version: VERSION, ledger_size })).await?;
+        loop {
+            if stop.is_set() {
+                return Ok(Some(JoinEnd::Stopped));
+            }
+            let message = tokio::select! {
+                message = link.next(participant) => message?,
+                () = stop.wait() => return Ok(Some(JoinEnd::Stopped)),
+            };
+            match message {
+                ServerMessage::Invitation(invitation) => {
+                    match self.play(link, participant, *invitation).await? {
+                        RoundEnd::Done => {}
+                        RoundEnd::Aborted(reason) => {
+                            tracing::warn!(client = %self.name, %reason, "the server aborted the round");
+                        }
+                        RoundEnd::Vanished(_) => return Ok(None),
+                    }
+                }
+                ServerMessage::Finished(_) => return Ok(Some(JoinEnd::Finished)),
+                // What is left of a round that this client already left.
+                _ => {}
+            }
+        }
+    }
+
+    fn participant(&self, server: Arc<VerifiedCertificate>) -> Participant {
+        let setup = &self.setup;
+        Participant {
+            certificate: setup.certificate.clone(),
+            key: setup.key.signing_key().clone(),
+            anchor: setup.anchor.clone(),
+            deny: setup.deny.clone(),
+            log_key: setup.log_key.clone(),
+            server,
+            policy: setup.policy.clone(),
+            cache: setup.cache.clone(),
+        }
+    }
+}
+
+/// Whether another round may go better.
+fn comes_back(error: &ClientError) -> bool {
+    use tacita_protocol::Refusal;
+    match error {
+        ClientError::Link(LinkError::Transport(error)) => error.is_passing(),
+        ClientError::Link(_) | ClientError::Round(_) | ClientError::Deadline | ClientError::Worker => true,
+        // What this participant's own policy, budget or data forbid will be forbidden again.
+        ClientError::Refused(
+            Refusal::LedgerFork | Refusal::Consent(_) | Refusal::Budget(_) | Refusal::Version(_),
+        )
+        | ClientError::Record(_)
+        | ClientError::Training(_) => false,
+        ClientError::Refused(_) => true,
+    }
+}
+
+/// Reads the training data that a configuration names.
+///
+/// # Errors
+/// [`SetupError::Data`], naming file, line and column for a CSV.
+pub fn load_data(data: &Data) -> Result<Dataset, SetupError> {
+    let error = |e: &dyn std::fmt::Display| SetupError::Data(e.to_string());
+    let source = data.source().map_err(|(key, message)| SetupError::Data(format!("{key}: {message}")))?;
+    match source {
+        DataSource::Csv(path, options) => {
+            Ok(tacita_learn::csv::read(&path, &options).map_err(|e| error(&e))?.data)
+        }
+        DataSource::Embedded { dataset, part, parts, split, seed } => {
+            let sets: Vec<Dataset> = match dataset {
+                EmbeddedData::Heart => tacita_learn::heart::load()
+                    .map_err(|e| error(&e))?
+                    .into_iter()
+                    .map(|site| site.hold_out_fifth().map(|held| held.train))
+                    .collect::<Result<_, _>>()
+                    .map_err(|e| error(&e))?,
+                EmbeddedData::Digits => {
+                    let held = tacita_learn::digits::load().map_err(|e| error(&e))?;
+                    split.split(&held.train, parts, seed).map_err(|e| error(&e))?
+                }
+            };
+            let count = sets.len();
+            let chosen = sets.into_iter().nth(part);
+            chosen.ok_or_else(|| SetupError::Data(format!("data.part: there are {count} parts")))
+        }
+    }
+}
