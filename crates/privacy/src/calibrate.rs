@@ -17,15 +17,11 @@ const SMALLEST_GRID: u32 = 64;
 const USUAL_GRID: u32 = 256;
 /// Without noise the grid alone decides the error.
 const NOISELESS_GRID: u32 = 1 << 16;
-/// Largest cohort of a plan.
-const MAX_CLIENTS: u32 = 100_000;
-/// Most rounds of a plan.
-const MAX_ROUNDS: u32 = 10_000_000;
 
 /// Why there is no plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Needs 1 <= m <= n <= 100,000.
+    /// Needs 1 <= m <= n <= [`Plan::MAX_CLIENTS`].
     #[error("{minimum_survivors} minimum survivors of {clients} clients is not a cohort")]
     Cohort {
         /// n.
@@ -41,7 +37,7 @@ pub enum PlanError {
         /// m.
         minimum_survivors: u32,
     },
-    /// Needs 1 <= rounds <= 10,000,000.
+    /// Needs 1 <= rounds <= [`Plan::MAX_ROUNDS`].
     #[error("{0} rounds is outside the accepted range")]
     Rounds(u32),
     /// No noise that the sampler offers reaches the target.
@@ -96,6 +92,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Largest cohort of a plan.
+    pub const MAX_CLIENTS: u32 = 100_000;
+    /// Most rounds of a plan.
+    pub const MAX_ROUNDS: u32 = 10_000_000;
+
     /// Finds grid, noise and ring.
     ///
     /// The grid S starts as a power of two of at least 256 and 8 sqrt(d), where rounding inflates the squared sensitivity
@@ -252,13 +253,13 @@ fn check(request: &PlanRequest) -> Result<u32, PlanError> {
         rounds,
         ..
     } = request;
-    if minimum_survivors == 0 || minimum_survivors > clients || clients > MAX_CLIENTS {
+    if minimum_survivors == 0 || minimum_survivors > clients || clients > Plan::MAX_CLIENTS {
         return Err(PlanError::Cohort {
             clients,
             minimum_survivors,
         });
     }
-    if rounds == 0 || rounds > MAX_ROUNDS {
+    if rounds == 0 || rounds > Plan::MAX_ROUNDS {
         return Err(PlanError::Rounds(rounds));
     }
     Adversary::Server { colluders }

@@ -29,6 +29,8 @@ mod rotation;
 mod rounding;
 mod sampler;
 mod sensitivity;
+#[cfg(test)]
+mod spec_tests;
 mod tail;
 mod update;
 mod weighting;

@@ -9,7 +9,7 @@ use crate::keystream::KeyStream;
 ///
 /// Each passes with probability at least 1 - exp(-1/2) for a vector of norm at most S (usually above 0.9), so the fallback
 /// is taken less than once in 2,800 vectors at worst. How many were drawn depends on the data and leaves this file nowhere.
-const MAX_DRAWS: usize = 16;
+pub(crate) const MAX_DRAWS: usize = 16;
 
 /// Coordinates handled per block of randomness.
 const BLOCK: usize = 1024;
@@ -37,10 +37,11 @@ pub(crate) fn round_conditionally(
 /// Each coordinate to its floor or the integer above, with the expectation of the coordinate to within 2^-32.
 /// Returns the sum of squares.
 fn round_once(scaled: &[f64], rounded: &mut [i32], stream: &mut KeyStream) -> u128 {
-    let mut random = Zeroizing::new([0u8; 4 * BLOCK]);
+    let mut random = Zeroizing::new(vec![0u8; 4 * BLOCK.min(scaled.len())]);
     let mut total = 0u128;
     for (values, integers) in scaled.chunks(BLOCK).zip(rounded.chunks_mut(BLOCK)) {
-        stream.fill(&mut *random);
+        let random = &mut random[..4 * values.len()];
+        stream.fill(random);
         let mut sum = 0u64;
         let (words, _) = random.as_chunks::<4>();
         for ((value, integer), word) in values.iter().zip(integers.iter_mut()).zip(words) {

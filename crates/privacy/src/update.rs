@@ -1,6 +1,33 @@
 //! The walk of one update through a client, one type a step. Every step consumes the one before.
 //!
-//! None of these types can be cloned, serialised or printed, and all are wiped when dropped.
+//! None of these types can be cloned, serialised or printed, and all are wiped when dropped. A skipped or repeated step does
+//! not compile:
+//!
+//! ```compile_fail,E0599
+//! # use tacita_privacy::*;
+//! fn unclipped(update: LocalUpdate, headroom: &Headroom, rng: &mut impl rand_core::CryptoRng) {
+//!     let _ = update.encode(headroom, rng);
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! # use tacita_privacy::*;
+//! fn without_noise(update: EncodedUpdate) {
+//!     let _ = update.dangerous_into_ring();
+//! }
+//! ```
+//! ```compile_fail,E0382
+//! # use tacita_privacy::*;
+//! fn noised_twice(update: EncodedUpdate, ticket: &mut BudgetTicket, rng: &mut impl rand_core::CryptoRng) {
+//!     let _ = update.noise(ticket, rng);
+//!     let _ = update.noise(ticket, rng);
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! # use tacita_privacy::*;
+//! fn charged_twice(ticket: BudgetTicket) -> (BudgetTicket, BudgetTicket) {
+//!     (ticket.clone(), ticket)
+//! }
+//! ```
 
 use core::fmt;
 
@@ -51,7 +78,7 @@ pub enum EncodeError {
 /// What a training run produced, unclipped.
 pub struct LocalUpdate {
     values: Zeroizing<Vec<f32>>,
-    weighting: Option<(ExampleWeighting, f64)>,
+    weighting: Option<(ExampleWeighting, Zeroizing<f64>)>,
 }
 
 /// An update whose whole vector has the clip norm at most (to within float rounding; the exact check comes with the
@@ -106,7 +133,7 @@ impl LocalUpdate {
         weighting: &ExampleWeighting,
     ) -> Result<Self, UpdateError> {
         let mut update = Self::new(values)?;
-        update.weighting = Some((*weighting, weighting.weight(examples)));
+        update.weighting = Some((*weighting, Zeroizing::new(weighting.weight(examples))));
         Ok(update)
     }
 
@@ -122,16 +149,16 @@ impl LocalUpdate {
         if got != expected as usize {
             return Err(UpdateError::Dimension { expected, got });
         }
-        if let Some((weighting, weight)) = self.weighting {
+        if let Some((weighting, weight)) = &self.weighting {
             scale_to_norm(&mut self.values, weighting.update_clip.to_f64());
             // A new allocation of the right size: growing in place could leave an unwiped copy behind.
             let mut joint = Zeroizing::new(Vec::with_capacity(got));
             joint.extend(
                 self.values
                     .iter()
-                    .map(|&value| (f64::from(value) * weight) as f32),
+                    .map(|&value| (f64::from(value) * **weight) as f32),
             );
-            joint.push((weighting.scale.to_f64() * weight) as f32);
+            joint.push((weighting.scale.to_f64() * **weight) as f32);
             self.values = joint;
         }
         scale_to_norm(&mut self.values, encoding.clip().to_f64());
@@ -208,7 +235,7 @@ impl EncodedUpdate {
             }
         };
         let mut stream = KeyStream::from_rng(rng);
-        let mut block = Zeroizing::new([0i64; BLOCK]);
+        let mut block = Zeroizing::new(vec![0i64; BLOCK.min(self.values.len())]);
         let mut ring = RingVector::zeros(self.encoding.bits(), self.values.len());
         for (index, values) in self.values.chunks(BLOCK).enumerate() {
             let block = &mut block[..values.len()];

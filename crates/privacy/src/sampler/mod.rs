@@ -50,9 +50,9 @@ impl SkellamSampler {
 
     /// Adds one independent noise value to each of `values`, mod 2^64.
     pub(crate) fn add_to(&self, values: &mut [i64], stream: &mut KeyStream) {
-        let mut random = Zeroizing::new([0u8; BLOCK * BYTES_PER_DRAW]);
+        let mut random = Zeroizing::new(vec![0u8; BYTES_PER_DRAW * BLOCK.min(values.len())]);
         for block in values.chunks_mut(BLOCK) {
-            let bytes = &mut random[..block.len() * BYTES_PER_DRAW];
+            let bytes = &mut random[..BYTES_PER_DRAW * block.len()];
             for _ in 0..self.parts {
                 stream.fill(bytes);
                 self.table.add_draws(block, bytes);
