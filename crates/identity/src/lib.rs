@@ -26,6 +26,7 @@ mod invitation_record;
 mod key;
 mod message;
 mod name;
+pub mod pem;
 mod profile;
 mod renewal;
 mod request;

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::anchor::MAX_CERTIFICATE_BYTES;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::deny::MAX_DENY_LIST_BYTES;
-use crate::invitation::InvitationSecret;
+use crate::invitation::{Invitation, InvitationSecret};
 use crate::request::MAX_REQUEST_BYTES;
 
 /// Longest ledger key (a C2SP vkey line) handed out at enrolment, in bytes.
@@ -36,6 +36,17 @@ pub struct EnrolRequest {
     pub secret: InvitationSecret,
     /// The certificate request, DER.
     pub request: Vec<u8>,
+}
+
+impl EnrolRequest {
+    /// Redeems `invitation` with this certificate request (DER).
+    #[must_use]
+    pub fn redeeming(invitation: &Invitation, request: Vec<u8>) -> Self {
+        Self {
+            secret: InvitationSecret::from_bytes(*invitation.secret.as_bytes()),
+            request,
+        }
+    }
 }
 
 /// A further certificate, on a connection authenticated by the current one.

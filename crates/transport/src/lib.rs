@@ -9,6 +9,7 @@
 //! LocalIdentity + Limits -> ServerEndpoint -> accept() -> Connection -> (FrameSender, FrameReceiver)
 //! LocalIdentity          -> ClientEndpoint -> connect() -> Connection -> (FrameSender, FrameReceiver)
 //! root fingerprint       -> ClientEndpoint -> connect_authority() -> AuthorityConnection
+//! Invitation, PrivateKey -> enrol() -> Enrolled    (and renew(), fetch_deny_list())
 //! ```
 //!
 //! One [`ClientEndpoint`] serves many identities of one process over one UDP socket. Time comes from the system
@@ -18,6 +19,7 @@ mod backoff;
 mod client;
 mod connection;
 mod door;
+mod enrol;
 mod error;
 mod frame;
 pub mod limits;
@@ -29,6 +31,7 @@ mod tls;
 pub use backoff::Backoff;
 pub use client::{AuthorityConnection, ClientEndpoint};
 pub use connection::Connection;
+pub use enrol::{EnrolError, Enrolled, enrol, fetch_deny_list, renew};
 pub use error::{PeerVerdict, TransportError};
 pub use frame::{FrameReceiver, FrameSender};
 pub use limits::{ALPN, Limits, MAX_FRAME, Pace};
