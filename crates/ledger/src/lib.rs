@@ -3,7 +3,7 @@
 //! Comes in: entries ([`entry`]) from the server's shell, which says when an attempt at a round is reserved,
 //! charged, finished or released. Goes out: [`files::FileChange`]s that the shell applies in order to a
 //! directory that holds nothing else ([`log`]), proofs for clients ([`tree`]), and signed heads
-//! ([`checkpoint`], [`note`]). An auditor gives the same directory to [`verify`], which recomputes everything.
+//! ([`checkpoint`], [`note`]). An auditor gives the same directory to [`fn@verify`], which recomputes everything.
 //!
 //! Pure: no clock, no disk, no randomness. Reading goes through [`files::Files`], which the shells implement.
 //!
@@ -17,7 +17,7 @@
 //! | [`layout`] | which file holds what (C2SP tlog-tiles) |
 //! | [`files`] | files as values: reading, changes, and the in-memory directory |
 //! | [`log`] | the writer |
-//! | [`verify`] | the auditor |
+//! | [`mod@verify`] | the auditor |
 
 pub mod checkpoint;
 pub mod entry;

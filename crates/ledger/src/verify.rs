@@ -13,7 +13,12 @@
 //!   unless [`VerifyOptions::allow_unlisted`] is set; then it is reported as unverified, and a change in its name,
 //!   id, time or signature passes.
 
+mod head;
+
 use std::collections::BTreeSet;
+
+pub use head::HeadError;
+pub(crate) use head::contains_head;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Cosignature, SignedCheckpoint};
 use crate::entry::{Entry, EntryError};
@@ -115,7 +120,17 @@ pub enum VerifyError {
         /// Bytes it has.
         found: usize,
     },
-    /// A tile that differs from what the entries hash to.
+    /// An entry that does not have the hash its level-0 tile gives it: one of the two files was changed.
+    #[error("{file}: entry {index} does not have the hash that {tile} gives it")]
+    Leaf {
+        /// The bundle's path.
+        file: String,
+        /// The tile's path.
+        tile: String,
+        /// Index in the ledger.
+        index: u64,
+    },
+    /// A tile of a higher level that differs from what the entries hash to.
     #[error("{file}: hash {item} is not that of the entries from {entry}")]
     Tile {
         /// Its path.
@@ -190,50 +205,6 @@ impl Verified {
     /// [`HeadError`].
     pub fn contains_head(&self, earlier: &Checkpoint) -> Result<(), HeadError> {
         contains_head(&self.tree, &self.checkpoint().origin, earlier)
-    }
-}
-
-/// Why a head that was seen before does not lead to a ledger.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HeadError {
-    /// It is of another log.
-    #[error("the earlier head is of {found}, the ledger of {expected}")]
-    OtherOrigin {
-        /// The ledger's origin.
-        expected: String,
-        /// The head's origin.
-        found: String,
-    },
-    /// It is larger than the ledger: the ledger was cut back, or restored from an old copy.
-    #[error("an earlier head has {earlier} entries, the ledger only {size}")]
-    RolledBack {
-        /// Size of the earlier head.
-        earlier: u64,
-        /// Size of the ledger.
-        size: u64,
-    },
-    /// It has another root at its size: two histories were signed.
-    #[error("fork: an earlier head of {size} entries has another root")]
-    Forked {
-        /// Size of the earlier head.
-        size: u64,
-    },
-}
-
-pub(crate) fn contains_head(tree: &Tree, origin: &str, earlier: &Checkpoint) -> Result<(), HeadError> {
-    if earlier.origin != origin {
-        return Err(HeadError::OtherOrigin {
-            expected: origin.to_owned(),
-            found: earlier.origin.clone(),
-        });
-    }
-    match tree.root_at(earlier.size) {
-        Ok(root) if root == earlier.root => Ok(()),
-        Ok(_) => Err(HeadError::Forked { size: earlier.size }),
-        Err(_) => Err(HeadError::RolledBack {
-            earlier: earlier.size,
-            size: tree.size(),
-        }),
     }
 }
 
@@ -357,30 +328,28 @@ pub(crate) fn load(
     let mut tree = Tree::new();
     let mut rules = Rules::new();
     for tile in layout::tiles(*size) {
-        let file = tile.path();
-        if tile.level.is_some() {
-            check_tile(files, file, tile, &tree)?;
-            continue;
-        }
-        let bytes = read(files, &file, MAX_BUNDLE)?;
-        let items = layout::read_bundle(&bytes, tile.width).map_err(|source| VerifyError::Bundle {
-            file: file.clone(),
-            source,
-        })?;
-        for bytes in items {
-            let index = tree.size();
-            let entry = Entry::decode(bytes).map_err(|source| VerifyError::Entry {
-                file: file.clone(),
-                index,
-                source,
-            })?;
-            rules.admit(&entry).map_err(|source| VerifyError::Rule {
-                file: file.clone(),
-                index,
-                source,
-            })?;
-            tree.append(leaf_hash(bytes));
-            keep(index, bytes, entry);
+        match tile.level {
+            None => {
+                let file = tile.path();
+                let bytes = read(files, &file, MAX_BUNDLE)?;
+                // Hashes first: nothing is parsed before it is what the tile says.
+                let items = check_bundle(files, &file, tile, &bytes, &mut tree)?;
+                for (index, bytes) in (tile.first()..).zip(items) {
+                    let entry = Entry::decode(bytes).map_err(|source| VerifyError::Entry {
+                        file: file.clone(),
+                        index,
+                        source,
+                    })?;
+                    rules.admit(&entry).map_err(|source| VerifyError::Rule {
+                        file: file.clone(),
+                        index,
+                        source,
+                    })?;
+                    keep(index, bytes, entry);
+                }
+            }
+            Some(0) => {}
+            Some(level) => check_tile(files, tile, level, &tree)?,
         }
     }
     if tree.size() != *size || tree.root() != *root {
@@ -406,36 +375,76 @@ fn check_names(files: &dyn Files, size: u64) -> Result<Vec<String>, VerifyError>
     }
 }
 
-fn check_tile(files: &dyn Files, file: String, tile: Tile, tree: &Tree) -> Result<(), VerifyError> {
-    let found = read(files, &file, MAX_TILE)?;
-    let expected = tile.hashes(tree).unwrap_or_default();
-    if found.len() != expected.len() {
-        return Err(VerifyError::TileLength {
-            file,
-            expected: expected.len(),
-            found: found.len(),
-        });
+/// Splits a bundle, appends its leaves to the tree and compares them with the level-0 tile beside it.
+fn check_bundle<'a>(
+    files: &dyn Files,
+    file: &str,
+    bundle: Tile,
+    bytes: &'a [u8],
+    tree: &mut Tree,
+) -> Result<Vec<&'a [u8]>, VerifyError> {
+    let items = layout::read_bundle(bytes, bundle.width).map_err(|source| VerifyError::Bundle {
+        file: file.to_owned(),
+        source,
+    })?;
+    let tile = Tile {
+        level: Some(0),
+        ..bundle
+    };
+    let hashes = read_tile(files, tile)?;
+    for (item, hash) in items.iter().zip(hashes.chunks(32)) {
+        let index = tree.size();
+        let leaf = leaf_hash(item);
+        if leaf != hash {
+            return Err(VerifyError::Leaf {
+                file: file.to_owned(),
+                tile: tile.path(),
+                index,
+            });
+        }
+        tree.append(leaf);
     }
-    let wrong = found
+    Ok(items)
+}
+
+/// Compares a tile of level 1 or above with the tree.
+fn check_tile(files: &dyn Files, tile: Tile, level: u32, tree: &Tree) -> Result<(), VerifyError> {
+    let found = read_tile(files, tile)?;
+    let expected = tile.hashes(tree).unwrap_or_default();
+    if found == expected {
+        return Ok(());
+    }
+    let same = found
         .chunks(32)
         .zip(expected.chunks(32))
-        .position(|(found, expected)| found != expected);
-    match wrong {
-        Some(item) => {
-            let shift = tile.level.unwrap_or(0).saturating_mul(8);
-            let entry = tile
-                .first()
-                .saturating_add(item as u64)
-                .checked_shl(shift)
-                .unwrap_or(u64::MAX);
-            Err(VerifyError::Tile {
-                file,
-                item: item as u64,
-                entry,
-            })
-        }
-        None => Ok(()),
+        .take_while(|(a, b)| a == b)
+        .count();
+    let item = same as u64;
+    let entry = tile
+        .first()
+        .saturating_add(item)
+        .checked_shl(level.saturating_mul(8))
+        .unwrap_or(u64::MAX);
+    Err(VerifyError::Tile {
+        file: tile.path(),
+        item,
+        entry,
+    })
+}
+
+/// The bytes of a hash tile, of exactly the length of its width.
+fn read_tile(files: &dyn Files, tile: Tile) -> Result<Vec<u8>, VerifyError> {
+    let file = tile.path();
+    let bytes = read(files, &file, MAX_TILE)?;
+    let expected = usize::try_from(tile.width).unwrap_or(0).saturating_mul(32);
+    if bytes.len() != expected {
+        return Err(VerifyError::TileLength {
+            file,
+            expected,
+            found: bytes.len(),
+        });
     }
+    Ok(bytes)
 }
 
 fn read(files: &dyn Files, file: &str, limit: usize) -> Result<Vec<u8>, VerifyError> {

@@ -24,7 +24,7 @@ pub(crate) fn manifest(id: u8) -> Manifest {
         bits: 32,
         dimension: 650,
         padded: 1024,
-        clip: "1.0".to_owned(),
+        clip: "1".to_owned(),
         grid: 4096,
         mechanism: Mechanism::Skellam,
         share_variance_q16: "153391689".to_owned(),
