@@ -2,7 +2,7 @@
 //!
 //! A filter, not a meter: it holds for rounds whose parameters are chosen after seeing the results of earlier ones, because
 //! the Renyi order it watches is fixed by the budget alone before the first round (Feldman, Zrnic, "Individual Privacy
-//! Accounting via a Renyi Filter" 2021, Theorem 3.1). Taking the best of many orders at each step would not be covered.
+//! Accounting via a Renyi Filter" 2021, fully adaptive composition at one order). Taking the best of many orders at each step would not be covered.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -18,8 +18,8 @@ impl IntegerSensitivity {
     ///
     /// B2 = floor(min((S + sqrt d)^2, S^2 + d/4 + S + sqrt(d)/2)) and Delta1 = ceil(min(sqrt(d B2), B2)).
     ///
-    /// Source: Kairouz, Liu, Steinke, "The Distributed Discrete Gaussian Mechanism" (2021), Proposition 22, with
-    /// sqrt(2 ln(1/beta)) = 1. The L1 bound is Cauchy-Schwarz, and |x| <= x^2 on integers.
+    /// Source: Kairouz, Liu, Steinke, "The Distributed Discrete Gaussian Mechanism" (2021), conditional randomised rounding,
+    /// with sqrt(2 ln(1/beta)) = 1. The L1 bound is Cauchy-Schwarz, and |x| <= x^2 on integers.
     pub fn after_rounding(grid: u32, padded: u32) -> Self {
         let (s, d) = (u128::from(grid), u128::from(padded));
         // Each irrational part is floored once: floor(integer + x) = integer + floor(x), and floor(y/4) = floor(floor(y)/4).

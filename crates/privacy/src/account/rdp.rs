@@ -59,7 +59,7 @@ impl RdpCurve {
     /// a Delta2^2 / (2 mu) + min(((2a - 1) Delta2^2 + 6 Delta1) / (4 mu^2), 3 Delta1 / (2 mu)).
     ///
     /// Infinite without variance. Source: Agarwal, Kairouz, Liu, "The Skellam Mechanism for Differentially Private
-    /// Federated Learning" (2021), Theorem 3.5, for integer orders.
+    /// Federated Learning" (2021), the main Renyi bound, for integer orders.
     pub fn skellam(sensitivity: IntegerSensitivity, variance_q16: u128) -> Self {
         let mut curve = Self::zero();
         let mu = variance_q16 as f64 / 65536.0;
@@ -76,7 +76,7 @@ impl RdpCurve {
         curve
     }
 
-    /// This and `other` released, in any order and chosen adaptively (Mironov 2017, Proposition 1).
+    /// This and `other` released, in any order and chosen adaptively (Mironov, "Renyi Differential Privacy", 2017, adaptive composition).
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         let mut sum = self.clone();
