@@ -141,16 +141,23 @@ impl Data {
                     features: self.features.clone(),
                     scales: self.scales.clone(),
                 };
-                Ok(DataSource::Csv(self.path.clone().ok_or(missing("data.path"))?, options))
+                Ok(DataSource::Csv(
+                    self.path.clone().ok_or(missing("data.path"))?,
+                    options,
+                ))
             }
             "embedded" => {
                 let dataset = self.dataset.as_deref().ok_or(missing("data.dataset"))?;
                 let split = self.split.as_deref().unwrap_or("iid");
                 Ok(DataSource::Embedded {
-                    dataset: dataset.parse().map_err(|e: UnknownData| ("data.dataset", e.to_string()))?,
+                    dataset: dataset
+                        .parse()
+                        .map_err(|e: UnknownData| ("data.dataset", e.to_string()))?,
                     part: self.part.ok_or(missing("data.part"))?,
                     parts: self.parts.ok_or(missing("data.parts"))?,
-                    split: split.parse().map_err(|_| ("data.split", "must be iid or shards".to_owned()))?,
+                    split: split
+                        .parse()
+                        .map_err(|_| ("data.split", "must be iid or shards".to_owned()))?,
                     seed: self.seed.unwrap_or(0),
                 })
             }
@@ -234,8 +241,10 @@ impl ClientConfig {
     /// # Errors
     /// [`ConfigError`] naming file, key and line.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
         let mut config: Self = toml::from_str(&text).map_err(|e| ConfigError::Parse {
             path: path.to_owned(),
             message: e.to_string().trim_end().replace('\n', " "),
@@ -254,7 +263,11 @@ impl ClientConfig {
 
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
         let wrong = |key, message: &str| {
-            Err(ConfigError::Value { path: path.to_owned(), key, message: message.to_owned() })
+            Err(ConfigError::Value {
+                path: path.to_owned(),
+                key,
+                message: message.to_owned(),
+            })
         };
         if let Err((key, message)) = self.data.source() {
             return wrong(key, &message);
@@ -266,7 +279,10 @@ impl ClientConfig {
             return wrong("consent.smallest_cohort", "a sum over fewer than 2 hides nothing");
         }
         if self.budget.is_none() && !self.consent.allow_unprotected {
-            return wrong("budget", "state a budget, or allow unprotected rounds in [consent]");
+            return wrong(
+                "budget",
+                "state a budget, or allow unprotected rounds in [consent]",
+            );
         }
         Ok(())
     }

@@ -5,7 +5,9 @@ use std::sync::{Arc, LazyLock};
 use tokio::sync::Semaphore;
 
 static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
-    Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, std::num::NonZero::get)))
+    Arc::new(Semaphore::new(
+        std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+    ))
 });
 
 /// Runs `work` on a worker thread once a core is free. `None` if the work panicked or the runtime is stopping.

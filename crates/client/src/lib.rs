@@ -15,11 +15,15 @@ mod session;
 
 pub use link::LinkError;
 pub use round::{ClientError, RoundEnd};
-pub use session::{Client, ClientSetup, Hooks, JoinEnd, Moment, SetupError, Stopper, load_data};
+pub use session::{
+    Client, ClientSetup, Hooks, JoinEnd, Moment, Probe, SetupError, Stopper, VanishPlan, load_data,
+};
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_secs())
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
 }
 
 /// A generator of this thread, seeded by the operating system and reseeded as `rand` does.

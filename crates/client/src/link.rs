@@ -34,7 +34,11 @@ pub(crate) struct Link {
 impl Link {
     pub(crate) async fn open(connection: Connection) -> Result<Self, LinkError> {
         let (sender, receiver) = connection.open().await?;
-        Ok(Self { connection, sender, receiver })
+        Ok(Self {
+            connection,
+            sender,
+            receiver,
+        })
     }
 
     pub(crate) async fn send(&mut self, message: &ClientMessage) -> Result<(), LinkError> {
@@ -53,7 +57,9 @@ impl Link {
         loop {
             let frame = self.receiver.recv().await?.ok_or(LinkError::Closed)?;
             let message = ServerMessage::decode(&frame)?;
-            let ServerMessage::Certificates(bundle) = message else { return Ok(message) };
+            let ServerMessage::Certificates(bundle) = message else {
+                return Ok(message);
+            };
             let participant = participant.clone();
             let now = crate::now();
             let rejected = crate::cpu::run(move || {

@@ -29,7 +29,9 @@ pub enum RecordError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A stored value is not what this code writes.
-    #[error("the durable record of '{name}' holds a damaged {what}; restore the state directory from a backup")]
+    #[error(
+        "the durable record of '{name}' holds a damaged {what}; restore the state directory from a backup"
+    )]
     Damaged {
         /// The client.
         name: String,
@@ -97,13 +99,19 @@ impl StoreRecord {
     /// # Errors
     /// [`RecordError`].
     pub fn open(store: Arc<dyn Store>, name: &str, caps: Option<Caps>) -> Result<Self, RecordError> {
-        let damaged = |what| RecordError::Damaged { name: name.to_owned(), what };
+        let damaged = |what| RecordError::Damaged {
+            name: name.to_owned(),
+            what,
+        };
         let prefix = key(name, b"");
         if !store.scan(FORK, &prefix)?.is_empty() {
             return Err(RecordError::Forked);
         }
         let id_of = |bytes: &[u8], what| -> Result<[u8; 32], RecordError> {
-            bytes.get(prefix.len()..).and_then(|id| id.try_into().ok()).ok_or(damaged(what))
+            bytes
+                .get(prefix.len()..)
+                .and_then(|id| id.try_into().ok())
+                .ok_or(damaged(what))
         };
         let mut spent = HashSet::new();
         for (stored, _) in store.scan(SPENT, &prefix)? {
@@ -121,7 +129,9 @@ impl StoreRecord {
         let mut tasks = HashMap::new();
         let mut days = HashMap::new();
         for (stored, value) in store.scan(BUDGET, &prefix)? {
-            let label = stored.get(prefix.len()..).and_then(|b| std::str::from_utf8(b).ok());
+            let label = stored
+                .get(prefix.len()..)
+                .and_then(|b| std::str::from_utf8(b).ok());
             let label = label.ok_or(damaged("budget"))?.to_owned();
             let state: BudgetState = serde_json::from_slice(&value).map_err(|_| damaged("budget"))?;
             let filter = BudgetFilter::restore(state).map_err(|_| damaged("budget"))?;
@@ -129,7 +139,11 @@ impl StoreRecord {
                 None => drop(tasks.insert(label, filter)),
                 Some((task, day)) => {
                     let day = day.parse().map_err(|_| damaged("budget"))?;
-                    let entry = DayFilter { day, filter, ticket: None };
+                    let entry = DayFilter {
+                        day,
+                        filter,
+                        ticket: None,
+                    };
                     if days.get(task).is_none_or(|d: &DayFilter| d.day < day) {
                         days.insert(task.to_owned(), entry);
                     }
@@ -155,7 +169,10 @@ impl StoreRecord {
     /// # Errors
     /// [`RecordError`].
     pub fn history(&self) -> Result<Vec<SpentRound>, RecordError> {
-        let damaged = || RecordError::Damaged { name: self.name.clone(), what: "spent round" };
+        let damaged = || RecordError::Damaged {
+            name: self.name.clone(),
+            what: "spent round",
+        };
         let mut rounds = self
             .store
             .scan(SPENT, &key(&self.name, b""))?
@@ -182,7 +199,14 @@ impl StoreRecord {
         packed: Vec<u8>,
         now: u64,
     ) -> Result<(), RecordError> {
-        let RecordChange::Spent { round_id, round, task, release, upload_digest } = change else {
+        let RecordChange::Spent {
+            round_id,
+            round,
+            task,
+            release,
+            upload_digest,
+        } = change
+        else {
             return self.apply(change).await;
         };
         let mut batch = Batch::new();
@@ -211,7 +235,11 @@ impl StoreRecord {
                     let _ = day.filter.commit(ticket);
                 }
                 let label = format!("{task}@{}", day.day);
-                batch.put(BUDGET, key(&self.name, label.as_bytes()), json(&day.filter.state()));
+                batch.put(
+                    BUDGET,
+                    key(&self.name, label.as_bytes()),
+                    json(&day.filter.state()),
+                );
             }
         }
         self.add_head(&mut batch);
@@ -255,7 +283,10 @@ impl StoreRecord {
                 Ok(())
             }
             RecordChange::Fork(evidence) => self.keep_fork(&evidence).await,
-            RecordChange::Spent { .. } => Err(RecordError::Damaged { name: self.name.clone(), what: "call order" }),
+            RecordChange::Spent { .. } => Err(RecordError::Damaged {
+                name: self.name.clone(),
+                what: "call order",
+            }),
         }
     }
 
@@ -294,10 +325,21 @@ impl StoreRecord {
         let today = now / DAY;
         if self.days.get(task).is_none_or(|d| d.day != today) {
             let filter = BudgetFilter::new(budget).map_err(|e| e.to_string())?;
-            self.days.insert(task.to_owned(), DayFilter { day: today, filter, ticket: None });
+            self.days.insert(
+                task.to_owned(),
+                DayFilter {
+                    day: today,
+                    filter,
+                    ticket: None,
+                },
+            );
         }
         if let Some(day) = self.days.get_mut(task) {
-            day.ticket = Some(day.filter.reserve(release).map_err(|e| format!("daily cap: {e}"))?);
+            day.ticket = Some(
+                day.filter
+                    .reserve(release)
+                    .map_err(|e| format!("daily cap: {e}"))?,
+            );
         }
         Ok(())
     }
@@ -359,5 +401,9 @@ fn encode_head(head: &LedgerHead) -> StoredHead {
 fn decode_head(bytes: &[u8]) -> Option<LedgerHead> {
     let stored: StoredHead = serde_json::from_slice(bytes).ok()?;
     let root = hex::decode(&stored.root).ok()?.try_into().ok()?;
-    Some(LedgerHead { size: stored.size, root, note: stored.note.into_bytes() })
+    Some(LedgerHead {
+        size: stored.size,
+        root,
+        note: stored.note.into_bytes(),
+    })
 }

@@ -9,14 +9,12 @@ use tacita_privacy::{BudgetTicket, NoisedUpdate};
 use tacita_protocol::client::{Effect, Invited, Participant, RecordChange, Refused};
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::mask::MaskedUpdate;
-use tacita_protocol::messages::{
-    AbortMessage, ClientMessage, Invitation, ServerMessage, UploadChunk,
-};
+use tacita_protocol::messages::{AbortMessage, ClientMessage, Invitation, ServerMessage, UploadChunk};
 use tacita_protocol::{Refusal, RoundError};
 use tokio::time::timeout;
 
 use crate::link::{Link, LinkError};
-use crate::record::{RecordError, StoreRecord};
+use crate::record::RecordError;
 use crate::{Client, Moment, cpu, now, random};
 
 /// Largest model taken from a server, in bytes: every parameter of the largest dimension, and a header.
@@ -72,8 +70,12 @@ impl Client {
         invitation: Invitation,
     ) -> Result<RoundEnd, ClientError> {
         let end = self.walk(link, participant, invitation).await;
-        if let Err(error @ (ClientError::Refused(_) | ClientError::Round(_) | ClientError::Training(_))) = &end {
-            let reason = AbortMessage { reason: error.to_string().into_bytes().into() };
+        if let Err(error @ (ClientError::Refused(_) | ClientError::Round(_) | ClientError::Training(_))) =
+            &end
+        {
+            let reason = AbortMessage {
+                reason: error.to_string().into_bytes().into(),
+            };
             let _ = link.send(&ClientMessage::Leave(reason)).await;
         }
         end
@@ -95,7 +97,9 @@ impl Client {
 
         let deadlines = manifest.fields().deadlines;
         let within = |ms: u32| Duration::from_millis(u64::from(ms)) + SLACK;
-        let step = cpu::run(move || invited.advertise(&mut random())).await.ok_or(ClientError::Worker)?;
+        let step = cpu::run(move || invited.advertise(&mut random()))
+            .await
+            .ok_or(ClientError::Worker)?;
         let (advertised, effects) = self.refused(step).await?;
         self.carry_out(link, effects).await?;
 
@@ -114,8 +118,12 @@ impl Client {
         let training = tokio::spawn(self.train(model, manifest.clone(), ticket));
 
         let early = async {
-            let message = self.expect(link, participant, within(deadlines.advertise_ms)).await?;
-            let ServerMessage::Roster(roster) = message else { return unexpected(message) };
+            let message = self
+                .expect(link, participant, within(deadlines.advertise_ms))
+                .await?;
+            let ServerMessage::Roster(roster) = message else {
+                return unexpected(message);
+            };
             let step = cpu::run(move || advertised.handle_roster(roster, now(), &mut random()))
                 .await
                 .ok_or(ClientError::Worker)?;
@@ -125,7 +133,9 @@ impl Client {
                 return Ok(Err(RoundEnd::Vanished(Moment::AfterShare)));
             }
             let message = self.expect(link, participant, within(deadlines.share_ms)).await?;
-            let ServerMessage::Sharers(sharers) = message else { return unexpected(message) };
+            let ServerMessage::Sharers(sharers) = message else {
+                return unexpected(message);
+            };
             Ok(Ok((shared, sharers)))
         }
         .await;
@@ -162,8 +172,12 @@ impl Client {
             return Ok(RoundEnd::Vanished(Moment::AfterUpload));
         }
 
-        let message = self.expect(link, participant, within(deadlines.upload_ms)).await?;
-        let ServerMessage::Agree(request) = message else { return end_of(message) };
+        let message = self
+            .expect(link, participant, within(deadlines.upload_ms))
+            .await?;
+        let ServerMessage::Agree(request) = message else {
+            return end_of(message);
+        };
         let step = masked.handle_agree(&request, &self.record);
         let (agreed, effects) = self.refused(step).await?;
         self.carry_out(link, effects).await?;
@@ -172,13 +186,19 @@ impl Client {
         }
 
         let message = self.expect(link, participant, within(deadlines.agree_ms)).await?;
-        let ServerMessage::Reveal(request) = message else { return end_of(message) };
+        let ServerMessage::Reveal(request) = message else {
+            return end_of(message);
+        };
         let step = cpu::run(move || agreed.handle_reveal_request(&request, now())).await;
         let (revealed, effects) = self.refused(step.ok_or(ClientError::Worker)?).await?;
         self.carry_out(link, effects).await?;
 
-        let message = self.expect(link, participant, within(deadlines.reveal_ms)).await?;
-        let ServerMessage::Outcome(outcome) = message else { return end_of(message) };
+        let message = self
+            .expect(link, participant, within(deadlines.reveal_ms))
+            .await?;
+        let ServerMessage::Outcome(outcome) = message else {
+            return end_of(message);
+        };
         let (done, effects) = self.refused(revealed.handle_outcome(&outcome)).await?;
         self.carry_out(link, effects).await?;
         tracing::info!(round, survivors = done.outcome().survivor_count, "round done");
@@ -227,7 +247,10 @@ impl Client {
         end: &ClientMessage,
     ) -> Result<(), ClientError> {
         for (index, number) in (0..update.chunks()).zip(0u32..) {
-            let chunk = UploadChunk { index: number, packed: update.packed(index).into() };
+            let chunk = UploadChunk {
+                index: number,
+                packed: update.packed(index).into(),
+            };
             link.queue(&ClientMessage::Chunk(chunk)).await?;
         }
         link.send(end).await?;
@@ -256,7 +279,9 @@ impl Client {
         participant: &Arc<Participant>,
         limit: Duration,
     ) -> Result<ServerMessage, ClientError> {
-        Ok(timeout(limit, link.next(participant)).await.map_err(|_| ClientError::Deadline)??)
+        Ok(timeout(limit, link.next(participant))
+            .await
+            .map_err(|_| ClientError::Deadline)??)
     }
 
     async fn receive_model(
@@ -266,7 +291,9 @@ impl Client {
         length: u64,
     ) -> Result<GlobalModel, ClientError> {
         if length == 0 || length > MAX_MODEL {
-            return Err(ClientError::Training(format!("the server announces a model of {length} bytes")));
+            return Err(ClientError::Training(format!(
+                "the server announces a model of {length} bytes"
+            )));
         }
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < length {
@@ -306,7 +333,10 @@ impl Client {
     }
 
     fn vanishes(&self, round: u32, moment: Moment) -> bool {
-        self.hooks.vanish.as_ref().is_some_and(|plan| plan(&self.name, round) == Some(moment))
+        self.hooks
+            .vanish
+            .as_ref()
+            .is_some_and(|plan| plan(&self.name, round) == Some(moment))
     }
 
     fn observe(&self, manifest: &CheckedManifest, update: &NoisedUpdate) {

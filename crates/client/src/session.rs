@@ -233,7 +233,11 @@ impl Client {
         stop: &mut Stopper,
     ) -> Result<Option<JoinEnd>, ClientError> {
         let ledger_size = self.record.head().map_or(0, |head| head.size);
-        link.send(&ClientMessage::Hello(Hello { version: VERSION, ledger_size })).await?;
+        link.send(&ClientMessage::Hello(Hello {
+            version: VERSION,
+            ledger_size,
+        }))
+        .await?;
         loop {
             if stop.is_set() {
                 return Ok(Some(JoinEnd::Stopped));
@@ -296,12 +300,20 @@ fn comes_back(error: &ClientError) -> bool {
 /// [`SetupError::Data`], naming file, line and column for a CSV.
 pub fn load_data(data: &Data) -> Result<Dataset, SetupError> {
     let error = |e: &dyn std::fmt::Display| SetupError::Data(e.to_string());
-    let source = data.source().map_err(|(key, message)| SetupError::Data(format!("{key}: {message}")))?;
+    let source = data
+        .source()
+        .map_err(|(key, message)| SetupError::Data(format!("{key}: {message}")))?;
     match source {
-        DataSource::Csv(path, options) => {
-            Ok(tacita_learn::csv::read(&path, &options).map_err(|e| error(&e))?.data)
-        }
-        DataSource::Embedded { dataset, part, parts, split, seed } => {
+        DataSource::Csv(path, options) => Ok(tacita_learn::csv::read(&path, &options)
+            .map_err(|e| error(&e))?
+            .data),
+        DataSource::Embedded {
+            dataset,
+            part,
+            parts,
+            split,
+            seed,
+        } => {
             let sets: Vec<Dataset> = match dataset {
                 EmbeddedData::Heart => tacita_learn::heart::load()
                     .map_err(|e| error(&e))?

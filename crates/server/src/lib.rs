@@ -1,1 +1,29 @@
-//! The aggregation service: clock, sockets and disk around the protocol.
+//! The aggregation service: clock, sockets and disk around the protocol's server phases. No protocol decision is made
+//! here; the shell decides when a phase closes and carries messages.
+//!
+//! ```text
+//! ServerConfig -> Server::open -> Server::run: for each round `attempt.rs` walks Gathering .. UnmaskedSum, with the
+//! ledger (`ledger_desk.rs`) and the privacy account (`account.rs`) between the phases; `floor.rs` and `lobby.rs` keep
+//! connections and deadlines
+//! ```
+
+mod account;
+mod attempt;
+pub mod config;
+mod floor;
+mod ledger_desk;
+mod lobby;
+mod server;
+mod state;
+
+pub use account::Account;
+pub use ledger_desk::{DeskError, Directory, LedgerDesk};
+pub use server::{Observer, RoundReport, Server, ServerError, ServerEvent, ServerSetup, TaskEnd, state_file};
+pub use state::{ServerState, StateError, TaskState};
+
+/// Unix seconds.
+pub(crate) fn now() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |d| d.as_secs())
+}

@@ -31,6 +31,15 @@ impl Connection {
         self.peer.as_ref()
     }
 
+    /// The peer's own certificate as it sent it (DER), for handing on to other members; `None` where
+    /// [`peer`](Self::peer) is.
+    #[must_use]
+    pub fn peer_certificate_der(&self) -> Option<Vec<u8>> {
+        self.peer()?;
+        let chain = self.inner.peer_identity()?.downcast::<Vec<rustls_pki_types::CertificateDer<'static>>>().ok()?;
+        chain.first().map(|der| der.as_ref().to_vec())
+    }
+
     /// Opens a stream; the peer learns of it with the first frame.
     ///
     /// # Errors

@@ -55,6 +55,12 @@ impl Revealing {
         }
     }
 
+    /// The roster.
+    #[must_use]
+    pub fn roster(&self) -> &Arc<Roster> {
+        &self.roster
+    }
+
     /// The members asked to reveal: those that signed.
     pub fn signers(&self) -> impl Iterator<Item = u16> + '_ {
         self.signatures.keys().copied()

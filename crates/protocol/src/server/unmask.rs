@@ -22,7 +22,7 @@ pub(super) struct MaskedSum {
 pub struct UnmaskedSum {
     vector: RingVector,
     survivors: Bitmap,
-    responders: u16,
+    answered: Bitmap,
     cosignatures: Vec<Cosignature>,
     blamed: Vec<Refusal>,
 }
@@ -43,7 +43,13 @@ impl UnmaskedSum {
     /// Members that revealed.
     #[must_use]
     pub fn responders(&self) -> u16 {
-        self.responders
+        self.answered.count()
+    }
+
+    /// Which members those are.
+    #[must_use]
+    pub fn answered(&self) -> &Bitmap {
+        &self.answered
     }
 
     /// Cosignatures of the checkpoint that holds the charge.
@@ -166,7 +172,7 @@ pub(super) fn unmask(mut round: Revealing) -> Result<UnmaskedSum, RoundError> {
     Ok(UnmaskedSum {
         vector,
         survivors: round.survivors,
-        responders: round.answered.count(),
+        answered: round.answered,
         cosignatures: round.cosignatures,
         blamed: round.blamed,
     })

@@ -1,0 +1,637 @@
+//! One attempt at a round, as the shell walks it: the protocol's phases in order, the ledger between them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::RngExt as _;
+use rand::seq::IndexedRandom as _;
+use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
+use tacita_learn::{Evaluation, GlobalModel};
+use tacita_ledger::entry::{Entry, Outcome, Release, printable_reason};
+use tacita_privacy::{BudgetTicket, DecodedMean};
+use tacita_protocol::ledger_entries::{self, hex_digest};
+use tacita_protocol::manifest::{CheckedManifest, Manifest};
+use tacita_protocol::messages::{ClientMessage, Invitation, OutcomeMessage, Proof, ServerMessage};
+use tacita_protocol::roster::{Member, Roster};
+use tacita_protocol::server::{
+    Agreeing, Collecting, CommittedCharge, Gathering, Revealing, Sharing, UnmaskedSum, certificate_bundles,
+};
+use tacita_protocol::{Abort, Hash, Refusal, RoundError, limits};
+use tokio::task::block_in_place;
+
+use crate::floor::Progress;
+use crate::lobby::{MODEL_PART, Session};
+use crate::server::{RoundReport, Server, ServerError, ServerEvent};
+
+/// How an attempt ends without a result.
+pub(crate) enum Failed {
+    /// This attempt; another may go better.
+    Attempt(String),
+    /// The server cannot go on.
+    Server(ServerError),
+}
+
+impl<E: Into<ServerError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Server(error.into())
+    }
+}
+
+impl From<RoundError> for Failed {
+    fn from(error: RoundError) -> Self {
+        Self::Attempt(error.to_string())
+    }
+}
+
+/// What is known of an attempt once its manifest is reserved.
+struct Attempt {
+    manifest: Arc<CheckedManifest>,
+    reserved: (u64, Entry),
+    ticket: Option<BudgetTicket>,
+    ledger_size: u64,
+    started: Instant,
+    phases: Vec<(&'static str, f64)>,
+    received: HashMap<Hash, u64>,
+}
+
+impl Attempt {
+    fn mark(&mut self, name: &'static str, since: Instant) {
+        self.phases.push((name, since.elapsed().as_secs_f64()));
+    }
+}
+
+fn ms(value: u32) -> Duration {
+    Duration::from_millis(u64::from(value))
+}
+
+impl Server {
+    /// Plays one attempt. A failure before the charge releases the reserve; after it the charge stands.
+    pub(crate) async fn attempt(
+        &mut self,
+        round: u32,
+        model: &GlobalModel,
+    ) -> Result<(RoundReport, GlobalModel), Failed> {
+        let release = self.checked.plan.release();
+        let ticket = self.account.reserve(release).map_err(ServerError::Budget)?;
+        let (mut attempt, cohort) = match self.invite(round, model).await {
+            Ok(invited) => invited,
+            Err(error) => {
+                self.account.release(ticket);
+                return Err(error);
+            }
+        };
+        attempt.ticket = ticket;
+        let revealing = match self.until_charge(&mut attempt, &cohort).await {
+            Ok(revealing) => revealing,
+            Err(error) => {
+                // Not charged: nothing was revealed, the reserve is given back in the ledger too.
+                self.account.release(attempt.ticket.take());
+                let reason = match &error {
+                    Failed::Attempt(reason) => reason.clone(),
+                    Failed::Server(error) => error.to_string(),
+                };
+                self.tell(&cohort, &ServerMessage::abort(&reason));
+                let entry = Entry::Release(Release {
+                    round_id: hex_digest(&attempt.manifest.fields().round_id),
+                    round: u64::from(round),
+                    time: self.ledger_time(),
+                    reason: printable_reason(&reason),
+                });
+                self.append(&entry)?;
+                return Err(error);
+            }
+        };
+        self.after_charge(attempt, revealing, &cohort, model).await
+    }
+
+    /// Step 1: reserves in the ledger, invites the cohort, sends the model.
+    async fn invite(
+        &mut self,
+        round: u32,
+        model: &GlobalModel,
+    ) -> Result<(Attempt, Vec<Arc<Session>>), Failed> {
+        let started = Instant::now();
+        self.floor.gone.clear();
+        let wanted = usize::from(self.config.cohort.clients);
+        let sessions: Vec<Arc<Session>> = self.floor.lobby.sessions().cloned().collect();
+        let cohort: Vec<Arc<Session>> = sessions.sample(&mut rand::rng(), wanted).cloned().collect();
+
+        let bytes = model.to_bytes().map_err(ServerError::from)?;
+        let head = self.desk.head().map_err(ServerError::from)?.clone();
+        let manifest = self.manifest(round, model, head.checkpoint())?;
+        let signature = manifest.sign(&self.key).map_err(RoundError::from)?;
+        let checked = manifest.clone().check().map_err(RoundError::from)?;
+        // Proofs to the head before this manifest's own entry.
+        let mut proofs: HashMap<u64, Proof> = HashMap::new();
+        for session in &cohort {
+            if !proofs.contains_key(&session.ledger_size) {
+                let proof = self
+                    .desk
+                    .consistency(session.ledger_size)
+                    .map_err(ServerError::from)?;
+                proofs.insert(session.ledger_size, proof);
+            }
+        }
+        let entry = ledger_entries::reserve(&checked, self.ledger_time());
+        let index = self.append(&entry)?;
+
+        let parts: Vec<Arc<Vec<u8>>> = bytes
+            .chunks(MODEL_PART)
+            .map(|part| ServerMessage::Model(part.to_vec().into()).encode().map(Arc::new))
+            .collect::<Result<_, _>>()
+            .map_err(RoundError::from)?;
+        let note = head.to_bytes();
+        let received = cohort
+            .iter()
+            .map(|s| {
+                (
+                    s.certificate.identity.0,
+                    s.received.load(std::sync::atomic::Ordering::Relaxed),
+                )
+            })
+            .collect();
+        for session in &cohort {
+            let invitation = Invitation {
+                manifest: manifest.clone(),
+                signature,
+                checkpoint: note.clone().into(),
+                consistency: proofs
+                    .get(&session.ledger_size)
+                    .cloned()
+                    .unwrap_or_else(|| Vec::new().into()),
+                model_length: bytes.len() as u64,
+            };
+            session
+                .send(&ServerMessage::Invitation(Box::new(invitation)))
+                .map_err(RoundError::from)?;
+            parts.iter().for_each(|part| session.send_frame(part.clone()));
+        }
+        let mut attempt = Attempt {
+            manifest: Arc::new(checked),
+            reserved: (index, entry),
+            ticket: None,
+            ledger_size: head.checkpoint().size,
+            started,
+            phases: Vec::new(),
+            received,
+        };
+        attempt.mark("invite", started);
+        self.tell_observer(ServerEvent::RoundStarted {
+            round,
+            cohort: cohort.len(),
+        });
+        Ok((attempt, cohort))
+    }
+
+    fn manifest(
+        &self,
+        round: u32,
+        model: &GlobalModel,
+        head: &tacita_ledger::Checkpoint,
+    ) -> Result<Manifest, Failed> {
+        let plan = &self.checked.plan;
+        let (encoding, share) = (plan.encoding(), plan.noise_share());
+        let cohort = &self.config.cohort;
+        let privacy = &self.config.privacy;
+        let text =
+            |d: Option<tacita_privacy::Decimal>| d.map(|d| d.to_string()).unwrap_or_default().into_bytes();
+        let honest = u64::from(cohort.minimum_survivors.saturating_sub(cohort.colluders));
+        let p = &self.checked.parameters;
+        let narrow = |value: u32| u16::try_from(value).unwrap_or(u16::MAX);
+        Ok(Manifest {
+            version: limits::VERSION,
+            task: self.config.task.name.clone().into_bytes().into(),
+            round,
+            round_id: rand::rng().random(),
+            cohort: cohort.clients,
+            colluders: cohort.colluders,
+            minimum_survivors: cohort.minimum_survivors,
+            neighbours: narrow(p.neighbours),
+            threshold: narrow(p.threshold),
+            quorum: narrow(p.quorum),
+            bits: encoding.bits().get(),
+            dimension: encoding.dimension(),
+            padded: encoding.padded(),
+            chunk: 16_384,
+            clip: encoding.clip().to_string().into_bytes().into(),
+            grid: encoding.grid(),
+            mechanism: u8::from(share.mechanism() != tacita_privacy::Mechanism::None),
+            total_variance_q16: share.variance_q16().saturating_mul(honest),
+            share_variance_q16: share.variance_q16(),
+            rounds: self.config.task.rounds,
+            epsilon: text(privacy.epsilon).into(),
+            delta: text(privacy.delta).into(),
+            weighting: u8::from(self.checked.weighting.is_some()),
+            weight_cap: self.checked.weighting.as_ref().map_or(0, |w| w.cap),
+            weight_scale: text(self.checked.weighting.as_ref().map(|w| w.scale)).into(),
+            update_clip: text(self.checked.weighting.as_ref().map(|w| w.update_clip)).into(),
+            model_digest: model.digest().map_err(ServerError::from)?,
+            training: self.checked.instructions.to_text().into_bytes().into(),
+            deadlines: self.checked.deadlines,
+            ledger_size: head.size,
+            ledger_root: head.root,
+            issued_at: crate::now(),
+        })
+    }
+
+    /// Steps 2 to 7, then the commit.
+    async fn until_charge(
+        &mut self,
+        attempt: &mut Attempt,
+        cohort: &[Arc<Session>],
+    ) -> Result<Revealing, Failed> {
+        let sharing = self.advertise(attempt, cohort).await?;
+        let roster = sharing.roster().clone();
+        let collecting = self.share(attempt, sharing, &roster).await?;
+        let agreeing = self.upload(attempt, collecting, &roster).await?;
+        let agreeing = self.agree(attempt, agreeing, &roster).await?;
+        let since = Instant::now();
+        let entry = agreeing.charge(self.ledger_time()).map_err(RoundError::from)?;
+        let index = self.append(&entry)?;
+        let committed = CommittedCharge {
+            checkpoint: self.desk.head().map_err(ServerError::from)?.to_bytes(),
+            consistency: self
+                .desk
+                .consistency(attempt.ledger_size)
+                .map_err(ServerError::from)?,
+            manifest: self
+                .desk
+                .proven(attempt.reserved.0, &attempt.reserved.1)
+                .map_err(ServerError::from)?,
+            charge: self.desk.proven(index, &entry).map_err(ServerError::from)?,
+        };
+        let survivors = u32::from(agreeing.survivors().count());
+        self.account
+            .commit(attempt.ticket.take(), &attempt.manifest, survivors);
+        let revealing = agreeing.commit(committed, self.desk.verifier())?;
+        attempt.mark("charge", since);
+        Ok(revealing)
+    }
+
+    async fn advertise(&mut self, attempt: &mut Attempt, cohort: &[Arc<Session>]) -> Result<Sharing, Failed> {
+        let since = Instant::now();
+        let mut gathering = Gathering::open(attempt.manifest.clone());
+        let members: HashMap<Hash, Member> = cohort
+            .iter()
+            .map(|s| {
+                (
+                    s.certificate.identity.0,
+                    Member {
+                        certificate: s.certificate.clone(),
+                        der: s.der.clone(),
+                    },
+                )
+            })
+            .collect();
+        let expected = members.keys().copied().collect();
+        let limit = ms(attempt.manifest.fields().deadlines.advertise_ms);
+        self.floor
+            .phase(limit, expected, |identity, message| {
+                let ClientMessage::Advertise(advertise) = message else {
+                    return Err(Refusal::Unexpected(message.name()).into());
+                };
+                let member = members.get(identity).ok_or(Refusal::NotAMember)?.clone();
+                gathering.handle_advertise(member, advertise)?;
+                Ok(Progress::Done)
+            })
+            .await;
+        let sharing = block_in_place(|| gathering.close())?;
+        attempt.mark("advertise", since);
+        Ok(sharing)
+    }
+
+    /// Encodes one message for each of `indices` on all cores, preceded by the certificates its reader lacks.
+    fn deliver(
+        &self,
+        roster: &Roster,
+        indices: &[u16],
+        needed: impl Fn(u16) -> Vec<u16> + Sync,
+        message: impl Fn(u16) -> Result<ServerMessage, RoundError> + Sync,
+    ) -> Result<(), RoundError> {
+        block_in_place(|| {
+            indices.par_iter().try_for_each(|index| {
+                let Some(session) = roster
+                    .member(*index)
+                    .and_then(|m| self.floor.lobby.get(&m.certificate.identity.0))
+                    .filter(|s| !self.floor.gone.contains(&s.certificate.identity.0))
+                else {
+                    return Ok(());
+                };
+                let needed = needed(*index);
+                let members = needed.iter().filter_map(|i| roster.member(*i));
+                let unseen = session.unseen(members);
+                for bundle in certificate_bundles(unseen.iter().map(|m| m.der.as_slice())) {
+                    session.send(&bundle)?;
+                }
+                session.send(&message(*index)?)?;
+                Ok(())
+            })
+        })
+    }
+
+    async fn share(
+        &mut self,
+        attempt: &mut Attempt,
+        mut sharing: Sharing,
+        roster: &Arc<Roster>,
+    ) -> Result<Collecting, Failed> {
+        let since = Instant::now();
+        let everybody: Vec<u16> = (0..roster.size()).collect();
+        self.deliver(
+            roster,
+            &everybody,
+            |i| roster.neighbours(i),
+            |i| Ok(ServerMessage::Roster(sharing.roster_message(i)?)),
+        )?;
+        let expected = identities(roster, everybody.iter().copied());
+        let limit = ms(attempt.manifest.fields().deadlines.share_ms);
+        self.floor
+            .phase(limit, expected, |identity, message| {
+                let ClientMessage::Shares(shares) = message else {
+                    return Err(Refusal::Unexpected(message.name()).into());
+                };
+                let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
+                sharing.handle_shares(index, shares)?;
+                Ok(Progress::Done)
+            })
+            .await;
+        let collecting = block_in_place(|| sharing.close())?;
+        attempt.mark("share", since);
+        Ok(collecting)
+    }
+
+    async fn upload(
+        &mut self,
+        attempt: &mut Attempt,
+        mut collecting: Collecting,
+        roster: &Arc<Roster>,
+    ) -> Result<Agreeing, Failed> {
+        let since = Instant::now();
+        let sharers: Vec<u16> = collecting.sharers().indices().collect();
+        self.deliver(
+            roster,
+            &sharers,
+            |_| Vec::new(),
+            |i| Ok(ServerMessage::Sharers(collecting.sharers_message(i)?)),
+        )?;
+        let before = self.received(roster, &sharers);
+        let limit = ms(attempt.manifest.fields().deadlines.upload_ms);
+        self.floor
+            .phase(
+                limit,
+                identities(roster, sharers.iter().copied()),
+                |identity, message| {
+                    let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
+                    match message {
+                        ClientMessage::Chunk(chunk) => {
+                            collecting.handle_chunk(index, &chunk)?;
+                            Ok(Progress::More)
+                        }
+                        ClientMessage::UploadEnd(end) => {
+                            collecting.handle_end(index, &end)?;
+                            Ok(Progress::Done)
+                        }
+                        other => Err(Refusal::Unexpected(other.name()).into()),
+                    }
+                },
+            )
+            .await;
+        attempt.received = self
+            .received(roster, &sharers)
+            .into_iter()
+            .map(|(id, after)| {
+                (
+                    id,
+                    after.saturating_sub(before.get(&id).copied().unwrap_or(after)),
+                )
+            })
+            .collect();
+        let agreeing = collecting.close()?;
+        attempt.mark("upload", since);
+        Ok(agreeing)
+    }
+
+    /// Bytes received so far from members that are connected.
+    fn received(&self, roster: &Roster, indices: &[u16]) -> HashMap<Hash, u64> {
+        identities(roster, indices.iter().copied())
+            .into_iter()
+            .filter_map(|id| {
+                let session = self.floor.lobby.get(&id)?;
+                Some((id, session.received.load(std::sync::atomic::Ordering::Relaxed)))
+            })
+            .collect()
+    }
+
+    async fn agree(
+        &mut self,
+        attempt: &mut Attempt,
+        mut agreeing: Agreeing,
+        roster: &Arc<Roster>,
+    ) -> Result<Agreeing, Failed> {
+        let since = Instant::now();
+        let survivors: Vec<u16> = agreeing.survivors().indices().collect();
+        let request = ServerMessage::Agree(agreeing.request());
+        self.deliver(roster, &survivors, |_| Vec::new(), |_| Ok(request.clone()))?;
+        let limit = ms(attempt.manifest.fields().deadlines.agree_ms);
+        self.floor
+            .phase(
+                limit,
+                identities(roster, survivors.iter().copied()),
+                |identity, message| {
+                    let ClientMessage::Agreement(agreement) = message else {
+                        return Err(Refusal::Unexpected(message.name()).into());
+                    };
+                    let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
+                    agreeing.handle_agreement(index, &agreement)?;
+                    Ok(Progress::Done)
+                },
+            )
+            .await;
+        attempt.mark("agree", since);
+        Ok(agreeing)
+    }
+
+    /// Steps 8 and 9. The charge is committed: whatever happens now, it stands.
+    async fn after_charge(
+        &mut self,
+        mut attempt: Attempt,
+        mut revealing: Revealing,
+        cohort: &[Arc<Session>],
+        model: &GlobalModel,
+    ) -> Result<(RoundReport, GlobalModel), Failed> {
+        let since = Instant::now();
+        let roster = revealing.roster().clone();
+        let signers: Vec<u16> = revealing.signers().collect();
+        self.deliver(
+            &roster,
+            &signers,
+            |i| revealing.signers_shown_to(i).collect(),
+            |i| Ok(ServerMessage::Reveal(Box::new(revealing.request(i)))),
+        )?;
+        let limit = ms(attempt.manifest.fields().deadlines.reveal_ms);
+        self.floor
+            .phase(
+                limit,
+                identities(&roster, signers.iter().copied()),
+                |identity, message| {
+                    let ClientMessage::Reveal(reveal) = message else {
+                        return Err(Refusal::Unexpected(message.name()).into());
+                    };
+                    let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
+                    revealing.handle_reveal(index, &reveal)?;
+                    Ok(Progress::Done)
+                },
+            )
+            .await;
+        attempt.mark("reveal", since);
+        let since = Instant::now();
+        let charged = self.desk.head().map_err(ServerError::from)?.clone();
+        let finished = block_in_place(|| revealing.close())
+            .map_err(|e| e.to_string())
+            .and_then(|sum| {
+                let next = block_in_place(|| self.apply(&attempt.manifest, &sum, model))?;
+                Ok((sum, next))
+            });
+        let (sum, next) = match finished {
+            Ok(done) => done,
+            Err(reason) => {
+                self.tell(cohort, &ServerMessage::abort(&reason));
+                return Err(Failed::Attempt(reason));
+            }
+        };
+        if let Ok(note) = charged.with_cosignatures(sum.cosignatures()) {
+            self.state
+                .keep_cosignatures(&attempt.manifest.fields().round_id, note.to_bytes())
+                .map_err(ServerError::from)?;
+        }
+        let evaluation = self.evaluate(&next)?;
+        attempt.mark("unmask", since);
+        let report = self.conclude(
+            &mut attempt,
+            &sum,
+            &next,
+            evaluation,
+            &roster,
+            charged.checkpoint().size,
+        )?;
+        Ok((report, next))
+    }
+
+    /// Decodes the mean and applies it.
+    fn apply(
+        &self,
+        manifest: &CheckedManifest,
+        sum: &UnmaskedSum,
+        model: &GlobalModel,
+    ) -> Result<GlobalModel, String> {
+        let mean = DecodedMean::from_sum(
+            sum.vector(),
+            manifest.encoding(),
+            &manifest.noise(),
+            u32::from(sum.survivors().count()),
+            manifest.weighting(),
+        )
+        .map_err(|e| format!("{}: {e}", Abort::Implausible))?;
+        let rate = self.config.training.server_learning_rate.to_f64() as f32;
+        model.apply(mean.values(), rate).map_err(|e| e.to_string())
+    }
+
+    /// Step 9: the outcome in the ledger, and to everybody who is still there.
+    fn conclude(
+        &mut self,
+        attempt: &mut Attempt,
+        sum: &UnmaskedSum,
+        next: &GlobalModel,
+        evaluation: Option<Evaluation>,
+        roster: &Arc<Roster>,
+        charged_size: u64,
+    ) -> Result<RoundReport, Failed> {
+        let since = Instant::now();
+        let manifest = attempt.manifest.clone();
+        let fields = manifest.fields();
+        let epsilon_server = self.account.epsilon_server();
+        let epsilon_public = self.account.epsilon_public();
+        let (accuracy, loss) = match &evaluation {
+            None => (None, None),
+            Some(e) => (e.score(), Some(e.loss())),
+        };
+        let decimal = |value: f64| format!("{:.6}", value.max(0.0));
+        let survivors = sum.survivors().count();
+        let mut sum_hash = Sha256::new();
+        sum_hash.update(sum.vector().pack(0..sum.vector().len()));
+        let digest = self.state.save_model(next).map_err(ServerError::from)?;
+        let entry = Entry::Outcome(Outcome {
+            round_id: hex_digest(&fields.round_id),
+            round: u64::from(fields.round),
+            time: self.ledger_time(),
+            survivor_count: u64::from(survivors),
+            responders: u64::from(sum.responders()),
+            sum_digest: hex::encode(sum_hash.finalize()),
+            model_digest: digest.clone(),
+            accuracy: accuracy.map(decimal).map(|t| canonical(&t)),
+            loss: loss.map(decimal).map(|t| canonical(&t)),
+            epsilon_server: epsilon_server.map(|e| e.to_string()),
+            epsilon_public: epsilon_public.map(|e| e.to_string()),
+        });
+        let index = self.append(&entry)?;
+        let message = ServerMessage::Outcome(OutcomeMessage {
+            checkpoint: self.desk.head().map_err(ServerError::from)?.to_bytes().into(),
+            consistency: self.desk.consistency(charged_size).map_err(ServerError::from)?,
+            outcome: self.desk.proven(index, &entry).map_err(ServerError::from)?,
+        });
+        let answered: Vec<u16> = sum.answered().indices().collect();
+        self.deliver(roster, &answered, |_| Vec::new(), |_| Ok(message.clone()))?;
+        attempt.mark("outcome", since);
+
+        let names = sum
+            .survivors()
+            .indices()
+            .filter_map(|i| roster.member(i).map(|m| m.certificate.name.to_string()))
+            .collect();
+        for blame in sum.blamed() {
+            tracing::warn!(%blame, "a member revealed a share other than the committed one");
+        }
+        let report = RoundReport {
+            round: fields.round,
+            round_id: fields.round_id,
+            cohort: roster.size(),
+            survivors,
+            survivor_names: names,
+            accuracy,
+            loss,
+            epsilon_server,
+            epsilon_public,
+            seconds: attempt.started.elapsed().as_secs_f64(),
+            phases: std::mem::take(&mut attempt.phases),
+            upload_bytes: attempt.received.values().copied().max().unwrap_or(0),
+            model_digest: digest,
+        };
+        self.tell_observer(ServerEvent::RoundDone {
+            report: &report,
+            sum: sum.vector(),
+        });
+        Ok(report)
+    }
+
+    fn tell(&self, cohort: &[Arc<Session>], message: &ServerMessage) {
+        for session in cohort {
+            if session.send(message).is_err() {
+                tracing::warn!(client = %session.certificate.name, "could not be told");
+            }
+        }
+    }
+}
+
+fn identities(roster: &Roster, indices: impl Iterator<Item = u16>) -> HashSet<Hash> {
+    indices
+        .filter_map(|i| roster.member(i).map(|m| m.certificate.identity.0))
+        .collect()
+}
+
+/// The ledger's canonical decimal text of a plain one.
+fn canonical(text: &str) -> String {
+    text.parse::<tacita_privacy::Decimal>()
+        .map_or_else(|_| "0".to_owned(), |d| d.to_string())
+}

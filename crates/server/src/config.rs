@@ -1,0 +1,431 @@
+//! The server's TOML file. Unknown keys are errors; paths are relative to the file.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tacita_learn::csv::CsvOptions;
+use tacita_learn::{Algorithm, EmbeddedData, Instructions, ModelSpec};
+use tacita_privacy::{Decimal, ExampleWeighting, Plan, PlanError, PlanRequest};
+use tacita_protocol::graph::{ParameterError, RoundParameters};
+use tacita_protocol::manifest::Deadlines;
+
+/// Why a configuration is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not the TOML that is expected; the message names line and key.
+    #[error("{path}: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Why, with the place.
+        message: String,
+    },
+    /// A value is outside its range.
+    #[error("{path}: {key}: {message}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: &'static str,
+        /// What is expected.
+        message: String,
+    },
+    /// The cohort cannot carry a graph.
+    #[error("{path}: [cohort]: {source}")]
+    Cohort {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ParameterError,
+    },
+    /// The privacy target cannot be met.
+    #[error("{path}: [privacy]: {source}")]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<PlanError>,
+    },
+}
+
+/// Who the server is and where it listens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Me {
+    /// Enrolled name.
+    pub name: String,
+    /// UDP address to listen on.
+    pub listen: String,
+    /// Directory with key, certificate, database and models.
+    pub state: PathBuf,
+    /// The ledger's directory, which holds nothing else.
+    pub ledger: PathBuf,
+    /// The ledger's origin: its public name, such as `example.org/tacita`.
+    pub origin: String,
+    /// For demonstrations on one machine: limits that let hundreds of clients share one address.
+    #[serde(default)]
+    pub loopback: bool,
+}
+
+/// The task.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskSection {
+    /// Name, `[a-z0-9-]`.
+    pub name: String,
+    /// Rounds.
+    pub rounds: u32,
+    /// Attempts at a round before the task stops.
+    #[serde(default = "three")]
+    pub attempts: u32,
+}
+
+fn three() -> u32 {
+    3
+}
+
+/// The cohort.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CohortSection {
+    /// n.
+    pub clients: u16,
+    /// m.
+    pub minimum_survivors: u16,
+    /// c.
+    pub colluders: u16,
+    /// Seconds to wait for the whole cohort before a round starts with fewer.
+    #[serde(default = "minute")]
+    pub wait_seconds: u32,
+}
+
+fn minute() -> u32 {
+    60
+}
+
+/// The privacy target.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrivacySection {
+    /// Epsilon over all rounds against the server with its colluders; absent: no noise, no promise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<Decimal>,
+    /// Delta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delta: Option<Decimal>,
+    /// Clip norm of an update.
+    pub clip: Decimal,
+    /// Count clients by their examples; absent: all alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weighting: Option<WeightingSection>,
+}
+
+/// Example weights.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightingSection {
+    /// W: more examples than this count no more.
+    pub cap: u32,
+    /// a: scale of the weight coordinate.
+    pub scale: Decimal,
+}
+
+/// Model and training.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingSection {
+    /// Such as `softmax 64 10`, `linear 5`, `mlp 64 32 10`.
+    pub model: String,
+    /// Seed of the initial model.
+    #[serde(default)]
+    pub seed: u64,
+    /// `fed-avg` or `fed-sgd`.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// Local epochs.
+    pub epochs: u32,
+    /// Batch size, 0 for all.
+    #[serde(default)]
+    pub batch: u32,
+    /// Local step size.
+    pub learning_rate: Decimal,
+    /// Gradient clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_clip: Option<Decimal>,
+    /// Factor of the mean delta.
+    #[serde(default = "one")]
+    pub server_learning_rate: Decimal,
+}
+
+fn one() -> Decimal {
+    // Cannot fail: 1 is a decimal. The default, zero, would be refused by `check`.
+    Decimal::new(1, 0).unwrap_or(Decimal::ZERO)
+}
+
+/// Held-out data on which the server scores the global model.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EvaluationSection {
+    /// An embedded data set, whose held-out fifth is used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dataset: Option<String>,
+    /// A CSV file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// How to read it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOptions>,
+}
+
+/// Phase deadlines in seconds.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadlineSection {
+    /// Advertise.
+    pub advertise: u32,
+    /// Share.
+    pub share: u32,
+    /// Upload, the rest of training included.
+    pub upload: u32,
+    /// Agree.
+    pub agree: u32,
+    /// Reveal.
+    pub reveal: u32,
+}
+
+impl Default for DeadlineSection {
+    fn default() -> Self {
+        Self {
+            advertise: 60,
+            share: 60,
+            upload: 300,
+            agree: 60,
+            reveal: 60,
+        }
+    }
+}
+
+/// The whole file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// `[server]`
+    pub server: Me,
+    /// `[task]`
+    pub task: TaskSection,
+    /// `[cohort]`
+    pub cohort: CohortSection,
+    /// `[privacy]`
+    pub privacy: PrivacySection,
+    /// `[training]`
+    pub training: TrainingSection,
+    /// `[evaluation]`
+    #[serde(default)]
+    pub evaluation: EvaluationSection,
+    /// `[deadlines]`
+    #[serde(default)]
+    pub deadlines: DeadlineSection,
+}
+
+/// What a configuration means once everything was derived and proven.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Graph, k, t and Q.
+    pub parameters: RoundParameters,
+    /// Encoding, noise and headroom.
+    pub plan: Plan,
+    /// Model and training.
+    pub instructions: Instructions,
+    /// Example weights.
+    pub weighting: Option<ExampleWeighting>,
+    /// Phase deadlines.
+    pub deadlines: Deadlines,
+    /// Which embedded data set the model is scored on.
+    pub embedded: Option<EmbeddedData>,
+}
+
+impl ServerConfig {
+    /// Reads a file; relative paths are resolved against its folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming file, key and line.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let mut config: Self = toml::from_str(&text).map_err(|e| ConfigError::Parse {
+            path: path.to_owned(),
+            message: e.to_string().trim_end().replace('\n', " "),
+        })?;
+        let base = path.parent().unwrap_or_else(|| Path::new(""));
+        config.server.state = base.join(&config.server.state);
+        config.server.ledger = base.join(&config.server.ledger);
+        if let Some(data) = &mut config.evaluation.path {
+            *data = base.join(&*data);
+        }
+        config.check(path)?;
+        Ok(config)
+    }
+
+    /// Derives and proves everything that a round needs; `path` is only for the errors.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the key.
+    pub fn check(&self, path: &Path) -> Result<Checked, ConfigError> {
+        let wrong = |key, message: String| ConfigError::Value {
+            path: path.to_owned(),
+            key,
+            message,
+        };
+        let task = &self.task.name;
+        if task.is_empty()
+            || task.len() > tacita_protocol::limits::MAX_TASK
+            || !task
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
+            return Err(wrong("task.name", "must be 1 to 64 of a-z, 0-9 and -".into()));
+        }
+        if self.task.rounds == 0 || self.task.attempts == 0 {
+            return Err(wrong(
+                "task.rounds",
+                "rounds and attempts must be at least 1".into(),
+            ));
+        }
+        if self.cohort.clients > tacita_protocol::limits::MAX_COHORT {
+            let max = tacita_protocol::limits::MAX_COHORT;
+            return Err(wrong(
+                "cohort.clients",
+                format!("this version serves at most {max}"),
+            ));
+        }
+        let (n, c, m) = (
+            u32::from(self.cohort.clients),
+            u32::from(self.cohort.colluders),
+            u32::from(self.cohort.minimum_survivors),
+        );
+        let parameters = RoundParameters::derive(n, c, m).map_err(|source| ConfigError::Cohort {
+            path: path.to_owned(),
+            source,
+        })?;
+        let model: ModelSpec = self
+            .training
+            .model
+            .parse()
+            .map_err(|e| wrong("training.model", format!("{e}")))?;
+        let model = model
+            .validated()
+            .map_err(|e| wrong("training.model", e.to_string()))?;
+        let weighting = self.privacy.weighting.as_ref().map(|w| ExampleWeighting {
+            cap: w.cap,
+            scale: w.scale,
+            update_clip: self.privacy.clip,
+        });
+        let clip = match &weighting {
+            None => self.privacy.clip,
+            Some(w) if w.cap == 0 => return Err(wrong("privacy.weighting.cap", "must be at least 1".into())),
+            Some(w) => w
+                .joint_clip()
+                .map_err(|e| wrong("privacy.weighting", e.to_string()))?,
+        };
+        if self.privacy.epsilon.is_some() != self.privacy.delta.is_some() {
+            return Err(wrong("privacy", "state epsilon and delta, or neither".into()));
+        }
+        let dimension = model.parameters() + usize::from(weighting.is_some());
+        let request = PlanRequest {
+            epsilon: self.privacy.epsilon,
+            delta: self.privacy.delta.unwrap_or(Decimal::ZERO),
+            rounds: self.task.rounds,
+            clients: n,
+            minimum_survivors: m,
+            colluders: c,
+            dimension: u32::try_from(dimension).map_err(|_| wrong("training.model", "too large".into()))?,
+            clip,
+        };
+        let plan = Plan::calibrate(request).map_err(|e| ConfigError::Plan {
+            path: path.to_owned(),
+            source: Box::new(e),
+        })?;
+        let instructions = Instructions {
+            model,
+            algorithm: self.training.algorithm,
+            epochs: self.training.epochs,
+            batch: self.training.batch,
+            learning_rate: self.training.learning_rate,
+            gradient_clip: self.training.gradient_clip,
+        };
+        instructions
+            .config()
+            .check()
+            .map_err(|e| wrong("training", e.to_string()))?;
+        let d = &self.deadlines;
+        let ms = |seconds: u32| seconds.saturating_mul(1000);
+        let deadlines = Deadlines {
+            advertise_ms: ms(d.advertise),
+            share_ms: ms(d.share),
+            upload_ms: ms(d.upload),
+            agree_ms: ms(d.agree),
+            reveal_ms: ms(d.reveal),
+        };
+        let embedded = match self.evaluation.dataset.as_deref() {
+            None => None,
+            Some(name) => Some(
+                name.parse()
+                    .map_err(|e| wrong("evaluation.dataset", format!("{e}")))?,
+            ),
+        };
+        Ok(Checked {
+            parameters,
+            plan,
+            instructions,
+            weighting,
+            deadlines,
+            embedded,
+        })
+    }
+
+    /// A commented starting point for `tacita server init`.
+    #[must_use]
+    pub fn template() -> &'static str {
+        include_str!("server.example.toml")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_a_valid_configuration() {
+        let config: ServerConfig = toml::from_str(ServerConfig::template()).unwrap();
+        let checked = config.check(Path::new("server.toml")).unwrap();
+        assert!(checked.plan.noise_multiplier() > 0.5);
+        let typo = ServerConfig::template().replace("colluders", "coluders");
+        assert!(
+            toml::from_str::<ServerConfig>(&typo)
+                .unwrap_err()
+                .to_string()
+                .contains("coluders")
+        );
+    }
+
+    #[test]
+    fn a_cohort_that_cannot_agree_is_refused() {
+        let mut config: ServerConfig = toml::from_str(ServerConfig::template()).unwrap();
+        config.cohort.minimum_survivors = 2;
+        config.cohort.clients = 10;
+        assert!(matches!(
+            config.check(Path::new("x")),
+            Err(ConfigError::Cohort { .. })
+        ));
+    }
+}

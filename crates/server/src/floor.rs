@@ -1,0 +1,135 @@
+//! The floor of the server: events from all connections, the lobby, and waiting for a phase to close.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tacita_protocol::messages::ClientMessage;
+use tacita_protocol::{Hash, RoundError};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::lobby::{Event, Lobby, Session, What};
+
+/// What a message did for its phase.
+pub(crate) enum Progress {
+    /// The member is done with this phase.
+    Done,
+    /// More is to come from it.
+    More,
+}
+
+/// Events in, lobby kept.
+pub(crate) struct Floor {
+    events: mpsc::Receiver<Event>,
+    pub(crate) lobby: Lobby,
+    /// Members of the round in progress that left it.
+    pub(crate) gone: HashSet<Hash>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Floor {
+    pub(crate) fn new(events: mpsc::Receiver<Event>, stop: watch::Receiver<bool>) -> Self {
+        Self {
+            events,
+            lobby: Lobby::default(),
+            gone: HashSet::new(),
+            stop,
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// The next message before `deadline`; sessions that come and go are kept track of. `None` at the deadline.
+    /// `Some(Err)`: that member left the round.
+    async fn next(&mut self, deadline: Instant) -> Option<(Hash, Result<ClientMessage, ()>)> {
+        loop {
+            let event = timeout_at(deadline, self.events.recv()).await.ok()??;
+            match event.what {
+                What::Joined(session) => self.join(session),
+                What::Gone => {
+                    if self.lobby.leave(&event.identity, event.session) {
+                        self.gone.insert(event.identity);
+                        return Some((event.identity, Err(())));
+                    }
+                }
+                What::Message(message) => {
+                    let live = self.lobby.get(&event.identity).filter(|s| s.id == event.session);
+                    let Some(session) = live else { continue };
+                    if let ClientMessage::Leave(reason) = &message {
+                        tracing::warn!(client = %session.certificate.name, reason = %reason.text(), "left the round");
+                        self.gone.insert(event.identity);
+                        return Some((event.identity, Err(())));
+                    }
+                    return Some((event.identity, Ok(message)));
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, session: Arc<Session>) {
+        let name = session.certificate.name.clone();
+        if self.lobby.join(session.clone()) {
+            tracing::debug!(client = %name, waiting = self.lobby.len(), "joined");
+        } else {
+            session.close("this name is connected already");
+            tracing::warn!(client = %name, "refused a second session of a connected name");
+        }
+    }
+
+    /// Waits until `enough` members are connected, `wait` has passed or the server is stopping.
+    pub(crate) async fn gather(&mut self, enough: usize, wait: Duration) {
+        let deadline = Instant::now() + wait;
+        let mut stop = self.stop.clone();
+        while self.lobby.len() < enough && !self.is_stopping() {
+            tokio::select! {
+                next = self.next(deadline) => if next.is_none() { return },
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Waits until every connection is gone, or `limit` has passed.
+    pub(crate) async fn drain(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        while self.lobby.len() > 0 && self.next(deadline).await.is_some() {}
+    }
+
+    /// Runs one phase: until everybody in `expected` is done or gone, or `limit` has passed. A refused message takes its
+    /// sender out of the phase, not the others.
+    pub(crate) async fn phase(
+        &mut self,
+        limit: Duration,
+        mut expected: HashSet<Hash>,
+        mut handle: impl FnMut(&Hash, ClientMessage) -> Result<Progress, RoundError>,
+    ) {
+        let deadline = Instant::now() + limit;
+        expected.retain(|identity| !self.gone.contains(identity));
+        while !expected.is_empty() {
+            let Some((identity, message)) = self.next(deadline).await else {
+                tracing::info!(missing = expected.len(), "deadline passed");
+                return;
+            };
+            let Ok(message) = message else {
+                expected.remove(&identity);
+                continue;
+            };
+            if self.gone.contains(&identity) || !expected.contains(&identity) {
+                continue;
+            }
+            let kind = message.name();
+            match handle(&identity, message) {
+                Ok(Progress::Done) => drop(expected.remove(&identity)),
+                Ok(Progress::More) => {}
+                Err(error) => {
+                    let name = self.lobby.get(&identity).map(|s| s.certificate.name.to_string());
+                    tracing::warn!(client = name.unwrap_or_default(), message = kind, %error, "refused");
+                    self.gone.insert(identity);
+                    expected.remove(&identity);
+                }
+            }
+        }
+    }
+}

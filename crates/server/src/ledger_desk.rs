@@ -1,0 +1,261 @@
+//! The ledger on disk: one writer, changes applied in order and synced, the last signed head remembered in the
+//! database so that a restored copy of the directory is refused (fault rows F33 to F36, F38).
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::SigningKey;
+use tacita_ledger::checkpoint::{Checkpoint, SignedCheckpoint};
+use tacita_ledger::entry::Entry;
+use tacita_ledger::files::{FileChange, Files, FilesError};
+use tacita_ledger::log::{Log, LogError};
+use tacita_ledger::note::{KeyType, VerifierKey};
+use tacita_ledger::tree::TreeError;
+use tacita_protocol::messages::{Proof, ProvenEntry};
+
+/// Why the ledger cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The log refused.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A proof cannot be made.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// A file operation failed. The log is not used again: what is on disk is found out at the next start.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The origin is no C2SP key name.
+    #[error("the ledger's origin '{0}' is not a valid key name")]
+    Origin(String),
+    /// An earlier write failed; nothing is signed until a restart.
+    #[error("an earlier write of the ledger failed; restart the server after mending the disk")]
+    Broken,
+    /// Nothing is published yet.
+    #[error("the ledger has no head yet")]
+    NoHead,
+}
+
+/// A ledger directory on disk.
+#[derive(Debug, Clone)]
+pub struct Directory(pub PathBuf);
+
+impl Files for Directory {
+    fn list(&self) -> Result<Vec<String>, FilesError> {
+        fn walk(dir: &Path, prefix: &str, out: &mut Vec<String>) -> Result<(), FilesError> {
+            let other = |e: std::io::Error| FilesError::Other(format!("{}: {e}", dir.display()));
+            for entry in fs::read_dir(dir).map_err(other)? {
+                let entry = entry.map_err(other)?;
+                let name = entry.file_name();
+                let name = name
+                    .to_str()
+                    .ok_or_else(|| FilesError::Other(format!("{name:?}: not UTF-8")))?;
+                let path = if prefix.is_empty() {
+                    name.to_owned()
+                } else {
+                    format!("{prefix}/{name}")
+                };
+                let kind = entry.file_type().map_err(other)?;
+                if kind.is_dir() {
+                    walk(&entry.path(), &path, out)?;
+                } else if kind.is_file() {
+                    out.push(path);
+                } else {
+                    return Err(FilesError::Other(format!(
+                        "{path}: neither a plain file nor a directory"
+                    )));
+                }
+            }
+            Ok(())
+        }
+        let mut out = Vec::new();
+        walk(&self.0, "", &mut out)?;
+        Ok(out)
+    }
+
+    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, FilesError> {
+        let full = self.0.join(path);
+        let file = File::open(&full).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => FilesError::NotFound,
+            _ => FilesError::Other(format!("{}: {e}", full.display())),
+        })?;
+        let mut bytes = Vec::new();
+        file.take(limit as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| FilesError::Other(format!("{}: {e}", full.display())))?;
+        if bytes.len() > limit {
+            Err(FilesError::TooLong { limit })
+        } else {
+            Ok(bytes)
+        }
+    }
+}
+
+impl Directory {
+    /// Applies changes in order; each is durable and whole before the next starts. Temporary files live beside the
+    /// directory, never in it.
+    ///
+    /// # Errors
+    /// [`DeskError::Io`] naming the file.
+    pub fn apply(&self, changes: &[FileChange]) -> Result<(), DeskError> {
+        for change in changes {
+            let path = self.0.join(change.path());
+            let parent = path.parent().unwrap_or(&self.0).to_owned();
+            let io = |source| DeskError::Io {
+                path: path.clone(),
+                source,
+            };
+            match change {
+                FileChange::Write { bytes, .. } => {
+                    fs::create_dir_all(&parent).map_err(io)?;
+                    let staging = self.0.with_extension("staging");
+                    let mut file = File::create(&staging).map_err(io)?;
+                    file.write_all(bytes).map_err(io)?;
+                    file.sync_all().map_err(io)?;
+                    drop(file);
+                    fs::rename(&staging, &path).map_err(io)?;
+                    sync_dir(&parent).map_err(io)?;
+                }
+                FileChange::Remove { .. } => {
+                    match fs::remove_file(&path) {
+                        Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io(e)),
+                        _ => {}
+                    }
+                    // Empty folders of superseded partial tiles go too; a folder in use stays.
+                    let _ = fs::remove_dir(&parent);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn sync_dir(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// The one writer of a ledger.
+pub struct LedgerDesk {
+    log: Log,
+    directory: Directory,
+    key: SigningKey,
+    verifier: VerifierKey,
+    broken: bool,
+}
+
+impl LedgerDesk {
+    /// Opens or creates the ledger. `last` is the largest head known to have been signed.
+    ///
+    /// # Errors
+    /// [`DeskError`]; a directory that is older than `last` or differs is refused.
+    pub fn open(
+        path: &Path,
+        origin: &str,
+        key: SigningKey,
+        last: Option<&Checkpoint>,
+    ) -> Result<Self, DeskError> {
+        let verifier = VerifierKey::new(origin, KeyType::Ed25519, key.verifying_key())
+            .map_err(|_| DeskError::Origin(origin.to_owned()))?;
+        let directory = Directory(path.to_owned());
+        let io = |source| DeskError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        fs::create_dir_all(path).map_err(io)?;
+        let empty = fs::read_dir(path).map_err(io)?.next().is_none();
+        let log = if empty && last.is_none() {
+            let mut log = Log::create(origin)?;
+            let changes = log.publish(&key)?;
+            directory.apply(&changes)?;
+            log
+        } else {
+            let (log, removals) = Log::open(&directory, &verifier, last)?;
+            directory.apply(&removals)?;
+            log
+        };
+        Ok(Self {
+            log,
+            directory,
+            key,
+            verifier,
+            broken: false,
+        })
+    }
+
+    /// The key that auditors and clients pin.
+    #[must_use]
+    pub fn verifier(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    /// The head as published.
+    ///
+    /// # Errors
+    /// [`DeskError::NoHead`].
+    pub fn head(&self) -> Result<&SignedCheckpoint, DeskError> {
+        self.log.published().ok_or(DeskError::NoHead)
+    }
+
+    /// Appends one entry and publishes a head over it; durable when this returns.
+    ///
+    /// # Errors
+    /// [`DeskError`]; after an I/O error nothing more is signed.
+    pub fn append(&mut self, entry: &Entry) -> Result<u64, DeskError> {
+        if self.broken {
+            return Err(DeskError::Broken);
+        }
+        let index = self.log.append(entry)?;
+        let changes = self.log.publish(&self.key)?;
+        if let Err(error) = self.directory.apply(&changes) {
+            self.broken = true;
+            return Err(error);
+        }
+        Ok(index)
+    }
+
+    /// An entry with its inclusion proof under the published head.
+    ///
+    /// # Errors
+    /// [`DeskError::Log`].
+    pub fn proven(&self, index: u64, entry: &Entry) -> Result<ProvenEntry, DeskError> {
+        let bytes = entry
+            .encode()
+            .map_err(|source| LogError::Entry { index, source })?;
+        Ok(ProvenEntry {
+            index,
+            bytes: bytes.into(),
+            proof: self.log.inclusion_proof(index)?.into(),
+        })
+    }
+
+    /// Consistency from an earlier size to the published head; empty from 0 or from a size beyond it (a client that
+    /// remembers more than we have must refuse us).
+    ///
+    /// # Errors
+    /// [`DeskError::Log`].
+    pub fn consistency(&self, from: u64) -> Result<Proof, DeskError> {
+        let size = self.head()?.checkpoint().size;
+        if from == 0 || from > size {
+            return Ok(Vec::new().into());
+        }
+        Ok(self.log.consistency_proof(from)?.into())
+    }
+
+    /// The writer's rules: open reserves and so on.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+}

@@ -1,0 +1,227 @@
+//! Sessions: who is connected, what was sent to them, and the queue of events for the round driver.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tacita_identity::VerifiedCertificate;
+use tacita_protocol::Hash;
+use tacita_protocol::messages::{ClientMessage, ServerMessage};
+use tacita_protocol::refusal::Misuse;
+use tacita_transport::Connection;
+use tokio::sync::mpsc;
+
+/// Frames waiting for a slow reader, in bytes, before it is dropped.
+const MAX_QUEUED: usize = 64 << 20;
+/// Malformed or unexpected messages before a session is closed (F23).
+pub(crate) const MAX_STRIKES: u32 = 16;
+/// Time a new connection has to say hello.
+const HELLO: std::time::Duration = std::time::Duration::from_secs(10);
+/// Bytes of one model part.
+pub(crate) const MODEL_PART: usize = 128 * 1024;
+
+/// One live connection of a member.
+pub(crate) struct Session {
+    pub(crate) id: u64,
+    pub(crate) certificate: Arc<VerifiedCertificate>,
+    pub(crate) der: Arc<Vec<u8>>,
+    pub(crate) ledger_size: u64,
+    pub(crate) received: Arc<AtomicU64>,
+    out: mpsc::UnboundedSender<Arc<Vec<u8>>>,
+    queued: Arc<AtomicUsize>,
+    connection: Connection,
+    /// Certificates of others that this connection was sent.
+    shown: Mutex<HashSet<Hash>>,
+}
+
+impl Session {
+    /// Queues a frame; a reader that lets too much pile up is dropped.
+    pub(crate) fn send_frame(&self, frame: Arc<Vec<u8>>) {
+        let bytes = frame.len();
+        if self
+            .queued
+            .fetch_add(bytes, Ordering::Relaxed)
+            .saturating_add(bytes)
+            > MAX_QUEUED
+        {
+            self.connection.close(1, "reads too slowly");
+            return;
+        }
+        // A closed connection is noticed by its reader.
+        let _ = self.out.send(frame);
+    }
+
+    /// Encodes and queues a message.
+    pub(crate) fn send(&self, message: &ServerMessage) -> Result<(), Misuse> {
+        self.send_frame(Arc::new(message.encode()?));
+        Ok(())
+    }
+
+    /// Of `members`, those whose certificate this connection has not seen; they count as shown from now on.
+    pub(crate) fn unseen<'a>(
+        &self,
+        members: impl Iterator<Item = &'a tacita_protocol::roster::Member>,
+    ) -> Vec<&'a tacita_protocol::roster::Member> {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        members
+            .filter(|m| shown.insert(m.certificate.fingerprint))
+            .collect()
+    }
+
+    pub(crate) fn close(&self, reason: &str) {
+        self.connection.close(1, reason);
+    }
+}
+
+/// What happened on a connection.
+pub(crate) enum What {
+    /// A member said hello.
+    Joined(Arc<Session>),
+    /// A message came.
+    Message(ClientMessage),
+    /// The connection ended.
+    Gone,
+}
+
+/// An event for the driver.
+pub(crate) struct Event {
+    pub(crate) identity: Hash,
+    pub(crate) session: u64,
+    pub(crate) what: What,
+}
+
+/// The sessions, by identity. One live session per name: the first admitted stays (F24).
+#[derive(Default)]
+pub(crate) struct Lobby {
+    sessions: HashMap<Hash, Arc<Session>>,
+}
+
+impl Lobby {
+    pub(crate) fn join(&mut self, session: Arc<Session>) -> bool {
+        let identity = session.certificate.identity.0;
+        match self.sessions.get(&identity) {
+            Some(_) => false,
+            None => {
+                self.sessions.insert(identity, session);
+                true
+            }
+        }
+    }
+
+    /// Removes a session if it is still the live one.
+    pub(crate) fn leave(&mut self, identity: &Hash, session: u64) -> bool {
+        if self.sessions.get(identity).is_some_and(|s| s.id == session) {
+            self.sessions.remove(identity);
+            return true;
+        }
+        false
+    }
+
+    pub(crate) fn get(&self, identity: &Hash) -> Option<&Arc<Session>> {
+        self.sessions.get(identity)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.sessions.values()
+    }
+}
+
+/// Serves one accepted connection: hello, then frames both ways until it ends.
+pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events: mpsc::Sender<Event>) {
+    let Some(certificate) = connection.peer().cloned() else {
+        return;
+    };
+    let identity = certificate.identity.0;
+    let name = certificate.name.clone();
+    let Ok(Ok((mut sender, mut receiver))) = tokio::time::timeout(HELLO, connection.accept()).await else {
+        connection.close(1, "no hello");
+        return;
+    };
+    receiver.set_pace(Some(tacita_transport::Pace::default()));
+    let hello = match tokio::time::timeout(HELLO, receiver.recv()).await {
+        Ok(Ok(Some(frame))) => ClientMessage::decode(&frame),
+        _ => {
+            connection.close(1, "no hello");
+            return;
+        }
+    };
+    let ledger_size = match hello {
+        Ok(ClientMessage::Hello(hello)) if hello.version == tacita_protocol::limits::VERSION => {
+            hello.ledger_size
+        }
+        _ => {
+            connection.close(1, "the first message must be a hello of protocol version 1");
+            return;
+        }
+    };
+    let (out, mut queue) = mpsc::unbounded_channel::<Arc<Vec<u8>>>();
+    let queued = Arc::new(AtomicUsize::new(0));
+    let received = Arc::new(AtomicU64::new(0));
+    let session = Arc::new(Session {
+        id,
+        certificate: Arc::new(certificate),
+        der: Arc::new(der),
+        ledger_size,
+        received: received.clone(),
+        out,
+        queued: queued.clone(),
+        connection: connection.clone(),
+        shown: Mutex::default(),
+    });
+    let event = |what| Event {
+        identity,
+        session: id,
+        what,
+    };
+    if events.send(event(What::Joined(session.clone()))).await.is_err() {
+        return;
+    }
+    drop(session);
+    let writer = tokio::spawn(async move {
+        while let Some(frame) = queue.recv().await {
+            queued.fetch_sub(frame.len(), Ordering::Relaxed);
+            if sender.queue(&frame).await.is_err() {
+                return;
+            }
+            // Several small frames share packets; flush when nothing waits.
+            if queue.is_empty() && sender.flush().await.is_err() {
+                return;
+            }
+        }
+        let _ = sender.finish_and_wait().await;
+    });
+    let mut strikes = 0u32;
+    loop {
+        match receiver.recv().await {
+            Ok(Some(frame)) => {
+                received.fetch_add(frame.len() as u64 + 4, Ordering::Relaxed);
+                match ClientMessage::decode(&frame) {
+                    Ok(message) => {
+                        if events.send(event(What::Message(message))).await.is_err() {
+                            break;
+                        }
+                    }
+                    Err(error) => {
+                        strikes += 1;
+                        tracing::warn!(client = %name, %error, "malformed message");
+                        if strikes >= MAX_STRIKES {
+                            connection.close(1, "too many malformed messages");
+                            break;
+                        }
+                    }
+                }
+            }
+            Ok(None) => break,
+            Err(error) => {
+                tracing::debug!(client = %name, %error, "connection ended");
+                break;
+            }
+        }
+    }
+    let _ = events.send(event(What::Gone)).await;
+    writer.abort();
+}

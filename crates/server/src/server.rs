@@ -1,0 +1,477 @@
+//! The server: opens everything, accepts connections, runs the rounds of a task.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use tacita_algebra::RingVector;
+use tacita_identity::{CertificateError, DenyList, PrivateKey, VerifiedCertificate};
+use tacita_learn::{Dataset, DatasetError, EmbeddedData, Evaluation, GlobalModel, ModelError};
+use tacita_ledger::entry::{Entry, Release};
+use tacita_ledger::verify::VerifyError;
+use tacita_privacy::{Budget, BudgetRefusal, Decimal};
+use tacita_store::{SqliteStore, Store, StoreError};
+use tacita_transport::{Admission, Limits, LocalIdentity, ServerEndpoint, TransportError};
+use tokio::sync::{mpsc, watch};
+
+use crate::account::Account;
+use crate::attempt::Failed;
+use crate::config::{Checked, ConfigError, ServerConfig};
+use crate::floor::Floor;
+use crate::ledger_desk::{DeskError, LedgerDesk};
+use crate::lobby;
+use crate::state::{ServerState, StateError, TaskState};
+
+/// Events waiting for the driver before connections are slowed down.
+const EVENT_QUEUE: usize = 2048;
+
+/// Why the server stops.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The port or a connection failed.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The ledger failed.
+    #[error("ledger: {0}")]
+    Ledger(#[from] DeskError),
+    /// The ledger on disk does not verify.
+    #[error("ledger: {0}")]
+    Verify(#[from] VerifyError),
+    /// The database or a model file failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The database could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The model failed.
+    #[error("model: {0}")]
+    Model(#[from] ModelError),
+    /// The evaluation data cannot be used.
+    #[error("evaluation data: {0}")]
+    Data(String),
+    /// The privacy budget refuses the next round, before it starts.
+    #[error("the privacy budget refuses the next round: {0}")]
+    Budget(BudgetRefusal),
+    /// Too few clients are connected.
+    #[error(
+        "only {have} of the {need} clients that a round needs are connected after {seconds} s; start more \
+         clients, or lower [cohort] minimum_survivors"
+    )]
+    CohortTooSmall {
+        /// Connected.
+        have: usize,
+        /// Needed.
+        need: usize,
+        /// Waited.
+        seconds: u32,
+    },
+    /// All attempts at a round failed.
+    #[error("round {round} failed {attempts} times; the last time: {reason}")]
+    RoundFailed {
+        /// The round.
+        round: u32,
+        /// Attempts made.
+        attempts: u32,
+        /// The last reason.
+        reason: String,
+    },
+    /// The listen address cannot be read.
+    #[error("server.listen: '{0}' is not an address such as 0.0.0.0:7443")]
+    Listen(String),
+}
+
+/// One completed round.
+#[derive(Debug, Clone)]
+pub struct RoundReport {
+    /// Round number.
+    pub round: u32,
+    /// Id of the attempt that succeeded.
+    pub round_id: [u8; 32],
+    /// Members in the roster.
+    pub cohort: u16,
+    /// Survivors in the sum.
+    pub survivors: u16,
+    /// Their names.
+    pub survivor_names: Vec<String>,
+    /// Accuracy (or R squared) of the new model on held-out data.
+    pub accuracy: Option<f64>,
+    /// Loss on held-out data.
+    pub loss: Option<f64>,
+    /// Epsilon so far against the server with its colluders.
+    pub epsilon_server: Option<Decimal>,
+    /// Epsilon so far against everybody else.
+    pub epsilon_public: Option<Decimal>,
+    /// Wall time.
+    pub seconds: f64,
+    /// Wall time by phase.
+    pub phases: Vec<(&'static str, f64)>,
+    /// Most bytes that one client's upload took on the wire, framing included.
+    pub upload_bytes: u64,
+    /// Digest of the new model, hex.
+    pub model_digest: String,
+}
+
+/// What happens while the server runs.
+pub enum ServerEvent<'a> {
+    /// The port is open.
+    Listening(SocketAddr),
+    /// A round started.
+    RoundStarted {
+        /// Round number.
+        round: u32,
+        /// Members invited.
+        cohort: usize,
+    },
+    /// A round was completed. The sum is what the protocol released: public.
+    RoundDone {
+        /// Figures.
+        report: &'a RoundReport,
+        /// The unmasked ring sum.
+        sum: &'a RingVector,
+    },
+    /// An attempt failed.
+    AttemptFailed {
+        /// Round number.
+        round: u32,
+        /// Why.
+        reason: &'a str,
+    },
+}
+
+/// Sees events; must return at once.
+pub type Observer = Arc<dyn Fn(ServerEvent<'_>) + Send + Sync>;
+
+/// What the server is, besides its configuration.
+pub struct ServerSetup {
+    /// The certificate's private key, which also signs manifests.
+    pub key: PrivateKey,
+    /// Own certificate.
+    pub certificate: VerifiedCertificate,
+    /// For the transport.
+    pub identity: LocalIdentity,
+    /// The latest deny list.
+    pub deny: DenyList,
+    /// The ledger's own key.
+    pub ledger_key: SigningKey,
+    /// Sees events.
+    pub observer: Option<Observer>,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// All rounds are completed.
+    Completed,
+    /// The process was asked to stop; the task goes on at the next start.
+    Stopped,
+}
+
+/// A running server.
+pub struct Server {
+    pub(crate) config: ServerConfig,
+    pub(crate) checked: Checked,
+    pub(crate) key: SigningKey,
+    pub(crate) desk: LedgerDesk,
+    pub(crate) state: ServerState,
+    pub(crate) account: Account,
+    pub(crate) floor: Floor,
+    endpoint: Arc<ServerEndpoint>,
+    evaluation: Option<Dataset>,
+    observer: Option<Observer>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// Opens database, ledger and port. `path` is the configuration file, for errors.
+    ///
+    /// # Errors
+    /// [`ServerError`], one variant per cause.
+    pub fn open(
+        config: ServerConfig,
+        path: &Path,
+        setup: ServerSetup,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Self, ServerError> {
+        let checked = config.check(path)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(
+            config.server.state.join("server.sqlite"),
+            tacita_store::Sharing::Exclusive,
+        )?);
+        let state = ServerState::new(store, &config.server.state)?;
+        let last = state.head()?;
+        let mut desk = LedgerDesk::open(
+            &config.server.ledger,
+            &config.server.origin,
+            setup.ledger_key,
+            last.as_ref(),
+        )?;
+        let budget = match (config.privacy.epsilon, config.privacy.delta) {
+            (Some(epsilon), Some(delta)) => Some(Budget { epsilon, delta }),
+            _ => None,
+        };
+        let mut account = Account::new(budget).map_err(ServerError::Budget)?;
+        let verified = tacita_ledger::verify(desk.directory(), Some(desk.verifier()))?;
+        account.replay(&config.task.name, &verified.entries);
+        release_orphans(&mut desk, &verified.entries)?;
+        state.remember(desk.head()?, None)?;
+        let evaluation = evaluation_data(&config, &checked)?;
+
+        let listen: SocketAddr = config
+            .server
+            .listen
+            .parse()
+            .map_err(|_| ServerError::Listen(config.server.listen.clone()))?;
+        let limits = if config.server.loopback {
+            Limits::loopback()
+        } else {
+            Limits::default()
+        };
+        let deny = setup.deny;
+        let admission = Admission::members().screened_by(move |certificate| {
+            if deny.is_revoked(certificate) {
+                Err(CertificateError::Revoked)
+            } else {
+                Ok(())
+            }
+        });
+        let endpoint = Arc::new(ServerEndpoint::bind(listen, setup.identity, admission, limits)?);
+        let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
+        tokio::spawn(accept(endpoint.clone(), sender));
+        let server = Self {
+            config,
+            checked,
+            key: setup.key.signing_key().clone(),
+            desk,
+            state,
+            account,
+            floor: Floor::new(receiver, stop.clone()),
+            endpoint,
+            evaluation,
+            observer: setup.observer,
+            stop,
+        };
+        server.tell_observer(ServerEvent::Listening(server.endpoint.local_addr()?));
+        Ok(server)
+    }
+
+    /// The address listened on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn local_addr(&self) -> Result<SocketAddr, ServerError> {
+        Ok(self.endpoint.local_addr()?)
+    }
+
+    /// What the configuration means.
+    #[must_use]
+    pub fn checked(&self) -> &Checked {
+        &self.checked
+    }
+
+    /// Runs the task to its end, or until asked to stop; a round in progress is finished first.
+    ///
+    /// # Errors
+    /// [`ServerError`].
+    pub async fn run(&mut self) -> Result<TaskEnd, ServerError> {
+        let end = self.rounds().await;
+        if let Ok(end) = &end {
+            let word: &[u8] = if *end == TaskEnd::Completed {
+                b"completed"
+            } else {
+                b"stopped"
+            };
+            let message = tacita_protocol::messages::ServerMessage::Finished(word.to_vec().into());
+            if *end == TaskEnd::Completed {
+                for session in self.floor.lobby.sessions() {
+                    let _ = session.send(&message);
+                }
+            }
+            // Let clients read it before the connections close.
+            let drained = Duration::from_secs(5);
+            self.floor.drain(drained).await;
+        }
+        self.endpoint.close(0, "the server is closing");
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.endpoint.wait_idle()).await;
+        end
+    }
+
+    async fn rounds(&mut self) -> Result<TaskEnd, ServerError> {
+        let name = self.config.task.name.clone();
+        let (mut task, mut model) = match self.state.task(&name)? {
+            Some(task) => {
+                let model = self.state.load_model(&task.model)?;
+                (task, model)
+            }
+            None => {
+                let model = GlobalModel::initial(self.checked.instructions.model, self.config.training.seed)?;
+                let digest = self.state.save_model(&model)?;
+                (
+                    TaskState {
+                        completed: 0,
+                        model: digest,
+                    },
+                    model,
+                )
+            }
+        };
+        while task.completed < self.config.task.rounds {
+            let round = task.completed.saturating_add(1);
+            let mut attempts = 0;
+            let (report, next) = loop {
+                self.wait_for_cohort(attempts > 0).await?;
+                if *self.stop.borrow() {
+                    return Ok(TaskEnd::Stopped);
+                }
+                attempts += 1;
+                match self.attempt(round, &model).await {
+                    Ok(done) => break done,
+                    Err(Failed::Server(error)) => return Err(error),
+                    Err(Failed::Attempt(reason)) => {
+                        tracing::warn!(round, attempts, %reason, "attempt failed");
+                        self.tell_observer(ServerEvent::AttemptFailed {
+                            round,
+                            reason: &reason,
+                        });
+                        if attempts >= self.config.task.attempts {
+                            return Err(ServerError::RoundFailed {
+                                round,
+                                attempts,
+                                reason,
+                            });
+                        }
+                    }
+                }
+            };
+            model = next;
+            task = TaskState {
+                completed: round,
+                model: report.model_digest,
+            };
+            self.state.remember(self.desk.head()?, Some((&name, &task)))?;
+        }
+        Ok(TaskEnd::Completed)
+    }
+
+    async fn wait_for_cohort(&mut self, retry: bool) -> Result<(), ServerError> {
+        let cohort = &self.config.cohort;
+        let seconds = cohort.wait_seconds;
+        if retry {
+            // Clients that left come back after a pause of their own.
+            self.floor.gather(usize::MAX, Duration::from_millis(500)).await;
+        }
+        self.floor
+            .gather(
+                usize::from(cohort.clients),
+                Duration::from_secs(u64::from(seconds)),
+            )
+            .await;
+        let smallest = match self.checked.parameters.graph {
+            tacita_protocol::graph::GraphKind::Complete => u32::from(cohort.minimum_survivors),
+            tacita_protocol::graph::GraphKind::Ring => {
+                u32::from(cohort.minimum_survivors).max(self.checked.parameters.neighbours + 1)
+            }
+        };
+        let (have, need) = (self.floor.lobby.len(), smallest as usize);
+        if have < need && !*self.stop.borrow() {
+            return Err(ServerError::CohortTooSmall { have, need, seconds });
+        }
+        Ok(())
+    }
+
+    /// Appends to the ledger and remembers the head in the database.
+    pub(crate) fn append(&mut self, entry: &Entry) -> Result<u64, ServerError> {
+        let index = self.desk.append(entry)?;
+        self.state.remember(self.desk.head()?, None)?;
+        Ok(index)
+    }
+
+    /// Now, but never before the last entry (F27).
+    pub(crate) fn ledger_time(&self) -> u64 {
+        crate::now().max(self.desk.log().rules().last_time())
+    }
+
+    pub(crate) fn evaluate(&self, model: &GlobalModel) -> Result<Option<Evaluation>, ServerError> {
+        let Some(data) = &self.evaluation else {
+            return Ok(None);
+        };
+        let scored = tokio::task::block_in_place(|| tacita_learn::evaluate(model, data));
+        scored.map(Some).map_err(|e| ServerError::Data(e.to_string()))
+    }
+
+    pub(crate) fn tell_observer(&self, event: ServerEvent<'_>) {
+        if let Some(observer) = &self.observer {
+            observer(event);
+        }
+    }
+}
+
+/// Reserves that a crash left open are released: nothing was charged for them.
+fn release_orphans(desk: &mut LedgerDesk, entries: &[Entry]) -> Result<(), ServerError> {
+    let open: Vec<u64> = desk.log().rules().reserved().map(|(_, index)| index).collect();
+    for index in open {
+        let manifest = usize::try_from(index).ok().and_then(|i| entries.get(i));
+        let Some(Entry::Manifest(manifest)) = manifest else {
+            continue;
+        };
+        let time = crate::now().max(desk.log().rules().last_time());
+        let entry = Entry::Release(Release {
+            round_id: manifest.round_id.clone(),
+            round: manifest.round,
+            time,
+            reason: "the server restarted before the charge".to_owned(),
+        });
+        desk.append(&entry)?;
+    }
+    Ok(())
+}
+
+fn evaluation_data(config: &ServerConfig, checked: &Checked) -> Result<Option<Dataset>, ServerError> {
+    let text = |e: &dyn std::fmt::Display| ServerError::Data(e.to_string());
+    let held_out = |data: Result<Dataset, DatasetError>| data.map(Some).map_err(|e| text(&e));
+    let section = &config.evaluation;
+    match (checked.embedded, &section.path) {
+        (Some(EmbeddedData::Digits), _) => {
+            Ok(Some(tacita_learn::digits::load().map_err(|e| text(&e))?.held_out))
+        }
+        (Some(EmbeddedData::Heart), _) => Ok(Some(tacita_learn::heart::held_out().map_err(|e| text(&e))?)),
+        (None, Some(path)) => {
+            let options = section
+                .csv
+                .as_ref()
+                .ok_or_else(|| ServerError::Data("[evaluation.csv] with the label is missing".into()))?;
+            held_out(Ok(tacita_learn::csv::read(path, options)
+                .map_err(|e| text(&e))?
+                .data))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event>) {
+    let mut id = 0u64;
+    while let Some(arrival) = endpoint.accept().await {
+        match arrival {
+            Ok(connection) => {
+                id += 1;
+                let Some(der) = connection.peer_certificate_der() else {
+                    continue;
+                };
+                tokio::spawn(lobby::serve(connection, id, der, events.clone()));
+            }
+            Err(failed) => {
+                tracing::debug!(remote = %failed.remote, error = %failed.error, "handshake failed")
+            }
+        }
+    }
+}
+
+/// Where a server keeps a file of its state.
+#[must_use]
+pub fn state_file(config: &ServerConfig, name: &str) -> PathBuf {
+    config.server.state.join(name)
+}
