@@ -6,7 +6,7 @@ use tacita_store::Batch;
 use crate::directory::AuthorityDir;
 use crate::error::AuthorityError;
 use crate::host;
-use crate::register::{DENY_LIST, REVOKED_AT, Register, damaged};
+use crate::register::{DENY_LIST, DENY_LIST_NEXT, REVOKED_AT, Register, damaged};
 
 /// A revocation list for outsiders says to look again after an hour.
 pub const CRL_LIFE_SECONDS: u64 = 3_600;
@@ -150,9 +150,9 @@ impl AuthorityDir {
         self.register().commit(batch).map(|_| ())
     }
 
-    /// Writes the next list. Its number is inserted once, so of two processes that change the list at the same time
-    /// one starts again from the other's result. Numbers of older lists stay as empty values: were they removed, a
-    /// process that had read an old list long ago could insert its number anew.
+    /// Writes the next list. A list has one successor, a key that is inserted once, so of two processes that change the
+    /// list at the same time one starts again from the other's result. The number is the time, so that a register
+    /// restored from a backup goes on above the numbers that it has forgotten.
     fn amend(
         &self,
         change: impl Fn(&mut DenyListContent, u64, &mut Batch) -> Result<(), AuthorityError>,
@@ -169,13 +169,14 @@ impl AuthorityDir {
                 self.register().commit(batch)?;
                 return Ok(current);
             }
-            content.number = before.number.saturating_add(1);
+            content.number = before.number.saturating_add(1).max(now);
             content.issued_at = now;
             let (old, new) = (before.number.to_be_bytes(), content.number.to_be_bytes());
             let list = self.authority().sign_deny_list(content)?;
             batch
-                .insert_new(DENY_LIST, new, list.as_bytes())
-                .put(DENY_LIST, old, []);
+                .insert_new(DENY_LIST_NEXT, old, new)
+                .put(DENY_LIST, new, list.as_bytes())
+                .delete(DENY_LIST, old);
             if self.register().commit(batch)? {
                 return Ok(list);
             }

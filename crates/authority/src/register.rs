@@ -7,13 +7,14 @@
 //! | `certificate` | fingerprint | [`Issued`], JSON |
 //! | `certificate.der` | fingerprint | the certificate |
 //! | `certificate.renewed` | fingerprint, inserted once | key and fingerprint of the successor |
-//! | `deny-list` | number, inserted once | the signed list; empty once superseded |
+//! | `deny-list` | number | the signed list, the current one only |
+//! | `deny-list.next` | number, inserted once | number of the list that replaced it |
 //! | `revoked-at` | fingerprint | when it was put on the list |
 //! | `note` | `address`, `ledger-key` | text |
 
 use serde::{Deserialize, Serialize};
 use tacita_identity::{InvitationId, InvitationRecord, IssuedCertificate, Name, Role};
-use tacita_store::{Batch, SqliteStore, Store, StoreError};
+use tacita_store::{Batch, Entries, SqliteStore, Store, StoreError};
 
 use crate::error::AuthorityError;
 
@@ -28,6 +29,7 @@ const CERTIFICATE: &str = "certificate";
 const DER: &str = "certificate.der";
 const RENEWED: &str = "certificate.renewed";
 pub(crate) const DENY_LIST: &str = "deny-list";
+pub(crate) const DENY_LIST_NEXT: &str = "deny-list.next";
 pub(crate) const REVOKED_AT: &str = "revoked-at";
 const NOTE: &str = "note";
 
@@ -69,7 +71,7 @@ impl Register {
         }
     }
 
-    pub(crate) fn scan(&self, space: &'static str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, AuthorityError> {
+    pub(crate) fn scan(&self, space: &'static str) -> Result<Entries, AuthorityError> {
         Ok(self.store.scan(space, b"")?)
     }
 

@@ -29,7 +29,7 @@ pub(crate) const MAX_DENY_LIST_BYTES: usize =
 /// What a deny list says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DenyListContent {
-    /// Grows by one with every change of names or certificates.
+    /// Grows with every change of names or certificates.
     pub number: u64,
     /// When this copy was signed, unix seconds.
     pub issued_at: u64,

@@ -1,4 +1,5 @@
 //! What may and may not be a root certificate.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod fixture;
 

@@ -1,4 +1,5 @@
 //! F25: every certificate that must be refused, made for real and refused by name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod fixture;
 

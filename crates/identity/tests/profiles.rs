@@ -1,4 +1,5 @@
 //! `keys/profiles/*.toml`, the issued certificates and the constants say the same.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod fixture;
 

@@ -1,4 +1,5 @@
 //! When a certificate may and should be renewed.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod fixture;
 
