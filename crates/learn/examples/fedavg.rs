@@ -15,8 +15,7 @@ use std::time::Instant;
 use tacita_learn::baselines::baselines;
 use tacita_learn::simulation::{CentralNoise, ExampleWeights, Simulation};
 use tacita_learn::{
-    Dataset, Defaults, EmbeddedData, GlobalModel, HeldOut, ModelSpec, Partition, TrainConfig, Trainer,
-    digits, heart,
+    Defaults, EmbeddedData, Federation, GlobalModel, ModelSpec, Partition, TrainConfig, Trainer, heart,
 };
 
 type Settings = BTreeMap<String, String>;
@@ -41,6 +40,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 })
             })
             .collect();
+    }
+    if data == EmbeddedData::Heart {
+        print_baselines()?;
     }
     for settings in combinations {
         run(data, partition, &settings)?;
@@ -82,18 +84,14 @@ fn run(data: EmbeddedData, partition: Partition, settings: &Settings) -> Result<
     let (mut scores, mut losses) = (Vec::new(), Vec::new());
     let start = Instant::now();
     for seed in 0..setting(settings, "seeds", 1_u64)? {
-        let (clients, held_out) = federation(
-            data,
-            partition,
-            setting(settings, "clients", defaults.clients)?,
-            seed,
-        )?;
+        let clients = setting(settings, "clients", defaults.clients)?;
+        let Federation { members, held_out } = Federation::embedded(data, clients, partition, seed)?;
         let task = held_out.task();
         let name = setting(settings, "model", "softmax".to_owned())?;
         let spec = ModelSpec::from_name(&name, held_out.columns(), task, setting(settings, "hidden", 32)?)?;
-        let trainers = clients
+        let trainers = members
             .iter()
-            .map(|client| Trainer::new(spec, client))
+            .map(|member| Trainer::new(spec, &member.train))
             .collect::<Result<Vec<_>, _>>()?;
         let simulation = Simulation {
             train,
@@ -119,39 +117,20 @@ fn run(data: EmbeddedData, partition: Partition, settings: &Settings) -> Result<
     Ok(())
 }
 
-/// The clients' training data and the common held-out data.
-fn federation(
-    data: EmbeddedData,
-    partition: Partition,
-    clients: usize,
-    seed: u64,
-) -> Result<(Vec<Dataset>, Dataset), Box<dyn Error>> {
-    match data {
-        EmbeddedData::Digits => {
-            let HeldOut { train, held_out } = digits::load()?;
-            Ok((partition.split(&train, clients, seed)?, held_out))
-        }
-        EmbeddedData::Heart => {
-            let sites = heart::load()?;
-            let parts = sites
-                .iter()
-                .map(heart::Site::hold_out_fifth)
-                .collect::<Result<Vec<_>, _>>()?;
-            if seed == 0 {
-                let defaults = Defaults::for_dataset(data);
-                for steps in [50, 150, 500] {
-                    let found = baselines(defaults.spec, &parts, &defaults.train, steps, seed)?;
-                    println!(
-                        "baselines, {steps} steps: pooled {:.4}, local only {:.4}",
-                        found.pooled.score().unwrap_or(f64::NAN),
-                        found.local_accuracy().unwrap_or(f64::NAN)
-                    );
-                }
-            }
-            Ok((
-                parts.iter().map(|part| part.train.clone()).collect(),
-                heart::held_out()?,
-            ))
-        }
+/// What heart is compared with, on the same split.
+fn print_baselines() -> Result<(), Box<dyn Error>> {
+    let defaults = Defaults::for_dataset(EmbeddedData::Heart);
+    let parts = heart::load()?
+        .iter()
+        .map(heart::Site::hold_out_fifth)
+        .collect::<Result<Vec<_>, _>>()?;
+    for steps in [50, 150, 500] {
+        let found = baselines(defaults.spec, &parts, &defaults.train, steps, 0)?;
+        println!(
+            "baselines, {steps} steps: pooled {:.4}, local only {:.4}",
+            found.pooled.score().unwrap_or(f64::NAN),
+            found.local_accuracy().unwrap_or(f64::NAN)
+        );
     }
+    Ok(())
 }

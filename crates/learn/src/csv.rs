@@ -20,15 +20,12 @@ pub const MAX_FILE_BYTES: u64 = 512 << 20;
 /// Most rows read.
 pub const MAX_ROWS: usize = 4_000_000;
 
-/// What the label column holds.
+/// What the label column holds. In TOML: `target = "regression"` or `target = { classification = ["no", "yes"] }`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "task", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Target {
-    /// One of these words; a label's index in the list is its class.
-    Classification {
-        /// All classes of the task, the same list for every client.
-        classes: Vec<String>,
-    },
+    /// One of these words, all classes of the task and the same list for every client; a label's index in the list is its class.
+    Classification(Vec<String>),
     /// A real number.
     Regression,
 }
@@ -46,11 +43,11 @@ pub struct Scale {
 
 /// How to read a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CsvOptions {
     /// Name of the label column.
     pub label: String,
     /// What it holds.
-    #[serde(flatten)]
     pub target: Target,
     /// Feature columns in the order of the model's inputs; other columns are ignored. Unset: every column but the label.
     #[serde(default)]
@@ -408,7 +405,7 @@ impl<'a> Plan<'a> {
         }
         let classes = match &options.target {
             Target::Regression => None,
-            Target::Classification { classes } => {
+            Target::Classification(classes) => {
                 let index: HashMap<&str, u32> = classes.iter().map(|class| class.trim()).zip(0..).collect();
                 let distinct = index.len() == classes.len() && !index.contains_key("");
                 if !distinct || !(2..=MAX_CLASSES).contains(&classes.len()) {

@@ -64,11 +64,11 @@ impl Defaults {
                     algorithm: Algorithm::FedAvg,
                     epochs: 5,
                     batch: 0,
-                    learning_rate: 0.5,
+                    learning_rate: 2.0,
                     gradient_clip: None,
                 },
                 server_learning_rate: 1.0,
-                clip_norm: 1.0,
+                clip_norm: 2.0,
             },
             EmbeddedData::Heart => Self {
                 spec: ModelSpec::Softmax {

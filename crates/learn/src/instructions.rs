@@ -78,7 +78,8 @@ impl Instructions {
     pub fn from_text(text: &str) -> Result<Self, InstructionsError> {
         let parsed: Text =
             serde_json::from_str(text).map_err(|e| InstructionsError::Malformed(e.to_string()))?;
-        let model = ModelSpec::from_str(&parsed.model).map_err(|_| InstructionsError::Model(parsed.model.clone()))?;
+        let model =
+            ModelSpec::from_str(&parsed.model).map_err(|_| InstructionsError::Model(parsed.model.clone()))?;
         let instructions = Self {
             model,
             algorithm: parsed.algorithm,
@@ -88,7 +89,11 @@ impl Instructions {
             gradient_clip: parsed.gradient_clip,
         };
         instructions.config().check()?;
-        if instructions.to_text() == text { Ok(instructions) } else { Err(InstructionsError::NotCanonical) }
+        if instructions.to_text() == text {
+            Ok(instructions)
+        } else {
+            Err(InstructionsError::NotCanonical)
+        }
     }
 
     /// The trainer's form.
@@ -111,7 +116,10 @@ mod tests {
     #[test]
     fn text_round_trips_and_only_one_text_means_it() {
         let instructions = Instructions {
-            model: ModelSpec::Softmax { inputs: 64, classes: 10 },
+            model: ModelSpec::Softmax {
+                inputs: 64,
+                classes: 10,
+            },
             algorithm: Algorithm::FedAvg,
             epochs: 5,
             batch: 0,
@@ -120,7 +128,10 @@ mod tests {
         };
         let text = instructions.to_text();
         assert_eq!(Instructions::from_text(&text).unwrap(), instructions);
-        assert_eq!(Instructions::from_text(&text.replace(':', ": ")), Err(InstructionsError::NotCanonical));
+        assert_eq!(
+            Instructions::from_text(&text.replace(':', ": ")),
+            Err(InstructionsError::NotCanonical)
+        );
         assert!(Instructions::from_text(&text.replace("0.5", "0")).is_err());
         assert!(matches!(
             Instructions::from_text(&text.replace("softmax", "mystery")),

@@ -14,6 +14,7 @@ pub mod dataset;
 pub mod defaults;
 pub mod digits;
 pub mod evaluate;
+pub mod federation;
 pub mod heart;
 pub mod instructions;
 pub mod model;
@@ -27,8 +28,9 @@ mod update;
 
 pub use dataset::{Dataset, DatasetError, HeldOut, Labels, Task};
 pub use defaults::{Defaults, EmbeddedData};
-pub use instructions::{Instructions, InstructionsError};
 pub use evaluate::{Evaluation, evaluate};
+pub use federation::{Federation, FederationError, Member};
+pub use instructions::{Instructions, InstructionsError};
 pub use model::{GlobalModel, ModelError, ModelSpec};
 pub use partition::{Partition, PartitionError};
 pub use train::{Algorithm, TrainConfig, TrainError, Trainer};

@@ -12,6 +12,9 @@ use crate::shuffle::{generator, permutation};
 /// Most local epochs.
 pub const MAX_EPOCHS: u32 = 1_000;
 
+/// Most steps of one training call: a bound on what a server's settings can make a client compute.
+pub const MAX_STEPS: u64 = 100_000;
+
 /// How a delta comes about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,6 +59,21 @@ impl TrainConfig {
             Ok(())
         }
     }
+
+    /// (epochs, examples a step) for a client with that many examples.
+    fn schedule(&self, examples: usize) -> (u32, usize) {
+        match self.algorithm {
+            Algorithm::FedSgd => (1, examples),
+            Algorithm::FedAvg if self.batch == 0 => (self.epochs, examples),
+            Algorithm::FedAvg => (self.epochs, examples.min(self.batch as usize)),
+        }
+    }
+
+    /// Steps that a client with that many examples (at least 1) takes.
+    pub fn steps(&self, examples: usize) -> u64 {
+        let (epochs, batch) = self.schedule(examples);
+        u64::from(epochs).saturating_mul(examples.div_ceil(batch.max(1)) as u64)
+    }
 }
 
 /// Why training failed.
@@ -64,6 +82,9 @@ pub enum TrainError {
     /// A setting is out of range.
     #[error("the training setting \"{0}\" is out of range")]
     Config(&'static str),
+    /// More steps than [`MAX_STEPS`].
+    #[error("the settings ask for {0} steps, {MAX_STEPS} are allowed")]
+    Steps(u64),
     /// The data has other columns or labels than the model.
     #[error("the model {0} does not fit the data")]
     Data(ModelSpec),
@@ -151,11 +172,11 @@ impl Trainer {
             });
         }
         let mut parameters = network::parameters(self.spec, global.values(), &self.device);
-        let (epochs, batch) = match config.algorithm {
-            Algorithm::FedSgd => (1, self.rows),
-            Algorithm::FedAvg if config.batch == 0 => (config.epochs, self.rows),
-            Algorithm::FedAvg => (config.epochs, self.rows.min(config.batch as usize)),
-        };
+        let steps = config.steps(self.rows);
+        if steps > MAX_STEPS {
+            return Err(TrainError::Steps(steps));
+        }
+        let (epochs, batch) = config.schedule(self.rows);
         let mut rng = generator("tacita/batches", seed);
         for _ in 0..epochs {
             if batch == self.rows {

@@ -3,9 +3,7 @@ use super::*;
 fn classes() -> CsvOptions {
     CsvOptions {
         label: "y".into(),
-        target: Target::Classification {
-            classes: vec!["no".into(), "yes".into()],
-        },
+        target: Target::Classification(vec!["no".into(), "yes".into()]),
         features: None,
         scales: BTreeMap::new(),
     }
@@ -158,11 +156,8 @@ fn configurations_are_refused() {
         );
     }
     for list in [vec!["no"], vec!["no", "no"], vec!["no", ""]] {
-        let classes_given = list.into_iter().map(str::to_owned).collect();
         let options = CsvOptions {
-            target: Target::Classification {
-                classes: classes_given,
-            },
+            target: Target::Classification(list.into_iter().map(str::to_owned).collect()),
             ..classes()
         };
         assert!(matches!(parsed(text, &options), Err(CsvError::Classes)));
@@ -179,4 +174,44 @@ fn reads_from_disk() {
         read(&folder.path().join("absent.csv"), &classes()),
         Err(CsvError::Io { .. })
     ));
+}
+
+#[test]
+fn options_from_toml() {
+    let text = r#"
+        label = "y"
+        target = { classification = ["no", "yes"] }
+        scales = { a = { centre = 1.0, scale = 2.0 }, b = { scale = 16 } }
+    "#;
+    let options: CsvOptions = toml::from_str(text).unwrap();
+    assert_eq!(options.target, classes().target);
+    assert_eq!(
+        options.scales["b"],
+        Scale {
+            centre: 0.0,
+            scale: 16.0
+        }
+    );
+    let regression: CsvOptions = toml::from_str("label = 'y'\ntarget = 'regression'").unwrap();
+    assert_eq!(regression, numbers());
+    // A misspelt key must not be ignored: clients would disagree silently.
+    assert!(toml::from_str::<CsvOptions>("label = 'y'\ntarget = 'regression'\nscale = {}").is_err());
+}
+
+const DAMAGE: &[u8] = b"\",\n\r \xff\x00-e9y";
+
+#[test]
+fn damaged_text_never_panics() {
+    let valid = b"a,b,y\n1,2.5,yes\n\"3\",4,no\n";
+    let mut rng = crate::shuffle::generator("tacita/test", 3);
+    for _ in 0..2_000 {
+        let mut bytes = valid.to_vec();
+        for _ in 0..3 {
+            let at = crate::shuffle::below(&mut rng, bytes.len());
+            bytes[at] = DAMAGE[crate::shuffle::below(&mut rng, DAMAGE.len())];
+        }
+        if let Ok(table) = parse(Path::new("mine.csv"), &bytes[..], &classes()) {
+            assert!(table.data.features().iter().all(|value| value.is_finite()));
+        }
+    }
 }

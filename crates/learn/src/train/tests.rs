@@ -237,6 +237,24 @@ fn many_threads_train_the_same_bits() {
 }
 
 #[test]
+fn steps_count_partial_batches() {
+    let steps = |config: TrainConfig, examples| config.steps(examples);
+    assert_eq!(steps(TrainConfig { batch: 4, ..CONFIG }, 9), 9);
+    assert_eq!(steps(CONFIG, 9), 3);
+    assert_eq!(
+        steps(
+            TrainConfig {
+                algorithm: Algorithm::FedSgd,
+                batch: 4,
+                ..CONFIG
+            },
+            9
+        ),
+        1
+    );
+}
+
+#[test]
 fn an_mlp_learns_what_a_line_cannot() {
     // Exclusive or.
     let features: Vec<f32> = vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
@@ -319,6 +337,22 @@ fn refusals() {
     ] {
         assert_eq!(trainer.delta(&global, &config, 0), Err(TrainError::Config(name)));
     }
+    let many = Dataset::new(
+        vec![0.5; 404],
+        2,
+        Labels::Class {
+            values: vec![0; 202],
+            classes: 3,
+        },
+    )
+    .unwrap();
+    let long = TrainConfig {
+        epochs: 1000,
+        batch: 2,
+        ..CONFIG
+    };
+    let refused = Trainer::new(spec(), &many).unwrap().delta(&global, &long, 0);
+    assert_eq!(refused, Err(TrainError::Steps(101_000)));
     let wide = ModelSpec::Softmax {
         inputs: 3,
         classes: 3,
@@ -355,4 +389,31 @@ fn refusals() {
         Trainer::new(line, &real).unwrap().delta(&global, &config, 0),
         Err(TrainError::Diverged)
     );
+}
+
+#[test]
+fn settings_from_toml() {
+    let config: TrainConfig = toml::from_str("epochs = 3\nbatch = 0\nlearning_rate = 0.5").unwrap();
+    assert_eq!(config, CONFIG);
+    let config: TrainConfig = toml::from_str(
+        "algorithm = 'fed-sgd'\nepochs = 3\nbatch = 0\nlearning_rate = 0.5\ngradient_clip = 1",
+    )
+    .unwrap();
+    assert_eq!(
+        (config.algorithm, config.gradient_clip),
+        (Algorithm::FedSgd, Some(1.0))
+    );
+    assert!(toml::from_str::<TrainConfig>("epochs = 3\nbatch = 0\nlearning_rate = 0.5\nclip = 1").is_err());
+}
+
+#[test]
+fn updates_leave_as_the_privacy_pipelines_type() {
+    let trainer = Trainer::new(spec(), &classes()).unwrap();
+    let global = GlobalModel::initial(spec(), 0).unwrap();
+    // A LocalUpdate shows nothing; that it takes the delta is all there is to see.
+    assert!(trainer.train(&global, &CONFIG, 0).is_ok());
+    let mean = tacita_privacy::LocalUpdate::new(Vec::new())
+        .err()
+        .map(TrainError::from);
+    assert!(matches!(mean, Some(TrainError::Update(_))));
 }
