@@ -3,7 +3,8 @@
 
 mod running;
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use running::{Office, endpoint, identity, key, name, unix_now};
 use tacita_authority::{LOCKOUT_ATTEMPTS, MemberState, Settings};
@@ -102,9 +103,55 @@ async fn a_lost_answer_is_answered_again_and_a_thief_is_not() {
     let served = office.serve();
     let mut moved = office.invite("bob", Role::Client);
     moved.secret = invitation.secret;
+    moved.name = invitation.name;
+    assert_eq!(
+        enrol(&dialer, &moved, &key(1)).await.unwrap().certificate,
+        first.certificate
+    );
     assert_eq!(
         enrol(&dialer, &moved, &key(2)).await.unwrap_err(),
         refused(RefusalCode::InvitationSpent)
+    );
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_cohort_enrols_at_once() {
+    const MEMBERS: usize = 200;
+    let office = Office::new(Settings::default());
+    let served = office.serve();
+    let dialer = endpoint();
+    let clock = Instant::now();
+    let invitations: Vec<_> = (0..MEMBERS)
+        .map(|i| office.invite(&format!("member-{i}"), Role::Client))
+        .collect();
+    let invited = clock.elapsed();
+    let tasks: Vec<_> = invitations
+        .into_iter()
+        .enumerate()
+        .map(|(i, invitation)| {
+            let dialer = dialer.clone();
+            tokio::spawn(async move {
+                enrol(&dialer, &invitation, &key(i as u64))
+                    .await
+                    .unwrap()
+                    .verified
+            })
+        })
+        .collect();
+    let mut identities = BTreeSet::new();
+    for (i, task) in tasks.into_iter().enumerate() {
+        let verified = task.await.unwrap();
+        assert_eq!(verified.name.as_str(), format!("member-{i}"));
+        identities.insert(verified.identity);
+    }
+    println!(
+        "{MEMBERS} invited in {invited:.1?}, enrolled in {:.1?}",
+        clock.elapsed() - invited
+    );
+    assert_eq!(
+        (identities.len(), office.desk.list().unwrap().members.len()),
+        (MEMBERS, MEMBERS)
     );
     served.stop().await;
 }
