@@ -2,7 +2,9 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{client, demo, server};
+use tacita_privacy::{Decimal, DecimalError};
+
+use crate::commands::{authority, client, demo, ledger, privacy, server};
 
 /// What `tacita --help` says below the commands.
 const AFTER_HELP: &str = "\
@@ -16,7 +18,7 @@ Results go to standard output, logs and errors to standard error.
 
 Examples:
   tacita demo --clients 5 --rounds 10
-  tacita privacy calibrate --clients 100 --minimum 80 --rounds 50 --dimension 7850 --epsilon 4 --delta 1e-5
+  tacita privacy calibrate --clients 100 --rounds 50 --dimension 7850 --epsilon 4 --delta 1e-5
   tacita authority init --dir authority
   tacita ledger verify ledger --key ledger.vkey";
 
@@ -49,8 +51,108 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     /// Run a whole federation on this machine, over real data and real sockets
     Demo(demo::DemoArgs),
+    /// Decide who may take part: invitations, certificates, revocation
+    Authority(authority::AuthorityArgs),
     /// Run the server that coordinates rounds and sees masked sums only
     Server(server::ServerArgs),
     /// Take part in a federation with data that stays here
     Client(client::ClientArgs),
+    /// Check a ledger, and recompute what its rounds cost
+    Ledger(ledger::LedgerArgs),
+    /// From noise to epsilon, and from a target to noise
+    Privacy(privacy::PrivacyArgs),
+}
+
+/// An epsilon to stay below, if any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EpsilonTarget(pub(crate) Option<Decimal>);
+
+/// Reads an epsilon, or `none`.
+///
+/// # Errors
+/// As [`decimal`].
+pub(crate) fn epsilon_or_none(text: &str) -> Result<EpsilonTarget, String> {
+    if text == "none" {
+        Ok(EpsilonTarget(None))
+    } else {
+        decimal(text).map(|value| EpsilonTarget(Some(value)))
+    }
+}
+
+/// Reads a decimal exactly, with or without an exponent: `0.00001`, `1e-5`.
+///
+/// # Errors
+/// In words.
+pub(crate) fn decimal(text: &str) -> Result<Decimal, String> {
+    let parse = |text: &str| text.parse().map_err(|error: DecimalError| error.to_string());
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
+        return parse(text);
+    };
+    let exponent: i8 = exponent
+        .parse()
+        .map_err(|_| "the exponent is not a small integer".to_owned())?;
+    let mantissa: Decimal = parse(mantissa)?;
+    parse(&shifted(&mantissa.to_string(), exponent))
+}
+
+/// Moves the point of a plain decimal to the right, or to the left if negative.
+fn shifted(mantissa: &str, places: i8) -> String {
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let steps = usize::from(places.unsigned_abs());
+    if places >= 0 {
+        let missing = "0".repeat(steps.saturating_sub(fraction.len()));
+        let (moved, rest) = fraction.split_at_checked(steps).unwrap_or((fraction, ""));
+        let point = if rest.is_empty() { "" } else { "." };
+        format!("{whole}{moved}{missing}{point}{rest}")
+    } else {
+        let padded = format!("{}{whole}", "0".repeat((steps + 1).saturating_sub(whole.len())));
+        let (kept, moved) = padded
+            .split_at_checked(padded.len().saturating_sub(steps))
+            .unwrap_or(("", &padded));
+        format!("{kept}.{moved}{fraction}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn exponents_are_exact() {
+        for (text, plain) in [
+            ("1e-5", "0.00001"),
+            ("2.5E-3", "0.0025"),
+            ("12.5e-1", "1.25"),
+            ("1e0", "1"),
+            ("1.25e1", "12.5"),
+            ("1.25e4", "12500"),
+            ("0.1", "0.1"),
+            ("100e-2", "1"),
+        ] {
+            assert_eq!(decimal(text), Ok(plain.parse().unwrap()), "{text}");
+        }
+        for text in [
+            "",
+            "e5",
+            "1e",
+            "1e-5.0",
+            "-1",
+            "1e-200",
+            "1e+5000",
+            ".5",
+            "1e-30",
+            "none",
+            "\u{e9}1e-1",
+        ] {
+            assert!(decimal(text).is_err(), "{text}");
+        }
+        assert_eq!(epsilon_or_none("none"), Ok(EpsilonTarget(None)));
+    }
 }

@@ -1,11 +1,16 @@
 //! The one command, `tacita`.
 //!
 //! Arguments come in through [`args`], each command has a module below [`commands`], and everything it has to say
-//! leaves through [`output`]: results on standard output, logs and the one line of an error on standard error.
+//! leaves through [`output`]: results on standard output, logs and the one line of an error on standard error. [`report`]
+//! recomputes what a ledger's rounds cost, [`files`] reads its directory.
 
 mod args;
 mod commands;
+mod enrolling;
+mod files;
 mod output;
+mod report;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -28,7 +33,15 @@ fn main() -> ExitCode {
 fn run(command: &Command, output: &Output) -> anyhow::Result<Exit> {
     match command {
         Command::Demo(args) => commands::demo::run(args, output),
+        Command::Authority(args) => commands::authority::run(args, output),
         Command::Server(args) => commands::server::run(args, output),
         Command::Client(args) => commands::client::run(args, output),
+        Command::Ledger(args) => commands::ledger::run(args, output),
+        Command::Privacy(args) => commands::privacy::run(args, output),
     }
+}
+
+/// The runtime of commands that use the network.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
 }

@@ -1,17 +1,32 @@
 //! `tacita client`: a participant next to its data.
 
-use std::path::PathBuf;
+use std::net::ToSocketAddrs as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
+use serde_json::json;
+use tacita_client::config::ClientConfig;
+use tacita_client::record::StoreRecord;
+use tacita_client::{
+    CertificateCache, Client, ClientEndpoint, ClientError, ClientSetup, Hooks, JoinEnd, Machine,
+    MachineIdentity, Refusal, Sharing, SqliteStore, Stopper, Store, enrolment, load_data,
+};
+use tacita_identity::{Name, Role};
+use tacita_ledger::note::VerifierKey;
 
-use crate::output::{Exit, Output};
+use crate::commands::server::hours;
+use crate::enrolling;
+use crate::output::{Exit, Output, refused, usage};
+use crate::signals;
 
 const EXAMPLES: &str = "\
 Examples:
-  tacita client init --config client.toml        write a configuration to edit
+  tacita client init --config client.toml        write a configuration to edit, make a key
   tacita client enrol --config client.toml < invitation.txt
-  tacita client join --config client.toml        take part in rounds until stopped
-  tacita client status --config client.toml      what was spent, and what is left";
+  tacita client join --config client.toml        take part in rounds until the task is finished
+  tacita client status --config client.toml      what was spent, and what left this machine";
 
 /// Arguments of `tacita client`.
 #[derive(Debug, Args)]
@@ -23,13 +38,13 @@ pub(crate) struct ClientArgs {
 
 #[derive(Debug, Subcommand)]
 enum ClientAction {
-    /// Write a configuration with comments; an existing file is kept
+    /// Write a configuration with comments (an existing file is kept), make a key
     Init(ConfigArgs),
-    /// Make a key here and exchange the invitation on standard input for a certificate
+    /// Exchange the invitation on standard input for a certificate; the key stays here
     Enrol(ConfigArgs),
     /// Take part in rounds, within the consent policy and the budget, until stopped
     Join(ConfigArgs),
-    /// Say what this client has spent, signed and kept
+    /// Say what this client's data has spent, in which tasks, and what left the machine
     Status(ConfigArgs),
 }
 
@@ -44,13 +59,184 @@ struct ConfigArgs {
 ///
 /// # Errors
 /// In words.
-pub(crate) fn run(args: &ClientArgs, _output: &Output) -> anyhow::Result<Exit> {
-    let (ClientAction::Init(config)
-    | ClientAction::Enrol(config)
-    | ClientAction::Join(config)
-    | ClientAction::Status(config)) = &args.action;
-    anyhow::bail!(
-        "{}: the client is not part of this build",
-        config.config.display()
-    )
+pub(crate) fn run(args: &ClientArgs, output: &Output) -> anyhow::Result<Exit> {
+    match &args.action {
+        ClientAction::Init(config) => init(&config.config, output),
+        ClientAction::Enrol(config) => enrol(&config.config, output),
+        ClientAction::Join(config) => join(&config.config, output),
+        ClientAction::Status(config) => status(&config.config, output),
+    }
+}
+
+/// Reads the configuration; what is wrong with it is a usage error.
+pub(crate) fn read(path: &Path) -> anyhow::Result<ClientConfig> {
+    ClientConfig::read(path).map_err(usage)
+}
+
+fn init(path: &Path, output: &Output) -> anyhow::Result<Exit> {
+    enrolling::write_template(path, ClientConfig::template())?;
+    let config = read(path)?;
+    Machine::new(&config.client.state).key(&mut rand::rng())?;
+    output.result(
+        &format!("{}: edit it, then enrol", path.display()),
+        &json!({ "config": path }),
+    )?;
+    Ok(Exit::Done)
+}
+
+fn enrol(path: &Path, output: &Output) -> anyhow::Result<Exit> {
+    let config = read(path)?;
+    let invitation = enrolling::invitation(&config.client.name, Role::Client)?;
+    let machine = Machine::new(&config.client.state);
+    let enrolled = crate::runtime()?.block_on(async {
+        let endpoint = enrolment::endpoint()?;
+        enrolment::enrol(&endpoint, &machine, &invitation).await
+    })?;
+    let until = enrolled.verified.not_after;
+    output.result(
+        &format!(
+            "enrolled '{}' as a client; the certificate is valid for {} h",
+            config.client.name,
+            hours(until)
+        ),
+        &json!({ "name": config.client.name, "role": "client", "not_after": until }),
+    )?;
+    Ok(Exit::Done)
+}
+
+/// The ledger key that this client pins: its own file, else what enrolment gave.
+pub(crate) fn log_key(config: &ClientConfig, me: &MachineIdentity) -> anyhow::Result<VerifierKey> {
+    let text = match (&config.client.ledger_key, &me.ledger_key) {
+        (Some(path), _) => {
+            std::fs::read_to_string(path).with_context(|| format!("client.ledger_key: {}", path.display()))?
+        }
+        (None, Some(text)) => text.clone(),
+        (None, None) => {
+            return Err(usage(
+                "no ledger key is pinned: set client.ledger_key to the operator's ledger.vkey file",
+            ));
+        }
+    };
+    VerifierKey::parse(text.trim()).map_err(|e| usage(format!("ledger key: {e}")))
+}
+
+/// Everything that a client needs, from its files.
+pub(crate) fn setup(
+    config: &ClientConfig,
+    me: MachineIdentity,
+    store: Arc<dyn Store>,
+    endpoint: ClientEndpoint,
+    cache: Arc<CertificateCache>,
+    hooks: Hooks,
+) -> anyhow::Result<ClientSetup> {
+    let server = config
+        .client
+        .server
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut all| all.next())
+        .ok_or_else(|| {
+            usage(format!(
+                "client.server: '{}' is no host:port",
+                config.client.server
+            ))
+        })?;
+    let server_name =
+        Name::new(&config.client.server_name).map_err(|e| usage(format!("client.server_name: {e}")))?;
+    Ok(ClientSetup {
+        log_key: log_key(config, &me)?,
+        key: me.key,
+        certificate: Arc::new(me.certificate),
+        identity: me.identity,
+        anchor: Arc::new(me.anchor),
+        deny: me.deny,
+        server,
+        server_name,
+        policy: config.consent.policy(),
+        caps: config.budget.clone(),
+        store,
+        data: Arc::new(load_data(&config.data)?),
+        endpoint,
+        cache,
+        hooks,
+    })
+}
+
+/// The store of one client.
+pub(crate) fn store(config: &ClientConfig) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(Arc::new(SqliteStore::open(
+        config.client.state.join("client.sqlite"),
+        Sharing::Exclusive,
+    )?))
+}
+
+fn join(path: &Path, output: &Output) -> anyhow::Result<Exit> {
+    crate::runtime()?.block_on(join_with(path, output, Hooks::default()))
+}
+
+/// Takes part until the task is finished or a signal stops it.
+pub(crate) async fn join_with(path: &Path, output: &Output, hooks: Hooks) -> anyhow::Result<Exit> {
+    let config = read(path)?;
+    let machine = Machine::new(&config.client.state);
+    let me = enrolment::refreshed(&machine, Role::Client).await?;
+    let setup = setup(
+        &config,
+        me,
+        store(&config)?,
+        enrolment::endpoint()?,
+        Arc::default(),
+        hooks,
+    )?;
+    let mut client = Client::open(setup)?;
+    let end = client.join(Stopper::new(signals::stop())).await.map_err(ended)?;
+    let word = match end {
+        JoinEnd::Finished => "finished",
+        JoinEnd::Stopped => "stopped",
+    };
+    output.result(&format!("task {word}"), &json!({ "end": word }))?;
+    Ok(Exit::Done)
+}
+
+/// Refusals of the participant's own policy and budget have an exit code of their own.
+pub(crate) fn ended(error: ClientError) -> anyhow::Error {
+    match &error {
+        ClientError::Refused(Refusal::Consent(_) | Refusal::Budget(_)) => refused(error),
+        _ => anyhow!(error),
+    }
+}
+
+fn status(path: &Path, output: &Output) -> anyhow::Result<Exit> {
+    let config = read(path)?;
+    let record = StoreRecord::open(store(&config)?, &config.client.name, config.budget.clone())?;
+    let history = record.history()?;
+    let mut lines = vec![format!("client '{}'", config.client.name)];
+    let mut tasks = Vec::new();
+    for (task, filter) in record.budgets() {
+        let budget = filter.budget();
+        let spent = filter
+            .spent()
+            .epsilon(budget.delta)
+            .map_or_else(|e| e.to_string(), |e| e.to_string());
+        let rounds = history.iter().filter(|r| r.task == task).count();
+        lines.push(format!(
+            "task '{task}': {rounds} rounds charged, epsilon {spent} of {} at delta {}",
+            budget.epsilon, budget.delta
+        ));
+        tasks.push(json!({
+            "task": task, "rounds": rounds, "epsilon_spent": spent,
+            "epsilon_budget": budget.epsilon.to_string(), "delta": budget.delta.to_string(),
+        }));
+    }
+    let bytes: u64 = history.iter().map(|r| r.upload_bytes).sum();
+    let unprotected = history.iter().filter(|r| r.release.is_none()).count();
+    lines.push(format!(
+        "{} masked uploads left this machine, {bytes} bytes; {unprotected} of them in rounds without noise",
+        history.len()
+    ));
+    let document = json!({
+        "name": config.client.name, "tasks": tasks, "uploads": history.len(), "upload_bytes": bytes,
+        "rounds_without_noise": unprotected, "rounds": history,
+    });
+    output.result(&lines.join("\n"), &document)?;
+    Ok(Exit::Done)
 }

@@ -1,0 +1,191 @@
+//! What a report consists of, as it is printed and as JSON.
+
+use serde::{Serialize, Serializer};
+use tacita_ledger::entry::Mechanism;
+use tacita_privacy::Decimal;
+
+/// Why there is no report.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NoReport {
+    /// A charge without manifest; a verified ledger has none.
+    #[error("no report: the charge in entry {entry} has no manifest")]
+    NoManifest {
+        /// Index of the charge.
+        entry: u64,
+    },
+    /// An outcome without charge; a verified ledger has none.
+    #[error("no report: the outcome in entry {entry} has no charge")]
+    NoCharge {
+        /// Index of the outcome.
+        entry: u64,
+    },
+    /// A charged round whose manifest lacks a field that its cost depends on.
+    #[error(
+        "no report: round {round} of task {task} was charged, and its manifest (entry {entry}) has no {field}"
+    )]
+    Missing {
+        /// Index of the manifest.
+        entry: u64,
+        /// Its task.
+        task: String,
+        /// Its round.
+        round: u64,
+        /// The field.
+        field: &'static str,
+    },
+    /// A charged round with a field that the accountant does not cover.
+    #[error(
+        "no report: round {round} of task {task} was charged, and {field} of its manifest (entry {entry}) \
+         is outside what can be accounted for"
+    )]
+    Field {
+        /// Index of the manifest.
+        entry: u64,
+        /// Its task.
+        task: String,
+        /// Its round.
+        round: u64,
+        /// The field.
+        field: &'static str,
+    },
+}
+
+/// The report.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// By name.
+    pub(crate) tasks: Vec<Task>,
+    /// Everything together, at the smallest delta: a client may be in all tasks. Only with several.
+    pub(crate) all_tasks: Option<Spent>,
+    /// What contradicts the recomputed values. Empty in an honest ledger.
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl Report {
+    /// The last charge of the ledger.
+    pub(crate) fn last_charge(&self) -> Option<&Round> {
+        self.tasks
+            .iter()
+            .flat_map(|task| &task.rounds)
+            .max_by_key(|round| round.entry)
+    }
+}
+
+/// One task.
+#[derive(Debug, Serialize)]
+pub(crate) struct Task {
+    pub(crate) task: String,
+    /// Manifests.
+    pub(crate) attempts: u64,
+    /// Attempts given up before anything was charged.
+    pub(crate) released: u64,
+    /// All charges, at the smallest delta.
+    #[serde(flatten)]
+    pub(crate) spent: Spent,
+    /// One row per charge, in order.
+    pub(crate) rounds: Vec<Round>,
+}
+
+impl Task {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            task: name.to_owned(),
+            attempts: 0,
+            released: 0,
+            spent: Spent {
+                delta: None,
+                epsilon_server: None,
+                epsilon_public: None,
+            },
+            rounds: Vec::new(),
+        }
+    }
+}
+
+/// Epsilon spent in two views at one delta, rounded up; `None` (null) if no finite value can be certified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Spent {
+    #[serde(serialize_with = "number")]
+    pub(crate) delta: Option<Decimal>,
+    #[serde(serialize_with = "number")]
+    pub(crate) epsilon_server: Option<Decimal>,
+    #[serde(serialize_with = "number")]
+    pub(crate) epsilon_public: Option<Decimal>,
+}
+
+/// One charge.
+#[derive(Debug, Serialize)]
+pub(crate) struct Round {
+    /// Index of the charge in the ledger.
+    pub(crate) entry: u64,
+    pub(crate) task: String,
+    pub(crate) round: u64,
+    pub(crate) round_id: String,
+    pub(crate) time: u64,
+    /// Whether an earlier charge is for the same round of the task. It counts all the same.
+    pub(crate) repeated: bool,
+    pub(crate) cohort: u64,
+    pub(crate) roster: u64,
+    pub(crate) survivors: u64,
+    pub(crate) minimum_survivors: u64,
+    pub(crate) colluders: u64,
+    pub(crate) quorum: u64,
+    pub(crate) statement: String,
+    pub(crate) mechanism: Mechanism,
+    pub(crate) dimension: u64,
+    pub(crate) padded: u64,
+    pub(crate) bits: u64,
+    pub(crate) clip: String,
+    pub(crate) grid: u64,
+    pub(crate) squared_l2_sensitivity: Option<String>,
+    pub(crate) l1_sensitivity: Option<String>,
+    pub(crate) share_variance_q16: String,
+    /// (m - c) shares: what the manifest promises.
+    pub(crate) planned_variance_q16: String,
+    /// (|U2| - c) shares: what the server with its colluders did not know.
+    pub(crate) present_variance_q16: String,
+    /// (|U2| - 1) shares: what nobody else knew.
+    pub(crate) present_variance_public_q16: String,
+    pub(crate) planned_noise_multiplier: String,
+    pub(crate) present_noise_multiplier: String,
+    /// By the task, this charge included, at this round's delta.
+    #[serde(flatten)]
+    pub(crate) spent: Spent,
+    pub(crate) outcome: Option<Claimed>,
+}
+
+/// What an outcome entry says, next to what was recomputed. Nothing else in the report depends on it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Claimed {
+    pub(crate) entry: u64,
+    pub(crate) responders: u64,
+    pub(crate) accuracy: Option<String>,
+    pub(crate) loss: Option<String>,
+    pub(crate) claimed_epsilon_server: Option<String>,
+    pub(crate) claimed_epsilon_public: Option<String>,
+}
+
+/// A contradiction between what entries say and what they amount to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    /// The entry that is contradicted.
+    pub(crate) entry: u64,
+    pub(crate) task: String,
+    pub(crate) round: u64,
+    pub(crate) what: String,
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "round {} of task {} (entry {}): {}",
+            self.round, self.task, self.entry, self.what
+        )
+    }
+}
+
+/// As a JSON number. It prints the same digits: values have at most 15 significant ones.
+pub(crate) fn number<S: Serializer>(value: &Option<Decimal>, serializer: S) -> Result<S::Ok, S::Error> {
+    value.map(Decimal::to_f64).serialize(serializer)
+}
