@@ -66,6 +66,12 @@ impl AgreementKey {
     }
 }
 
+/// Whether a public key is of small order: it agrees on the all-zero secret with any key, so one fixed key tells.
+pub(crate) fn is_small_order(public: &[u8; 32]) -> bool {
+    let probe = AgreementKey::from_bytes(&Zeroizing::new([9; 32]));
+    probe.ok().is_none_or(|probe| probe.agree(public).is_none())
+}
+
 /// The scalar behind a client's mask key.
 pub(crate) struct MaskSecret(pub(crate) SecretScalar);
 
@@ -214,6 +220,8 @@ mod tests {
         one[0] = 1;
         for weak in [[0u8; 32], one] {
             assert!(key.agree(&weak).is_none());
+            assert!(is_small_order(&weak));
         }
+        assert!(!is_small_order(key.public()));
     }
 }

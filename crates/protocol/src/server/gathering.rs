@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Sharing;
 use crate::Hash;
+use crate::keys::is_small_order;
 use crate::manifest::CheckedManifest;
 use crate::messages::Advertise;
 use crate::refusal::{Abort, Refusal, RoundError};
@@ -30,7 +31,7 @@ impl Gathering {
     /// certificates it holds.
     ///
     /// # Errors
-    /// [`Refusal::CohortFull`], [`Refusal::Changed`] or [`Refusal::AdvertisementSignature`].
+    /// [`Refusal::CohortFull`], [`Refusal::Changed`], [`Refusal::AdvertisementSignature`] or [`Refusal::WeakKey`].
     pub fn handle_advertise(&mut self, member: Member, message: Advertise) -> Result<(), Refusal> {
         let identity = member.certificate.identity.0;
         if let Some((known, first)) = self.joined.get(&identity) {
@@ -42,6 +43,10 @@ impl Gathering {
         }
         if !message.verify(self.manifest.digest(), &member.certificate) {
             return Err(Refusal::AdvertisementSignature(u16::MAX));
+        }
+        // Every neighbour would refuse the roster (TAC-026): one member must not end the round for all of them.
+        if is_small_order(&message.mask_key) || is_small_order(&message.share_key) {
+            return Err(Refusal::WeakKey(u16::MAX));
         }
         self.joined.insert(identity, (member, message));
         Ok(())
