@@ -7,8 +7,8 @@
 use std::net::SocketAddr;
 
 use tacita_identity::{
-    CertificateError, CertificateRequest, DecodeError, DenyError, DenyList, EnrolMessage, EnrolRequest, EnrolResponse,
-    Invitation, KeyError, Name, PrivateKey, RefusalCode, RenewRequest, Role, TrustAnchor,
+    CertificateError, CertificateRequest, DecodeError, DenyError, DenyList, EnrolMessage, EnrolRequest,
+    EnrolResponse, Invitation, KeyError, Name, PrivateKey, RefusalCode, RenewRequest, Role, TrustAnchor,
     VerifiedCertificate,
 };
 use thiserror::Error;
@@ -159,11 +159,18 @@ async fn dial(
     pin: [u8; 32],
     identity: Option<&LocalIdentity>,
 ) -> Result<(Connection, TrustAnchor), EnrolError> {
-    let not_found = |reason: String| EnrolError::Address { address: address.to_owned(), reason };
+    let not_found = |reason: String| EnrolError::Address {
+        address: address.to_owned(),
+        reason,
+    };
     let is_v4 = endpoint.local_addr()?.is_ipv4();
-    let found = tokio::net::lookup_host(address).await.map_err(|error| not_found(error.to_string()))?;
-    let addresses: Vec<SocketAddr> =
-        found.filter(|found| found.is_ipv4() == is_v4).take(MAX_ADDRESSES).collect();
+    let found = tokio::net::lookup_host(address)
+        .await
+        .map_err(|error| not_found(error.to_string()))?;
+    let addresses: Vec<SocketAddr> = found
+        .filter(|found| found.is_ipv4() == is_v4)
+        .take(MAX_ADDRESSES)
+        .collect();
     let mut last = not_found("no address of the family that is used here".to_owned());
     for address in addresses {
         match endpoint.connect_authority(address, pin, identity).await {
@@ -191,7 +198,12 @@ fn certified(
     role: Role,
     name: &Name,
 ) -> Result<Enrolled, EnrolError> {
-    let EnrolResponse { certificate, root, deny_list, ledger_key } = match answer {
+    let EnrolResponse {
+        certificate,
+        root,
+        deny_list,
+        ledger_key,
+    } = match answer {
         EnrolMessage::Certified(response) => response,
         EnrolMessage::Refused(code) => return Err(EnrolError::Refused(code)),
         _ => return Err(EnrolError::Unexpected),
@@ -203,5 +215,11 @@ fn certified(
     }
     let deny_list = DenyList::verify(&deny_list, &anchor)?;
     let ledger_key = Some(ledger_key).filter(|text| !text.is_empty());
-    Ok(Enrolled { certificate, verified, anchor, deny_list, ledger_key })
+    Ok(Enrolled {
+        certificate,
+        verified,
+        anchor,
+        deny_list,
+        ledger_key,
+    })
 }
