@@ -1,1 +1,46 @@
-//! A deterministic world for tests: honest and dishonest actors, checkers.
+//! The deterministic world in which the round's guarantees are tested: the real protocol, privacy, identity and ledger
+//! rooms, with memory for network and disk, an argument for the clock and a seed for chance.
+//!
+//! ```text
+//! Cast (authority, server, members: made once)          Setting (n, c, m, dimension, noise, ...)
+//!        \                                                  /
+//!         World --run(Plan: who vanishes when, who attacks how)--> Report
+//!           |  every message walks: Message -> bytes -> Message, in both directions
+//!           |  Client (client.rs)  <-- Attack may edit, withhold, replace, add -->  View (view.rs)
+//!         Report: the sum or the reason per view, the end of every client, everything the server received
+//!           |-- plain.rs      what the sum must be: the same integers, added in the open
+//!           `-- knowledge.rs  what the server and its colluders could unmask with all they have seen
+//! ```
+//!
+//! A *view* is one honest server machine. An honest server runs one; a server that shows different members different
+//! rounds is several honest machines, between which an [`Attack`] divides the members, and whatever it does to
+//! the messages on top. `forge.rs` holds the formulas of the spec a second time, written from its text and not from the
+//! protocol room's code, for attackers who must sign or commit to what an honest machine would never say.
+
+pub mod cast;
+pub mod client;
+mod error;
+pub mod forge;
+pub mod knowledge;
+pub mod ledger;
+pub mod plain;
+pub mod record;
+pub mod report;
+pub mod script;
+pub mod setting;
+pub mod stage;
+pub mod view;
+pub mod world;
+
+pub use cast::{Cast, CastMember, NOW};
+pub use client::{Client, State};
+pub use error::SimError;
+pub use knowledge::Knowledge;
+pub use ledger::Ledger;
+pub use record::MemoryRecord;
+pub use report::{ClientEnd, Report, Sent, Sum, Turned, ViewEnd};
+pub use script::Script;
+pub use setting::{Noise, Setting};
+pub use stage::{Attack, Backstage, Honest, Moment, Stage};
+pub use view::View;
+pub use world::{Plan, World};

@@ -1,0 +1,271 @@
+//! One honest client: the protocol's client states behind one dispatcher, as a shell would drive them.
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha20Rng;
+use sha2::{Digest as _, Sha256};
+use tacita_ledger::entry::Outcome;
+use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
+use tacita_protocol::client::{
+    Advertised, Agreed, Done, Effect, Invited, Masked, Participant, RecordChange, Refused, Revealed, Shared,
+};
+use tacita_protocol::manifest::CheckedManifest;
+use tacita_protocol::messages::{ClientMessage, ServerMessage, UploadChunk};
+use tacita_protocol::{Misuse, Refusal, RoundError};
+
+use crate::record::MemoryRecord;
+
+/// Where a client stands, for reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Awaits the invitation.
+    Idle,
+    /// Awaits the roster.
+    Advertised,
+    /// Awaits U1.
+    Shared,
+    /// Awaits U2.
+    Masked,
+    /// Awaits quorum and charge.
+    Agreed,
+    /// Awaits the outcome.
+    Revealed,
+    /// Verified the outcome.
+    Done,
+    /// Refused something and sits the round out.
+    Refused,
+}
+
+enum Inner {
+    Idle,
+    Advertised(Box<Advertised>),
+    Shared(Box<Shared>),
+    Masked(Box<Masked>),
+    Agreed(Box<Agreed>),
+    Revealed(Box<Revealed>),
+    Done(Box<Done>),
+    Refused,
+}
+
+/// One client in one round.
+pub struct Client {
+    participant: Arc<Participant>,
+    record: MemoryRecord,
+    rng: ChaCha20Rng,
+    now: u64,
+    update: Vec<f32>,
+    inner: Inner,
+    manifest: Option<Arc<CheckedManifest>>,
+    prepare_for: Option<Arc<CheckedManifest>>,
+    ticket: Option<BudgetTicket>,
+    model: Sha256,
+    encoded: Option<Vec<i64>>,
+    refusal: Option<RoundError>,
+    /// The last messages acted upon, with the answers: an identical copy gets identical bytes again.
+    answered: Vec<(ServerMessage, Vec<ClientMessage>)>,
+}
+
+impl Client {
+    /// A client with an update to contribute, at time `now` (unix seconds).
+    pub fn new(
+        participant: Arc<Participant>,
+        record: MemoryRecord,
+        rng: ChaCha20Rng,
+        update: Vec<f32>,
+        now: u64,
+    ) -> Self {
+        Self {
+            participant,
+            record,
+            rng,
+            now,
+            update,
+            inner: Inner::Idle,
+            manifest: None,
+            prepare_for: None,
+            ticket: None,
+            model: Sha256::new(),
+            encoded: None,
+            refusal: None,
+            answered: Vec::new(),
+        }
+    }
+
+    /// Lets it prepare its update under another manifest than the one it accepts, as a confused shell would.
+    pub fn prepare_for(&mut self, manifest: Arc<CheckedManifest>) {
+        self.prepare_for = Some(manifest);
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        match &self.inner {
+            Inner::Idle => State::Idle,
+            Inner::Advertised(_) => State::Advertised,
+            Inner::Shared(_) => State::Shared,
+            Inner::Masked(_) => State::Masked,
+            Inner::Agreed(_) => State::Agreed,
+            Inner::Revealed(_) => State::Revealed,
+            Inner::Done(_) => State::Done,
+            Inner::Refused => State::Refused,
+        }
+    }
+
+    /// Why it sits the round out, if it does.
+    pub fn refusal(&self) -> Option<&RoundError> {
+        self.refusal.as_ref()
+    }
+
+    /// The integers it masked, noise included: what a plain addition would add.
+    pub fn encoded(&self) -> Option<&[i64]> {
+        self.encoded.as_deref()
+    }
+
+    /// The outcome it verified.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        match &self.inner {
+            Inner::Done(done) => Some(done.outcome()),
+            _ => None,
+        }
+    }
+
+    /// The durable record.
+    pub fn record(&self) -> &MemoryRecord {
+        &self.record
+    }
+
+    /// The durable record, for a test that plays a second process of the same participant.
+    pub fn record_mut(&mut self) -> &mut MemoryRecord {
+        &mut self.record
+    }
+
+    /// The process ends, by plan or by crash; what is durable remains.
+    pub fn into_record(mut self) -> MemoryRecord {
+        if let Some(ticket) = self.ticket.take() {
+            // Nothing left the client: the charge is given back.
+            self.record.settle(ticket, false);
+        }
+        self.record
+    }
+
+    /// Takes one message, gives the answers in order. A message that comes again byte for byte gets the same
+    /// answer; another message in its place ends the round for this client.
+    pub fn handle(&mut self, message: ServerMessage) -> Vec<ClientMessage> {
+        if let Some((_, answer)) = self.answered.iter().find(|(known, _)| *known == message) {
+            return answer.clone();
+        }
+        if let ServerMessage::Certificates(bundle) = &message {
+            let ders = bundle.as_slice().iter().map(|der| der.as_slice());
+            self.participant.admit_certificates(ders, self.now);
+            return Vec::new();
+        }
+        if let ServerMessage::Model(part) = &message {
+            self.model.update(part.as_slice());
+            return Vec::new();
+        }
+        let inner = std::mem::replace(&mut self.inner, Inner::Refused);
+        match self.step(inner, &message) {
+            Ok((inner, effects)) => {
+                self.inner = inner;
+                let answer = self.carry_out(effects);
+                self.answered.push((message, answer.clone()));
+                answer
+            }
+            Err(refused) => {
+                if let Some(evidence) = refused.evidence {
+                    self.record.apply(RecordChange::Fork(evidence));
+                }
+                // The first reason stands.
+                self.refusal.get_or_insert(refused.error);
+                Vec::new()
+            }
+        }
+    }
+
+    fn step(&mut self, inner: Inner, message: &ServerMessage) -> Result<(Inner, Vec<Effect>), Refused> {
+        Ok(match (inner, message) {
+            (Inner::Idle, ServerMessage::Invitation(invitation)) => {
+                let invitation = invitation.as_ref().clone();
+                let (invited, ticket, mut effects) =
+                    Invited::accept(invitation, self.participant.clone(), &mut self.record, self.now)?;
+                self.ticket = Some(ticket);
+                self.manifest = Some(invited.manifest().clone());
+                let (advertised, more) = invited.advertise(&mut self.rng)?;
+                effects.extend(more);
+                (Inner::Advertised(Box::new(advertised)), effects)
+            }
+            (Inner::Advertised(state), ServerMessage::Roster(roster)) => {
+                let (shared, effects) = state.handle_roster(roster.clone(), self.now, &mut self.rng)?;
+                (Inner::Shared(Box::new(shared)), effects)
+            }
+            (Inner::Shared(state), ServerMessage::Sharers(sharers)) => {
+                let noised = self.prepare()?;
+                let encoded = noised.dangerous_inspect().to_signed();
+                let model = self.model.clone().finalize().into();
+                let (masked, effects) = state.handle_sharers(sharers, noised, &model)?;
+                self.encoded = Some(encoded);
+                (Inner::Masked(Box::new(masked)), effects)
+            }
+            (Inner::Masked(state), ServerMessage::Agree(request)) => {
+                let (agreed, effects) = state.handle_agree(request, &self.record)?;
+                (Inner::Agreed(Box::new(agreed)), effects)
+            }
+            (Inner::Agreed(state), ServerMessage::Reveal(request)) => {
+                let (revealed, effects) = state.handle_reveal_request(request, self.now)?;
+                (Inner::Revealed(Box::new(revealed)), effects)
+            }
+            (Inner::Revealed(state), ServerMessage::Outcome(outcome)) => {
+                let (done, effects) = state.handle_outcome(outcome)?;
+                (Inner::Done(Box::new(done)), effects)
+            }
+            (_, other) => return Err(Refusal::Unexpected(other.name()).into()),
+        })
+    }
+
+    /// Clips, encodes and noises the update: what local training would hand over.
+    fn prepare(&mut self) -> Result<NoisedUpdate, RoundError> {
+        let wrong = |_| RoundError::from(Misuse::Argument("the update does not fit the manifest"));
+        let manifest = self
+            .prepare_for
+            .clone()
+            .or(self.manifest.clone())
+            .ok_or(Misuse::Argument("no manifest"))?;
+        let ticket = self.ticket.as_mut().ok_or(Misuse::Argument("no ticket"))?;
+        let clipped = LocalUpdate::new(self.update.clone())
+            .and_then(|update| update.clip(manifest.encoding()))
+            .map_err(|e| wrong(e.to_string()))?;
+        let encoded = clipped
+            .encode(manifest.headroom(), &mut self.rng)
+            .map_err(|e| wrong(e.to_string()))?;
+        encoded
+            .noise(ticket, &mut self.rng)
+            .map_err(|e| wrong(e.to_string()))
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Vec<ClientMessage> {
+        let mut out = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Persist(change) => {
+                    let spent = matches!(change, RecordChange::Spent { .. });
+                    self.record.apply(change);
+                    if let (true, Some(ticket)) = (spent, self.ticket.take_if(|_| spent)) {
+                        self.record.settle(ticket, true);
+                    }
+                }
+                Effect::Send(message) => out.push(message),
+                Effect::Upload { update, end } => {
+                    for index in 0..update.chunks() {
+                        let number = u32::try_from(index).unwrap_or(u32::MAX);
+                        let packed = update.packed(index).into();
+                        out.push(ClientMessage::Chunk(UploadChunk {
+                            index: number,
+                            packed,
+                        }));
+                    }
+                    out.push(end);
+                }
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,268 @@
+//! The formulas of the spec once more, for attackers: what it takes to sign and commit to things that an honest machine
+//! would never say. Written from the text of the spec, so that a slip in the protocol room does not repeat itself here.
+
+use std::collections::BTreeMap;
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use sha2::{Digest as _, Sha256};
+use tacita_algebra::TaggedHash;
+use tacita_ledger::tree::{Tree, leaf_hash};
+use tacita_protocol::bitmap::Bitmap;
+use tacita_protocol::manifest::CheckedManifest;
+use tacita_protocol::messages::{
+    Advertise, RevealRequest, RosterEntry, RosterMessage, SealedBox, ShareRoot, SharerEntry, SharersMessage,
+};
+use tacita_protocol::{Hash, SecretKind, labels};
+
+use crate::error::SimError;
+use crate::ledger::Ledger;
+
+/// Ed25519 over label, one zero byte, digest.
+pub fn sign(key: &SigningKey, label: &str, digest: &Hash) -> [u8; 64] {
+    key.sign(&[label.as_bytes(), &[0], digest].concat()).to_bytes()
+}
+
+/// A signed advertisement.
+pub fn advertise(
+    key: &SigningKey,
+    manifest: &Hash,
+    fingerprint: &Hash,
+    mask_key: [u8; 32],
+    share_key: [u8; 32],
+    nonce: [u8; 32],
+) -> Advertise {
+    let digest = TaggedHash::new(labels::ADVERTISEMENT)
+        .bytes(manifest)
+        .bytes(fingerprint)
+        .bytes(&mask_key)
+        .bytes(&share_key)
+        .bytes(&nonce)
+        .finish();
+    Advertise {
+        mask_key,
+        share_key,
+        nonce,
+        signature: sign(key, labels::ADVERTISEMENT, &digest),
+    }
+}
+
+/// H(label, n', H(identity list), Merkle root).
+pub fn roster_root(identities: &[Hash], merkle_root: &Hash) -> Hash {
+    let mut list = TaggedHash::new(labels::IDENTITY_LIST);
+    for identity in identities {
+        list = list.bytes(identity);
+    }
+    TaggedHash::new(labels::ROSTER)
+        .u64(identities.len() as u64)
+        .bytes(&list.finish())
+        .bytes(merkle_root)
+        .finish()
+}
+
+/// A roster to be tampered with and committed to anew. It must hold every entry, as a member of a complete graph sees it.
+#[derive(Debug, Clone)]
+pub struct ForgedRoster {
+    /// Entries by index; their proofs are recomputed.
+    pub entries: Vec<RosterEntry>,
+}
+
+impl ForgedRoster {
+    /// Takes the entries of an honest roster message.
+    pub fn of(message: &RosterMessage) -> Self {
+        Self {
+            entries: message.entries.as_slice().to_vec(),
+        }
+    }
+
+    fn tree(&self) -> Tree {
+        let leaf = |entry: &RosterEntry| {
+            let a = &entry.advertise;
+            let index = entry.index.to_be_bytes();
+            let fields: [&[u8]; 7] = [
+                &index,
+                &entry.identity,
+                &entry.fingerprint,
+                &a.mask_key,
+                &a.share_key,
+                &a.nonce,
+                &a.signature,
+            ];
+            leaf_hash(&fields.concat())
+        };
+        Tree::from_leaves(self.entries.iter().map(leaf).collect())
+    }
+
+    /// The roster as everybody on a complete graph would see it, proofs right.
+    pub fn message(&self) -> RosterMessage {
+        let tree = self.tree();
+        let proven = |(position, entry): (u64, &RosterEntry)| RosterEntry {
+            proof: tree.inclusion_proof(position).unwrap_or_default().into(),
+            ..entry.clone()
+        };
+        let entries: Vec<RosterEntry> = (0..).zip(&self.entries).map(proven).collect();
+        RosterMessage {
+            identities: self.entries.iter().map(|e| e.identity).collect::<Vec<_>>().into(),
+            merkle_root: tree.root(),
+            entries: entries.into(),
+        }
+    }
+}
+
+/// A signed share root.
+pub fn share_root(
+    key: &SigningKey,
+    manifest: &Hash,
+    roster: &Hash,
+    dealer: u16,
+    root: Hash,
+    self_commitment: Hash,
+) -> ShareRoot {
+    let digest = TaggedHash::new(labels::SHARE_ROOT)
+        .bytes(manifest)
+        .bytes(roster)
+        .u64(u64::from(dealer))
+        .bytes(&root)
+        .bytes(&self_commitment)
+        .finish();
+    ShareRoot {
+        root,
+        self_commitment,
+        signature: sign(key, labels::SHARE_ROOT, &digest),
+    }
+}
+
+/// Leaf of a dealer's share tree; the abscissa is the holder's index + 1.
+pub fn share_leaf(
+    manifest: &Hash,
+    roster: &Hash,
+    dealer: u16,
+    holder: u16,
+    kind: SecretKind,
+    share: &[u8; 32],
+) -> Hash {
+    let kind = match kind {
+        SecretKind::SelfMask => 0,
+        SecretKind::Mask => 1,
+    };
+    let digest = TaggedHash::new(labels::SHARE_LEAF)
+        .bytes(manifest)
+        .bytes(roster)
+        .u64(u64::from(dealer))
+        .u64(u64::from(holder))
+        .u64(kind)
+        .u64(u64::from(holder) + 1)
+        .bytes(share)
+        .finish();
+    leaf_hash(&digest)
+}
+
+/// H(label, manifest, roster, dealer, secret).
+pub fn self_commitment(manifest: &Hash, roster: &Hash, dealer: u16, secret: &[u8; 32]) -> Hash {
+    TaggedHash::new(labels::SELF_COMMITMENT)
+        .bytes(manifest)
+        .bytes(roster)
+        .u64(u64::from(dealer))
+        .bytes(secret)
+        .finish()
+}
+
+/// A sharers list to be tampered with and committed to anew.
+#[derive(Debug, Clone)]
+pub struct ForgedSharers {
+    /// n'.
+    pub size: u16,
+    /// Members of U1 with their commitments. It must hold every member of U1.
+    pub roots: BTreeMap<u16, ShareRoot>,
+}
+
+impl ForgedSharers {
+    /// Takes the entries of an honest list that shows all of U1, as a member of a complete graph sees it.
+    pub fn of(size: u16, message: &SharersMessage) -> Self {
+        let roots = message
+            .entries
+            .as_slice()
+            .iter()
+            .map(|e| (e.index, e.share_root.clone()))
+            .collect();
+        Self { size, roots }
+    }
+
+    /// The list as shown to a member whose neighbourhood, itself included, is `shown`.
+    pub fn message(&self, shown: impl Fn(u16) -> bool, boxes: Vec<SealedBox>) -> SharersMessage {
+        let leaf = |(index, root): (&u16, &ShareRoot)| {
+            let index = index.to_be_bytes();
+            let fields: [&[u8]; 4] = [&index, &root.root, &root.self_commitment, &root.signature];
+            leaf_hash(&fields.concat())
+        };
+        let tree = Tree::from_leaves(self.roots.iter().map(leaf).collect());
+        let entries: Vec<SharerEntry> = (0..)
+            .zip(&self.roots)
+            .filter(|(_, (index, _))| shown(**index))
+            .map(|(rank, (index, root))| SharerEntry {
+                index: *index,
+                share_root: root.clone(),
+                proof: tree.inclusion_proof(rank).unwrap_or_default().into(),
+            })
+            .collect();
+        SharersMessage {
+            sharers: Bitmap::from_indices(self.size, self.roots.keys().copied())
+                .bytes()
+                .to_vec()
+                .into(),
+            merkle_root: tree.root(),
+            entries: entries.into(),
+            boxes: boxes.into(),
+        }
+    }
+}
+
+/// H(label, n', bitmap of U1, Merkle root over its signed share roots).
+pub fn sharers_digest(size: u16, message: &SharersMessage) -> Hash {
+    TaggedHash::new(labels::SHARERS)
+        .u64(u64::from(size))
+        .bytes(message.sharers.as_slice())
+        .bytes(&message.merkle_root)
+        .finish()
+}
+
+/// A reveal request over any signatures, with proofs under any ledger that extends the manifest's head.
+///
+/// # Errors
+/// [`SimError::Log`] if the ledger lacks an entry named.
+pub fn reveal_request(
+    manifest: &CheckedManifest,
+    ledger: &Ledger,
+    entries: (u64, u64),
+    roster_size: u16,
+    signatures: &BTreeMap<u16, [u8; 64]>,
+) -> Result<RevealRequest, SimError> {
+    let signers = Bitmap::from_indices(roster_size, signatures.keys().copied());
+    Ok(RevealRequest {
+        signers: signers.bytes().to_vec().into(),
+        signatures: signatures.values().copied().collect::<Vec<_>>().into(),
+        checkpoint: ledger.checkpoint().into(),
+        consistency: ledger.consistency(manifest.fields().ledger_size)?,
+        manifest: ledger.proven(entries.0)?,
+        charge: ledger.proven(entries.1)?,
+    })
+}
+
+/// H(label, manifest, roster, index, suspects, SHA-256 of all packed bytes), signed.
+pub fn upload_signature(
+    key: &SigningKey,
+    manifest: &Hash,
+    roster: &Hash,
+    index: u16,
+    suspects: &[u16],
+    packed: &[u8],
+) -> [u8; 64] {
+    let list: Vec<u8> = suspects.iter().flat_map(|s| s.to_be_bytes()).collect();
+    let digest = TaggedHash::new(labels::UPLOAD)
+        .bytes(manifest)
+        .bytes(roster)
+        .u64(u64::from(index))
+        .bytes(&list)
+        .bytes(&Sha256::digest(packed))
+        .finish();
+    sign(key, labels::UPLOAD, &digest)
+}
