@@ -125,6 +125,8 @@ fn exit_codes_tell_a_wrong_command_line_from_a_refused_target() {
         assert_eq!(tacita(split(&format!("{epsilon} {wrong}"))).code, 2, "{wrong}");
     }
     assert_eq!(tacita(split(&epsilon.replace("20000000000", "0"))).code, 2);
+    let ran = tacita(split(&epsilon.replace("1e-6", "1")));
+    assert_eq!(ran.code, 2, "{ran:?}");
     // Far too little noise: no finite bound is worth printing, or a huge one is; never a small one.
     let none = tacita(split(
         "privacy epsilon --grid 16777216 --dimension 1000 --share-variance-q16 1 --survivors 5 --delta 1e-6 --json",
@@ -133,6 +135,19 @@ fn exit_codes_tell_a_wrong_command_line_from_a_refused_target() {
         none.code == 1 || none.json()["epsilon"].as_f64().unwrap() > 1e6,
         "{none:?}"
     );
+}
+
+#[test]
+fn the_examples_in_the_help_run() {
+    let help = tacita(["privacy", "--help"]).stdout.replace("\\\n", " ");
+    let examples: Vec<&str> = help
+        .lines()
+        .filter_map(|line| line.strip_prefix("  tacita "))
+        .collect();
+    assert_eq!(examples.len(), 3, "{help}");
+    for example in examples {
+        assert_eq!(tacita(split(example)).code, 0, "{example}");
+    }
 }
 
 #[test]

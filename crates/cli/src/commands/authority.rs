@@ -233,8 +233,7 @@ fn init(args: &InitArgs, output: &Output) -> anyhow::Result<Exit> {
 
 fn serve(args: &ServeArgs, output: &Output) -> anyhow::Result<Exit> {
     let dir = open(&args.directory)?;
-    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    runtime.block_on(async {
+    crate::runtime()?.block_on(async {
         // Before the first word: whoever reads it may send a signal at once.
         let stop = stop_signal()?;
         let server = AuthorityServer::start(dir, args.listen, Default::default()).map_err(explain)?;

@@ -313,6 +313,41 @@ fn tasks_have_accounts_of_their_own_and_one_together() {
 }
 
 #[test]
+fn many_different_releases_are_summed_too() {
+    let entries: Vec<Entry> = (0..MAX_DISTINCT as u64 + 20)
+        .flat_map(|round| {
+            let id = format!("{round:064x}");
+            let variance = 400_000_000_000_000_u64 + round;
+            let manifest = Manifest {
+                round_id: id.clone(),
+                share_variance_q16: variance.to_string(),
+                ..manifest(1, round)
+            };
+            [
+                Entry::Manifest(manifest),
+                Entry::Charge(Charge {
+                    round_id: id,
+                    ..charge(1, round, 9)
+                }),
+            ]
+        })
+        .collect();
+    let task = &recompute(&entries).unwrap().tasks[0];
+    let spent: Vec<f64> = task
+        .rounds
+        .iter()
+        .map(|row| row.spent.epsilon_server.unwrap().to_f64())
+        .collect();
+    let step = |at: usize| spent[at] - spent[at - 1];
+    // No jump where the way of summing changes.
+    assert!(
+        (step(MAX_DISTINCT) / step(MAX_DISTINCT - 5) - 1.0).abs() < 0.01,
+        "{:?}",
+        &spent[MAX_DISTINCT - 6..]
+    );
+}
+
+#[test]
 fn the_text_names_what_matters() {
     let entries = [
         m(1, 1),

@@ -181,16 +181,16 @@ fn decimal(value: Option<Decimal>) -> String {
     value.map_or_else(|| "unbounded".to_owned(), |value| value.to_string())
 }
 
-/// The one value that all rounds share, or all that occur.
+/// The one value that all rounds share, or the first few.
 fn range(values: impl Iterator<Item = String>) -> String {
     let mut seen: Vec<String> = Vec::new();
     for value in values {
         if !seen.contains(&value) {
+            if seen.len() == 3 {
+                return format!("{}, ...", seen.join(", "));
+            }
             seen.push(value);
         }
     }
-    match seen.len() {
-        0..=3 => seen.join(", "),
-        more => format!("{}, ... ({more} values)", seen.first().map_or("", String::as_str)),
-    }
+    seen.join(", ")
 }

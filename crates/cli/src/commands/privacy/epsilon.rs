@@ -2,7 +2,9 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tacita_privacy::{Adversary, Decimal, Encoding, IntegerSensitivity, NoiseShare, Release, SkellamRelease};
+use tacita_privacy::{AccountError, 
+    AccountError, Adversary, Decimal, Encoding, IntegerSensitivity, NoiseShare, Release, SkellamRelease,
+};
 
 use super::{number, written};
 use crate::args::decimal;
@@ -77,7 +79,8 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
             release
                 .curve()
                 .times(rounds)
-                .epsilon_with_sampler(args.delta, draws)?,
+                .epsilon_with_sampler(args.delta, draws)
+                .map_err(explain)?,
         ))
     };
     let epsilon_server = spent(server)?;
@@ -130,6 +133,14 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
     );
     output.result(&text, &document)?;
     Ok(Exit::Done)
+}
+
+/// A delta out of range is a matter of the command line; too little noise is a result.
+fn explain(error: AccountError) -> anyhow::Error {
+    match error {
+        AccountError::Delta(_) => usage(error),
+        _ => anyhow::Error::new(error).context("too little noise for a finite epsilon"),
+    }
 }
 
 /// The share as given, or the largest one whose sum over the honest is not above the given multiplier.

@@ -15,7 +15,7 @@ Examples:
       --epsilon 4 --delta 1e-5
   tacita privacy epsilon --grid 1024 --dimension 7850 --share-variance-q16 60000000000 --survivors 80 \\
       --colluders 5 --rounds 50 --delta 1e-5
-  tacita privacy epsilon --noise-multiplier 1.1 --grid 1024 --dimension 7850 --survivors 80 --rounds 50 \\
+  tacita privacy epsilon --noise-multiplier 8 --grid 1024 --dimension 7850 --survivors 80 --rounds 50 \\
       --delta 1e-5 --json
 
 `calibrate` prints the `epsilon` command that recomputes its result. Variances are in units of 2^-16 squared grid steps,
