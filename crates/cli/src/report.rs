@@ -310,6 +310,8 @@ fn row(entry: u64, manifest: &Manifest, charge: &Charge, noise: &Noise, spent: S
         minimum_survivors: manifest.minimum_survivors,
         colluders: manifest.colluders,
         quorum: manifest.quorum,
+        planned_rounds: manifest.planned_rounds,
+        budget_epsilon: manifest.budget_epsilon.clone(),
         statement: charge.statement.clone(),
         mechanism: manifest.mechanism,
         dimension: manifest.dimension,

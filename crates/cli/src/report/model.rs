@@ -130,6 +130,9 @@ pub(crate) struct Round {
     pub(crate) minimum_survivors: u64,
     pub(crate) colluders: u64,
     pub(crate) quorum: u64,
+    pub(crate) planned_rounds: u64,
+    /// The task's budget as this round's manifest states it.
+    pub(crate) budget_epsilon: Option<String>,
     pub(crate) statement: String,
     pub(crate) mechanism: Mechanism,
     pub(crate) dimension: u64,

@@ -359,6 +359,7 @@ fn the_text_names_what_matters() {
     let text = text::render(&recompute(&entries).unwrap());
     for part in [
         "Task digits",
+        "planned rounds 20, budget epsilon 8",
         "charged 2 (1 without outcome, 1 repeated)",
         "7.5 / -",
         "no outcome",

@@ -69,6 +69,12 @@ fn render_task(out: &mut String, task: &Task) {
         return;
     }
     let field = |of: &dyn Fn(&Round) -> String| range(task.rounds.iter().map(of));
+    let _ = writeln!(
+        out,
+        "  planned rounds {}, budget epsilon {}",
+        field(&|round| round.planned_rounds.to_string()),
+        field(&|round| round.budget_epsilon.clone().unwrap_or_else(|| "none".to_owned())),
+    );
     let mechanism = field(&|round| mechanism(round.mechanism).to_owned());
     let _ = writeln!(
         out,
