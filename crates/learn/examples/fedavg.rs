@@ -13,6 +13,7 @@ use std::error::Error;
 use std::time::Instant;
 
 use tacita_learn::baselines::baselines;
+use tacita_learn::model::DEFAULT_HIDDEN;
 use tacita_learn::simulation::{CentralNoise, ExampleWeights, Simulation};
 use tacita_learn::{
     Defaults, EmbeddedData, Federation, GlobalModel, ModelSpec, Partition, TrainConfig, Trainer, heart,
@@ -57,7 +58,8 @@ fn setting<T: std::str::FromStr>(settings: &Settings, name: &str, default: T) ->
 }
 
 fn run(data: EmbeddedData, partition: Partition, settings: &Settings) -> Result<(), Box<dyn Error>> {
-    let defaults = Defaults::for_dataset(data);
+    let model = setting(settings, "model", "softmax".to_owned())?;
+    let defaults = Defaults::for_model(data, &model)?;
     let train = TrainConfig {
         epochs: setting(settings, "epochs", defaults.train.epochs)?,
         batch: setting(settings, "batch", defaults.train.batch)?,
@@ -87,8 +89,12 @@ fn run(data: EmbeddedData, partition: Partition, settings: &Settings) -> Result<
         let clients = setting(settings, "clients", defaults.clients)?;
         let Federation { members, held_out } = Federation::embedded(data, clients, partition, seed)?;
         let task = held_out.task();
-        let name = setting(settings, "model", "softmax".to_owned())?;
-        let spec = ModelSpec::from_name(&name, held_out.columns(), task, setting(settings, "hidden", 32)?)?;
+        let spec = ModelSpec::from_name(
+            &model,
+            held_out.columns(),
+            task,
+            setting(settings, "hidden", DEFAULT_HIDDEN)?,
+        )?;
         let trainers = members
             .iter()
             .map(|member| Trainer::new(spec, &member.train))
