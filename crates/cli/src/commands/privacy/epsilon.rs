@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use tacita_privacy::{AccountError, 
+use tacita_privacy::{
     AccountError, Adversary, Decimal, Encoding, IntegerSensitivity, NoiseShare, Release, SkellamRelease,
 };
 
