@@ -200,20 +200,21 @@ fn rings_with_as_many_dropouts_as_promised() {
         assert!(parameters.neighbours < u32::from(n) - 1, "{n}: not a ring");
         let mut world = World::new(cast.clone(), setting, u64::from(n)).unwrap();
         let beyond: Vec<usize> = (usize::from(n)..70).collect();
-        // One phase each, then a mixture, always with n - m drop-outs.
-        for case in 0..6 {
+        // One phase each, then mixtures, always with n - m drop-outs; in the last some never join at all.
+        for case in 0..7 {
             let drops = shuffled(usize::from(n), &mut rng);
             let mut plan = Plan {
                 absent: beyond.iter().copied().collect(),
                 ..Plan::new()
             };
-            for member in drops.iter().take(usize::from(n - m)) {
-                let moment = Moment::ALL[if case < 4 {
-                    case
+            for (nth, member) in drops.iter().take(usize::from(n - m)).enumerate() {
+                let any = rng.next_u32() as usize % 4;
+                if case == 6 && nth % 2 == 0 {
+                    plan.absent.insert(*member);
                 } else {
-                    rng.next_u32() as usize % 4
-                }];
-                plan.vanish.insert(*member, moment);
+                    plan.vanish
+                        .insert(*member, Moment::ALL[if case < 4 { case } else { any }]);
+                }
             }
             let report = world.run_honest(&plan).unwrap();
             let uploaded = |member: &usize| {
@@ -221,7 +222,8 @@ fn rings_with_as_many_dropouts_as_promised() {
                     .get(member)
                     .is_none_or(|moment| *moment > Moment::AfterShare)
             };
-            let survivors: Vec<usize> = (0..usize::from(n)).filter(uploaded).collect();
+            let joined = (0..usize::from(n)).filter(|member| !plan.absent.contains(member));
+            let survivors: Vec<usize> = joined.filter(uploaded).collect();
             let sum = report.result().unwrap_or_else(|e| panic!("{n} {case}: {e}"));
             assert_eq!(sum.survivors, survivors);
             assert!(plain::is_exact(&report, sum), "{n} {case}");

@@ -6,8 +6,10 @@
 
 mod boxes;
 mod charge;
+mod checker;
 mod codec;
 mod dealers;
+mod flips;
 mod manifest;
 mod phases;
 mod quorum;

@@ -1,0 +1,105 @@
+//! The checker itself: `private` is worth what it notices.
+
+use tacita_protocol::messages::ClientMessage;
+use tacita_sim::{Knowledge, Moment, Plan, Report, Script, Stage};
+
+use crate::{FOUR, exact, four, nothing_exposed, run};
+
+fn with_colluders(colluders: &[usize], plan: &Plan<'_>) -> Report {
+    four()
+        .run(plan, &mut Script::new().colluders(colluders.iter().copied()))
+        .unwrap()
+}
+
+/// Failure: more colluders than the round withstands go unnoticed. Three of them hold t shares of everything.
+#[test]
+fn too_many_colluders_are_noticed() {
+    let report = with_colluders(&[1, 2, 3], &Plan::new());
+    assert_eq!(report.knowledge.exposed(), [[0].into()]);
+    // They need no reveal: it is enough that the victim uploaded.
+    let early = Plan {
+        vanish: [(0, Moment::AfterUpload)].into(),
+        ..Plan::new()
+    };
+    assert_eq!(
+        with_colluders(&[1, 2, 3], &early).knowledge.exposed(),
+        [[0].into()]
+    );
+    let earlier = Plan {
+        vanish: [(0, Moment::AfterShare)].into(),
+        ..Plan::new()
+    };
+    nothing_exposed(&with_colluders(&[1, 2, 3], &earlier));
+}
+
+/// Failure: what is left of the sum after colluders take their own parts out is not what the checker says is exposed.
+#[test]
+fn the_sum_of_honest_members_is_what_is_exposed() {
+    let report = with_colluders(&[3], &Plan::new());
+    exact(&report, &[0, 1, 2, 3]);
+    assert_eq!(report.knowledge.exposed(), [[0, 1, 2].into()]);
+    let report = with_colluders(&[2, 3], &Plan::new());
+    assert_eq!(report.knowledge.exposed(), [[0, 1].into()]);
+}
+
+/// Failure: a holder that reveals shares of both kinds, or shares of nothing, goes unnoticed.
+#[test]
+fn double_and_foreign_reveals_are_noticed() {
+    // Two honest runs of one world up to Agree: in the first member 3 is a drop-out, in the second a survivor, so that a
+    // holder reveals its mask share in one and its self-mask share in the other.
+    let reveals = |moment: Moment| {
+        let plan = Plan {
+            vanish: [(3, moment)].into(),
+            round_id: Some([5; 32]),
+            ..Plan::new()
+        };
+        four().run_honest(&plan).unwrap()
+    };
+    let (dropped, survived) = (reveals(Moment::AfterShare), reveals(Moment::AfterUpload));
+    assert_eq!(dropped.manifest.digest(), survived.manifest.digest());
+    let mut knowledge: Knowledge = dropped.knowledge.clone();
+    assert!(knowledge.double_reveals().is_empty());
+    let of_member_0 = |report: &Report| {
+        let message = report
+            .sent
+            .iter()
+            .find(|s| s.from == 0 && s.stage == Stage::Reveal)
+            .unwrap()
+            .message();
+        match message {
+            Ok(ClientMessage::Reveal(reveal)) => reveal,
+            other => panic!("{other:?}"),
+        }
+    };
+    knowledge.revealed(0, &of_member_0(&survived));
+    assert_eq!(knowledge.double_reveals(), [(3, 0)]);
+    assert_eq!(knowledge.unclassified(), 0);
+    let mut foreign = of_member_0(&survived);
+    let mut shares = foreign.shares.as_slice().to_vec();
+    shares[1].value[0] ^= 1;
+    foreign.shares = shares.into();
+    knowledge.revealed(0, &foreign);
+    assert_eq!(knowledge.unclassified(), 1);
+}
+
+/// Failure: a mask that is on one side of a pair only is taken to cancel.
+#[test]
+fn one_sided_masks_hide() {
+    // Member 3 is told that member 0 did not share, so that it does not mask with it; the others are not told so.
+    let attack = Script::new().edit(|_, to, message| {
+        if let (tacita_protocol::messages::ServerMessage::Sharers(sharers), 3) = (message, to) {
+            let mut forged = tacita_sim::forge::ForgedSharers::of(4, sharers);
+            forged.roots.remove(&0);
+            *sharers = forged.message(|_| true, sharers.boxes.as_slice().to_vec());
+        }
+    });
+    let report = run(&mut four(), attack);
+    // The other three agree and reveal; the sum over all four keeps one mask of member 0 in it.
+    let sum = report.result().unwrap();
+    assert!(
+        !tacita_sim::plain::is_exact(&report, sum),
+        "a mask was left on one side only"
+    );
+    nothing_exposed(&report);
+    assert_eq!(FOUR.len(), 4);
+}
