@@ -77,6 +77,12 @@ impl Agreeing {
         &self.survivors
     }
 
+    /// Pairs (dealer, holder) whose box did not open, as the holders reported with their uploads. They blame nobody.
+    #[must_use]
+    pub fn suspects(&self) -> &[(u16, u16)] {
+        &self.suspects
+    }
+
     /// The statement digest S.
     #[must_use]
     pub fn statement(&self) -> &Hash {
