@@ -36,13 +36,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// Print one JSON document instead of text
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub(crate) json: bool,
     /// Say more on standard error; twice for everything
-    #[arg(long, short, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(long, short, global = true, help_heading = "Everywhere", action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub(crate) verbose: u8,
     /// Print errors and results only
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = "Everywhere")]
     pub(crate) quiet: bool,
 }
 
@@ -53,6 +53,9 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     /// Decide who may take part: invitations, certificates, revocation
     Authority(authority::AuthorityArgs),
+    /// One process of `demo --processes`
+    #[command(hide = true)]
+    DemoPart(demo::ChildArgs),
     /// Run the server that coordinates rounds and sees masked sums only
     Server(server::ServerArgs),
     /// Take part in a federation with data that stays here

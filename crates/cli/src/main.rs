@@ -33,6 +33,7 @@ fn main() -> ExitCode {
 fn run(command: &Command, output: &Output) -> anyhow::Result<Exit> {
     match command {
         Command::Demo(args) => commands::demo::run(args, output),
+        Command::DemoPart(args) => commands::demo::run_child(args),
         Command::Authority(args) => commands::authority::run(args, output),
         Command::Server(args) => commands::server::run(args, output),
         Command::Client(args) => commands::client::run(args, output),

@@ -82,11 +82,6 @@ impl Output {
         }
     }
 
-    /// Whether the result is a JSON document.
-    pub(crate) fn is_json(&self) -> bool {
-        self.json
-    }
-
     /// Whether progress should stay silent: with `--quiet`, and with `--json`, whose reader is a program.
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet || self.json
@@ -110,14 +105,6 @@ impl Output {
     pub(crate) fn document(&self, document: &impl Serialize) -> anyhow::Result<()> {
         self.document_printed.set(true);
         print(&serde_json::to_string_pretty(document)?)
-    }
-
-    /// Prints a line for people, as work goes on; nothing with `--json` or `--quiet`.
-    ///
-    /// # Errors
-    /// As [`Output::result`].
-    pub(crate) fn progress(&self, line: &str) -> anyhow::Result<()> {
-        if self.is_quiet() { Ok(()) } else { print(line) }
     }
 
     /// Prints an error, as one line on standard error and as the JSON document if none was printed yet, and says how

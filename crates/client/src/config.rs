@@ -130,9 +130,9 @@ impl Data {
             "csv" => {
                 let target = match self.target.as_deref() {
                     Some("regression") => Target::Regression,
-                    Some("classification") => Target::Classification {
-                        classes: self.classes.clone().ok_or(missing("data.classes"))?,
-                    },
+                    Some("classification") => {
+                        Target::Classification(self.classes.clone().ok_or(missing("data.classes"))?)
+                    }
                     _ => return Err(("data.target", "must be classification or regression".into())),
                 };
                 let options = CsvOptions {

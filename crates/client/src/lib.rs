@@ -8,16 +8,22 @@
 
 pub mod config;
 mod cpu;
+pub mod enrolment;
 mod link;
 pub mod record;
 mod round;
 mod session;
 
 pub use link::LinkError;
+// What a caller needs to open a client; the rooms below stay out of the command line's sight.
 pub use round::{ClientError, RoundEnd};
 pub use session::{
     Client, ClientSetup, Hooks, JoinEnd, Moment, Probe, SetupError, Stopper, VanishPlan, load_data,
 };
+pub use tacita_protocol::Refusal;
+pub use tacita_protocol::certificates::CertificateCache;
+pub use tacita_store::{Sharing, SqliteStore, Stats, Store};
+pub use tacita_transport::{ClientEndpoint, Limits, Machine, MachineError, MachineIdentity};
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

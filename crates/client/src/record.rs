@@ -250,15 +250,15 @@ impl StoreRecord {
 
     /// A round that ended before anything masked left: its reservation is returned.
     pub fn give_back(&mut self, task: &str, ticket: BudgetTicket) {
-        if ticket.reservation().is_some() {
-            if let Some(filter) = self.tasks.get_mut(task) {
-                let _ = filter.release(ticket);
-            }
+        if ticket.reservation().is_some()
+            && let Some(filter) = self.tasks.get_mut(task)
+        {
+            let _ = filter.release(ticket);
         }
-        if let Some(day) = self.days.get_mut(task) {
-            if let Some(ticket) = day.ticket.take() {
-                let _ = day.filter.release(ticket);
-            }
+        if let Some(day) = self.days.get_mut(task)
+            && let Some(ticket) = day.ticket.take()
+        {
+            let _ = day.filter.release(ticket);
         }
     }
 

@@ -1,11 +1,12 @@
 //! Joining: connect, say hello, play every round that the server invites to, come back after interruptions.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use tacita_identity::{DenyList, Name, PrivateKey, TrustAnchor, VerifiedCertificate};
-use tacita_learn::{Dataset, EmbeddedData, Trainer};
+use tacita_learn::{Dataset, Federation, Trainer};
 use tacita_ledger::note::VerifierKey;
 use tacita_privacy::NoisedUpdate;
 use tacita_protocol::certificates::CertificateCache;
@@ -278,6 +279,9 @@ impl Client {
     }
 }
 
+/// Deals of embedded data made in this process.
+static DEALS: LazyLock<Mutex<HashMap<String, Arc<Vec<Dataset>>>>> = LazyLock::new(Mutex::default);
+
 /// Whether another round may go better.
 fn comes_back(error: &ClientError) -> bool {
     use tacita_protocol::Refusal;
@@ -314,21 +318,21 @@ pub fn load_data(data: &Data) -> Result<Dataset, SetupError> {
             split,
             seed,
         } => {
-            let sets: Vec<Dataset> = match dataset {
-                EmbeddedData::Heart => tacita_learn::heart::load()
-                    .map_err(|e| error(&e))?
-                    .into_iter()
-                    .map(|site| site.hold_out_fifth().map(|held| held.train))
-                    .collect::<Result<_, _>>()
-                    .map_err(|e| error(&e))?,
-                EmbeddedData::Digits => {
-                    let held = tacita_learn::digits::load().map_err(|e| error(&e))?;
-                    split.split(&held.train, parts, seed).map_err(|e| error(&e))?
+            // Hundreds of clients of one process take parts of the same deal: it is made once.
+            let key = format!("{dataset:?} {parts} {split:?} {seed}");
+            let mut deals = DEALS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let members = match deals.get(&key) {
+                Some(members) => members.clone(),
+                None => {
+                    let made = Federation::embedded(dataset, parts, split, seed).map_err(|e| error(&e))?;
+                    let members: Arc<Vec<Dataset>> =
+                        Arc::new(made.members.into_iter().map(|member| member.train).collect());
+                    deals.insert(key, members.clone());
+                    members
                 }
             };
-            let count = sets.len();
-            let chosen = sets.into_iter().nth(part);
-            chosen.ok_or_else(|| SetupError::Data(format!("data.part: there are {count} parts")))
+            let chosen = members.get(part).cloned();
+            chosen.ok_or_else(|| SetupError::Data(format!("data.part: there are {} parts", members.len())))
         }
     }
 }

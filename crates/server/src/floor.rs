@@ -19,6 +19,16 @@ pub(crate) enum Progress {
     More,
 }
 
+/// What one event was for the round in progress.
+enum Step {
+    /// Somebody came, or an event of a dead session.
+    Nothing,
+    /// A member left the round.
+    Left(Hash),
+    /// A message of a live session.
+    Message(Hash, ClientMessage),
+}
+
 /// Events in, lobby kept.
 pub(crate) struct Floor {
     events: mpsc::Receiver<Event>,
@@ -42,31 +52,35 @@ impl Floor {
         *self.stop.borrow()
     }
 
-    /// The next message before `deadline`; sessions that come and go are kept track of. `None` at the deadline.
-    /// `Some(Err)`: that member left the round.
-    async fn next(&mut self, deadline: Instant) -> Option<(Hash, Result<ClientMessage, ()>)> {
-        loop {
-            let event = timeout_at(deadline, self.events.recv()).await.ok()??;
-            match event.what {
-                What::Joined(session) => self.join(session),
-                What::Gone => {
-                    if self.lobby.leave(&event.identity, event.session) {
-                        self.gone.insert(event.identity);
-                        return Some((event.identity, Err(())));
-                    }
+    /// Handles one event before `deadline`; `None` at the deadline.
+    async fn step(&mut self, deadline: Instant) -> Option<Step> {
+        let event = timeout_at(deadline, self.events.recv()).await.ok()??;
+        Some(match event.what {
+            What::Joined(session) => {
+                self.join(session);
+                Step::Nothing
+            }
+            What::Gone => {
+                if self.lobby.leave(&event.identity, event.session) {
+                    self.gone.insert(event.identity);
+                    Step::Left(event.identity)
+                } else {
+                    Step::Nothing
                 }
-                What::Message(message) => {
-                    let live = self.lobby.get(&event.identity).filter(|s| s.id == event.session);
-                    let Some(session) = live else { continue };
+            }
+            What::Message(message) => match self.lobby.get(&event.identity) {
+                Some(session) if session.id == event.session => {
                     if let ClientMessage::Leave(reason) = &message {
                         tracing::warn!(client = %session.certificate.name, reason = %reason.text(), "left the round");
                         self.gone.insert(event.identity);
-                        return Some((event.identity, Err(())));
+                        Step::Left(event.identity)
+                    } else {
+                        Step::Message(event.identity, message)
                     }
-                    return Some((event.identity, Ok(message)));
                 }
-            }
-        }
+                _ => Step::Nothing,
+            },
+        })
     }
 
     fn join(&mut self, session: Arc<Session>) {
@@ -85,7 +99,7 @@ impl Floor {
         let mut stop = self.stop.clone();
         while self.lobby.len() < enough && !self.is_stopping() {
             tokio::select! {
-                next = self.next(deadline) => if next.is_none() { return },
+                step = self.step(deadline) => if step.is_none() { return },
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }
@@ -94,7 +108,7 @@ impl Floor {
     /// Waits until every connection is gone, or `limit` has passed.
     pub(crate) async fn drain(&mut self, limit: Duration) {
         let deadline = Instant::now() + limit;
-        while self.lobby.len() > 0 && self.next(deadline).await.is_some() {}
+        while self.lobby.len() > 0 && self.step(deadline).await.is_some() {}
     }
 
     /// Runs one phase: until everybody in `expected` is done or gone, or `limit` has passed. A refused message takes its
@@ -108,13 +122,17 @@ impl Floor {
         let deadline = Instant::now() + limit;
         expected.retain(|identity| !self.gone.contains(identity));
         while !expected.is_empty() {
-            let Some((identity, message)) = self.next(deadline).await else {
-                tracing::info!(missing = expected.len(), "deadline passed");
-                return;
-            };
-            let Ok(message) = message else {
-                expected.remove(&identity);
-                continue;
+            let (identity, message) = match self.step(deadline).await {
+                Some(Step::Message(identity, message)) => (identity, message),
+                Some(Step::Left(identity)) => {
+                    expected.remove(&identity);
+                    continue;
+                }
+                Some(Step::Nothing) => continue,
+                None => {
+                    tracing::info!(missing = expected.len(), "deadline passed");
+                    return;
+                }
             };
             if self.gone.contains(&identity) || !expected.contains(&identity) {
                 continue;

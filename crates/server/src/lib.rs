@@ -9,6 +9,7 @@
 
 mod account;
 mod attempt;
+mod conclude;
 pub mod config;
 mod floor;
 mod ledger_desk;
@@ -17,9 +18,11 @@ mod server;
 mod state;
 
 pub use account::Account;
+// The form of the sum that [`ServerEvent::RoundDone`] shows.
 pub use ledger_desk::{DeskError, Directory, LedgerDesk};
 pub use server::{Observer, RoundReport, Server, ServerError, ServerEvent, ServerSetup, TaskEnd, state_file};
 pub use state::{ServerState, StateError, TaskState};
+pub use tacita_algebra::{RingBits, RingVector};
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

@@ -16,6 +16,20 @@
 //! rounds is several honest machines, between which an [`Attack`] divides the members, and whatever it does to
 //! the messages on top. `forge.rs` holds the formulas of the spec a second time, written from its text and not from the
 //! protocol room's code, for attackers who must sign or commit to what an honest machine would never say.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tacita_sim::{Cast, Moment, Plan, Setting, World, plain};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // n = 4, c = 1, m = 3; the second member deals its shares and is gone.
+//! let mut world = World::new(Arc::new(Cast::new(4, 1)?), Setting::new(4, 1, 3), 2)?;
+//! let report = world.run_honest(&Plan::history(&[Moment::Never, Moment::AfterShare]))?;
+//! let sum = report.result().map_err(Clone::clone)?;
+//! assert_eq!(sum.survivors, [0, 2, 3]);
+//! assert!(plain::is_exact(&report, sum));
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod cast;
 pub mod client;

@@ -67,6 +67,8 @@ pub struct ViewEnd {
     pub result: Result<Sum, RoundError>,
     /// Messages that it turned down.
     pub turned: Vec<Turned>,
+    /// Pairs (dealer, holder) of roster indices whose box did not open, as reported with the uploads.
+    pub suspects: Vec<(u16, u16)>,
     /// Roster index by member, once there was a roster.
     pub indices: Vec<Option<u16>>,
 }

@@ -136,8 +136,8 @@ impl Setting {
         })
     }
 
-    /// The update of member `number`: a unit vector, or with more members than values the next one of small integer
-    /// combinations, scaled into the clip norm of 1. Counting a member twice shows as a 2 in its coordinate.
+    /// The update of member `number`: a unit vector, of norm equal to the clip norm. With no more members than values,
+    /// counting a member twice shows as a 2 in its coordinate; beyond that members share coordinates.
     pub fn unit_update(&self, number: usize) -> Vec<f32> {
         let mut values = vec![0.0; self.dimension as usize];
         let at = number.checked_rem(values.len()).unwrap_or(0);

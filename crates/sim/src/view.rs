@@ -39,6 +39,7 @@ pub struct View {
     ledger: Ledger,
     reserved: u64,
     charged: Option<u64>,
+    suspects: Vec<(u16, u16)>,
     outcome: Option<OutcomeMessage>,
 }
 
@@ -57,6 +58,7 @@ impl View {
             ledger,
             reserved,
             charged: None,
+            suspects: Vec::new(),
             outcome: None,
         })
     }
@@ -79,6 +81,11 @@ impl View {
     /// Ledger index of the charge entry, once committed.
     pub fn charged(&self) -> Option<u64> {
         self.charged
+    }
+
+    /// Pairs (dealer, holder) of roster indices whose box did not open.
+    pub fn suspects(&self) -> &[(u16, u16)] {
+        &self.suspects
     }
 
     /// The statement digest, while agreeing.
@@ -206,7 +213,12 @@ impl View {
                 next(sharing.close(), |c| Phase::Collecting(Box::new(c)))
             }
             (Stage::Sharers, Phase::Collecting(collecting)) => {
-                next(collecting.close(), |a| Phase::Agreeing(Box::new(a)))
+                let agreeing = collecting.close();
+                self.suspects = agreeing
+                    .as_ref()
+                    .map(|a| a.suspects().to_vec())
+                    .unwrap_or_default();
+                next(agreeing, |a| Phase::Agreeing(Box::new(a)))
             }
             (Stage::Agree, Phase::Agreeing(agreeing)) => match agreeing.charge(NOW) {
                 Err(abort) => Phase::Over(abort.into()),

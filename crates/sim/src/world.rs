@@ -378,6 +378,7 @@ impl Round<'_> {
             .map(|(view, turned)| ViewEnd {
                 result: view.sum(cast),
                 turned,
+                suspects: view.suspects().to_vec(),
                 indices: (0..cast.len())
                     .map(|member| view.index_of(cast, member))
                     .collect(),

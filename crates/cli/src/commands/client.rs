@@ -171,11 +171,17 @@ pub(crate) fn store(config: &ClientConfig) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 fn join(path: &Path, output: &Output) -> anyhow::Result<Exit> {
-    crate::runtime()?.block_on(join_with(path, output, Hooks::default()))
+    let end = crate::runtime()?.block_on(join_with(path, Hooks::default()))?;
+    let word = match end {
+        JoinEnd::Finished => "finished",
+        JoinEnd::Stopped => "stopped",
+    };
+    output.result(&format!("task {word}"), &json!({ "end": word }))?;
+    Ok(Exit::Done)
 }
 
 /// Takes part until the task is finished or a signal stops it.
-pub(crate) async fn join_with(path: &Path, output: &Output, hooks: Hooks) -> anyhow::Result<Exit> {
+pub(crate) async fn join_with(path: &Path, hooks: Hooks) -> anyhow::Result<JoinEnd> {
     let config = read(path)?;
     let machine = Machine::new(&config.client.state);
     let me = enrolment::refreshed(&machine, Role::Client).await?;
@@ -188,13 +194,7 @@ pub(crate) async fn join_with(path: &Path, output: &Output, hooks: Hooks) -> any
         hooks,
     )?;
     let mut client = Client::open(setup)?;
-    let end = client.join(Stopper::new(signals::stop())).await.map_err(ended)?;
-    let word = match end {
-        JoinEnd::Finished => "finished",
-        JoinEnd::Stopped => "stopped",
-    };
-    output.result(&format!("task {word}"), &json!({ "end": word }))?;
-    Ok(Exit::Done)
+    client.join(Stopper::new(signals::stop())).await.map_err(ended)
 }
 
 /// Refusals of the participant's own policy and budget have an exit code of their own.

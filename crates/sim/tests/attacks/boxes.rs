@@ -9,19 +9,27 @@ use tacita_sim::{Report, Script};
 use crate::views::arcs;
 use crate::{against, exact, flipped, four, nothing_exposed, private, refused, ring, run};
 
-/// (dealer, holder) as reported with the uploads.
+/// (dealer, holder) as reported with the uploads, and as the server lists them.
+#[track_caller]
 fn suspects(report: &Report) -> BTreeSet<(usize, usize)> {
     let ends = report.sent.iter().filter_map(|sent| match sent.message() {
         Ok(ClientMessage::UploadEnd(end)) => Some((sent.from, end)),
         _ => None,
     });
-    ends.flat_map(|(holder, end)| {
-        let dealers: Vec<u16> = end.suspects.as_slice().to_vec();
-        dealers
-            .into_iter()
-            .map(move |dealer| (usize::from(dealer), holder))
-    })
-    .collect()
+    let reported: BTreeSet<(usize, usize)> = ends
+        .flat_map(|(holder, end)| {
+            let dealers: Vec<u16> = end.suspects.as_slice().to_vec();
+            dealers
+                .into_iter()
+                .map(move |dealer| (usize::from(dealer), holder))
+        })
+        .collect();
+    let listed = report.views[0]
+        .suspects
+        .iter()
+        .map(|(d, h)| (usize::from(*d), usize::from(*h)));
+    assert_eq!(listed.collect::<BTreeSet<_>>(), reported);
+    reported
 }
 
 fn edited(edit: impl Fn(&mut SharersMessage)) -> Report {

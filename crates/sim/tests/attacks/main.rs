@@ -13,6 +13,7 @@ mod flips;
 mod manifest;
 mod phases;
 mod quorum;
+mod record;
 mod rogue;
 mod roster;
 mod server_side;

@@ -32,7 +32,7 @@ fn member_0_refuses(edit: impl Fn(&mut Manifest), reason: &Refusal) {
 }
 
 /// A noisy world: 4 members with budgets, variance 3000 a share.
-fn noisy(epsilon: &str) -> World {
+pub(crate) fn noisy(epsilon: &str) -> World {
     let mut world = four();
     world.setting().noise = Noise::Skellam(3000 << 16);
     world.setting().grid = 64;

@@ -1,80 +1,123 @@
-//! `tacita demo`: a whole federation on one machine.
+//! `tacita demo`: a whole federation on one machine, with nothing pretended: an authority, a server and N clients, each
+//! with its own key, certificate, durable record and QUIC connection on loopback.
+//!
+//! `plan.rs` turns arguments into configurations, `town.rs` enrols everybody and runs the task, `vanish.rs` decides who
+//! drops out when, `probe.rs` compares the server's sum with plain addition, `account.rs` writes the report.
+
+mod account;
+mod child;
+mod plan;
+mod probe;
+mod town;
+mod vanish;
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use crate::args::{EpsilonTarget, decimal, epsilon_or_none};
 use crate::output::{Exit, Output};
+use tacita_privacy::Decimal;
+
+pub(crate) use child::{ChildArgs, run as run_child};
 
 const EXAMPLES: &str = "\
 Examples:
-  tacita demo                                    ten clients learn to read digits
-  tacita demo --dataset heart --clients 4 --epsilon 8
+  tacita demo                                    fifty clients learn to read digits under privacy
+  tacita demo --dataset heart --epsilon none     four hospitals, beside pooled and local training
   tacita demo --epsilon none --drop 0.2          no noise, a fifth of the clients vanish in every round
-  tacita demo --out run1 && tacita ledger report run1/ledger";
+  tacita demo --clients 500 --rounds 30 --epsilon 2 --delta 1e-4 --out run1
+  tacita ledger report run1/ledger --key run1/ledger.vkey";
 
 /// Arguments of `tacita demo`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct DemoArgs {
     /// Data to learn from; both sets are part of the program
     #[arg(long, value_enum, default_value_t = Dataset::Digits)]
-    dataset: Dataset,
-    /// Number of clients
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(3..=1000))]
-    clients: u32,
-    /// Number of rounds
-    #[arg(long, value_name = "R", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    rounds: u32,
-    /// Privacy budget of the whole run against everyone outside it, or `none` for no noise
-    #[arg(long, value_name = "E", default_value = "8")]
-    epsilon: String,
+    pub(crate) dataset: Dataset,
+    /// Number of clients [default: 50 for digits, 4 for heart]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=1000))]
+    pub(crate) clients: Option<u16>,
+    /// Number of rounds [default: 15 for digits, 30 for heart]
+    #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) rounds: Option<u32>,
+    /// Budget of the whole run against the server with its colluders, or `none` for no noise
+    #[arg(long, value_name = "E", default_value = "8", value_parser = epsilon_or_none)]
+    pub(crate) epsilon: EpsilonTarget,
     /// The delta that epsilon holds at
-    #[arg(long, value_name = "D", default_value = "0.00001")]
-    delta: String,
-    /// How records are spread over clients
+    #[arg(long, value_name = "D", default_value = "1e-4", value_parser = decimal)]
+    pub(crate) delta: Decimal,
+    /// How digits are spread over clients (a hospital keeps its own records)
     #[arg(long, value_enum, default_value_t = Split::Iid)]
-    split: Split,
-    /// Model to train
-    #[arg(long, value_name = "NAME")]
-    model: Option<String>,
-    /// Fraction of the clients that vanish in each round
-    #[arg(long, value_name = "FRACTION", default_value_t = 0.0)]
-    drop: f64,
-    /// Clients assumed to collude with the server
+    pub(crate) split: Split,
+    /// softmax, or mlp with one hidden layer of 32
+    #[arg(long, value_name = "NAME", default_value = "softmax")]
+    pub(crate) model: String,
+    /// Fraction of the clients that vanish in each round, at random phases, and come back for the next
+    #[arg(long, value_name = "FRACTION", default_value = "0", value_parser = decimal)]
+    pub(crate) drop: Decimal,
+    /// Clients assumed to collude with the server [default: 5 %, at least 1 from four clients on]
     #[arg(long, value_name = "C")]
-    colluders: Option<u32>,
-    /// Seed of everything that is not secret: data split, initial model, who vanishes
+    pub(crate) colluders: Option<u16>,
+    /// Fixes data split, initial model and who vanishes; never keys, masks or noise
     #[arg(long, value_name = "S", default_value_t = 1)]
-    seed: u64,
-    /// Directory for the model, the ledger and the report
+    pub(crate) seed: u64,
+    /// Directory for the report, the ledger, the model and all configurations; must not exist
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(crate) out: Option<PathBuf>,
     /// Run every party as a process of its own
     #[arg(long)]
-    processes: bool,
+    pub(crate) processes: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Dataset {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dataset {
     /// Handwritten digits, 8 x 8 pixels
     Digits,
     /// Heart disease, from four hospitals
     Heart,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Split {
+impl Dataset {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Digits => "digits",
+            Self::Heart => "heart",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Split {
     /// Every client sees the same mixture
     Iid,
     /// Every client sees few classes
     Shards,
 }
 
+impl Split {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Iid => "iid",
+            Self::Shards => "shards",
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// In words.
-pub(crate) fn run(args: &DemoArgs, _output: &Output) -> anyhow::Result<Exit> {
-    anyhow::bail!("the demonstration is not part of this build: {args:?}")
+pub(crate) fn run(args: &DemoArgs, output: &Output) -> anyhow::Result<Exit> {
+    let started = std::time::Instant::now();
+    let plan = plan::Plan::new(args)?;
+    let town = crate::runtime()?.block_on(town::run(&plan, output))?;
+    let report = account::write(&plan, &town, started)?;
+    output.result(&account::text(&plan, &report), &report)?;
+    Ok(if report.all_sums_exact() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    })
 }

@@ -1,0 +1,305 @@
+//! `tacita demo --processes`: the server and each client as a process of its own, started from the configurations that the
+//! demonstration wrote. A child prints one JSON line per event; that is how the harness sees rounds and noised vectors.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use tacita_client::{Hooks, Machine, enrolment};
+use tacita_identity::Role;
+use tacita_server::{Observer, RingBits, RingVector, RoundReport, Server, ServerEvent};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::plan::Plan;
+use super::probe::PlainSum;
+use super::vanish;
+use crate::commands::{client, server};
+use crate::enrolling;
+use crate::output::Exit;
+
+/// Arguments of the hidden command that the demonstration starts children with.
+#[derive(Debug, Args)]
+pub(crate) struct ChildArgs {
+    /// `server` or `client`
+    role: String,
+    /// Its configuration
+    #[arg(long)]
+    config: PathBuf,
+    /// Seed of the drop-out schedule
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Clients of the demonstration
+    #[arg(long, default_value_t = 0)]
+    clients: u16,
+    /// Clients that vanish in each round
+    #[arg(long, default_value_t = 0)]
+    vanishing: u16,
+}
+
+/// A line that a child prints.
+#[derive(Serialize, Deserialize)]
+enum Line {
+    Listening(String),
+    Started(u32, usize),
+    Failed(u32, String),
+    Round(Box<RoundLine>),
+    Vector {
+        round_id: String,
+        name: String,
+        bits: u8,
+        len: usize,
+        packed: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct RoundLine {
+    round: u32,
+    round_id: String,
+    cohort: u16,
+    survivors: u16,
+    names: Vec<String>,
+    accuracy: Option<f64>,
+    loss: Option<f64>,
+    epsilon_server: Option<tacita_privacy::Decimal>,
+    epsilon_public: Option<tacita_privacy::Decimal>,
+    seconds: f64,
+    phases: BTreeMap<String, f64>,
+    upload_bytes: u64,
+    model_digest: String,
+    bits: u8,
+    len: usize,
+    sum: String,
+}
+
+fn say(line: &Line) {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    if let Ok(text) = serde_json::to_string(line) {
+        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    }
+}
+
+fn packed(vector: &RingVector) -> String {
+    hex::encode(vector.pack(0..vector.len()))
+}
+
+fn unpacked(bits: u8, len: usize, text: &str) -> anyhow::Result<RingVector> {
+    let mut vector = RingVector::zeros(RingBits::new(bits)?, len);
+    vector.unpack_into(0, len, &hex::decode(text)?)?;
+    Ok(vector)
+}
+
+/// Runs one child.
+///
+/// # Errors
+/// In words.
+pub(crate) fn run(args: &ChildArgs) -> anyhow::Result<Exit> {
+    match args.role.as_str() {
+        "server" => run_server(args),
+        "client" => {
+            let (seed, clients, vanishing) = (args.seed, args.clients, args.vanishing);
+            let hooks = Hooks {
+                vanish: (vanishing > 0).then(|| {
+                    Arc::new(move |name: &str, round: u32| {
+                        vanish::moment(seed, clients, vanishing, name, round)
+                    }) as _
+                }),
+                probe: Some(Arc::new(|name: &str, round_id: &[u8; 32], update| {
+                    // The harness's look at a noised vector, in a process that only a demonstration starts.
+                    let vector = update.dangerous_inspect();
+                    say(&Line::Vector {
+                        round_id: hex::encode(round_id),
+                        name: name.to_owned(),
+                        bits: vector.bits().get(),
+                        len: vector.len(),
+                        packed: packed(vector),
+                    });
+                })),
+            };
+            crate::runtime()?.block_on(client::join_with(&args.config, hooks))?;
+            Ok(Exit::Done)
+        }
+        other => bail!("no such part: {other}"),
+    }
+}
+
+fn run_server(args: &ChildArgs) -> anyhow::Result<Exit> {
+    let config = server::read(&args.config)?;
+    let observer: Observer = Arc::new(|event| match event {
+        ServerEvent::Listening(address) => say(&Line::Listening(address.to_string())),
+        ServerEvent::RoundStarted { round, cohort } => say(&Line::Started(round, cohort)),
+        ServerEvent::AttemptFailed { round, reason } => say(&Line::Failed(round, reason.to_owned())),
+        ServerEvent::RoundDone { report, sum } => say(&Line::Round(Box::new(RoundLine {
+            round: report.round,
+            round_id: hex::encode(report.round_id),
+            cohort: report.cohort,
+            survivors: report.survivors,
+            names: report.survivor_names.clone(),
+            accuracy: report.accuracy,
+            loss: report.loss,
+            epsilon_server: report.epsilon_server,
+            epsilon_public: report.epsilon_public,
+            seconds: report.seconds,
+            phases: report
+                .phases
+                .iter()
+                .map(|(name, s)| ((*name).to_owned(), *s))
+                .collect(),
+            upload_bytes: report.upload_bytes,
+            model_digest: report.model_digest.clone(),
+            bits: sum.bits().get(),
+            len: sum.len(),
+            sum: packed(sum),
+        }))),
+    });
+    crate::runtime()?.block_on(async {
+        let machine = Machine::new(&config.server.state);
+        let me = enrolment::refreshed(&machine, Role::Server).await?;
+        let setup = server::setup(&config, me, Some(observer))?;
+        let mut server = Server::open(config.clone(), &args.config, setup, crate::signals::stop())?;
+        server.run().await.map_err(server::ended)?;
+        Ok(Exit::Done)
+    })
+}
+
+/// Starts server and clients as processes and feeds what they print to the observer.
+pub(crate) async fn run_town(plan: &Plan, observer: Observer, plain: &PlainSum) -> anyhow::Result<()> {
+    let binary = std::env::current_exe()?;
+    let start = |role: &str, config: PathBuf| -> anyhow::Result<Child> {
+        Command::new(&binary)
+            .args(["demo-part", role, "--config"])
+            .arg(config)
+            .args([
+                "--seed",
+                &plan.args.seed.to_string(),
+                "--clients",
+                &plan.clients.to_string(),
+            ])
+            .args(["--vanishing", &plan.vanishing.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start a process")
+    };
+    let mut server = start("server", plan.server_config_path())?;
+    let mut lines = BufReader::new(server.stdout.take().context("no pipe")?).lines();
+    let address = loop {
+        let Some(text) = lines.next_line().await? else {
+            bail!("the server process ended before it listened")
+        };
+        if let Line::Listening(address) = serde_json::from_str(&text)? {
+            break address;
+        }
+    };
+    let mut children = Vec::new();
+    let failed: Arc<Mutex<Vec<String>>> = Arc::default();
+    for index in 0..plan.clients {
+        let path = plan.client_config_path(index);
+        enrolling::write_public(&path, &toml::to_string(&plan.client_config(index, &address)?)?)?;
+        let mut child = start("client", path)?;
+        let mut lines = BufReader::new(child.stdout.take().context("no pipe")?).lines();
+        let (plain, failed) = (plain.clone(), failed.clone());
+        tokio::spawn(async move {
+            while let Ok(Some(text)) = lines.next_line().await {
+                if let Err(error) = note_vector(&plain, &text) {
+                    failed
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(error.to_string());
+                }
+            }
+        });
+        children.push(child);
+    }
+    while let Some(text) = lines.next_line().await? {
+        match serde_json::from_str(&text)? {
+            Line::Round(line) => {
+                let (report, sum) = round_of(*line)?;
+                observer(ServerEvent::RoundDone {
+                    report: &report,
+                    sum: &sum,
+                });
+            }
+            Line::Failed(round, reason) => observer(ServerEvent::AttemptFailed {
+                round,
+                reason: &reason,
+            }),
+            Line::Started(round, cohort) => observer(ServerEvent::RoundStarted { round, cohort }),
+            Line::Listening(_) | Line::Vector { .. } => {}
+        }
+    }
+    let status = server.wait().await?;
+    for child in &mut children {
+        let _ = tokio::time::timeout(Duration::from_secs(10), child.wait()).await;
+    }
+    if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).first() {
+        bail!("a client process printed something else than a vector: {error}");
+    }
+    if status.success() {
+        Ok(())
+    } else {
+        bail!("the server process failed ({status}); its error is above")
+    }
+}
+
+fn note_vector(plain: &PlainSum, text: &str) -> anyhow::Result<()> {
+    if let Line::Vector {
+        round_id,
+        name,
+        bits,
+        len,
+        packed,
+    } = serde_json::from_str(text)?
+    {
+        let id = hex::decode(round_id)?
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("round id"))?;
+        plain.note(id, &name, unpacked(bits, len, &packed)?);
+    }
+    Ok(())
+}
+
+fn round_of(line: RoundLine) -> anyhow::Result<(RoundReport, RingVector)> {
+    let sum = unpacked(line.bits, line.len, &line.sum)?;
+    const PHASES: [&str; 8] = [
+        "invite",
+        "advertise",
+        "share",
+        "upload",
+        "agree",
+        "charge",
+        "reveal",
+        "unmask",
+    ];
+    let known = |name: &String| PHASES.into_iter().chain(["outcome"]).find(|known| known == name);
+    let report = RoundReport {
+        round: line.round,
+        round_id: hex::decode(line.round_id)?
+            .try_into()
+            .map_err(|_| anyhow::anyhow!("round id"))?,
+        cohort: line.cohort,
+        survivors: line.survivors,
+        survivor_names: line.names,
+        accuracy: line.accuracy,
+        loss: line.loss,
+        epsilon_server: line.epsilon_server,
+        epsilon_public: line.epsilon_public,
+        seconds: line.seconds,
+        phases: line
+            .phases
+            .iter()
+            .filter_map(|(name, s)| known(name).map(|known| (known, *s)))
+            .collect(),
+        upload_bytes: line.upload_bytes,
+        model_digest: line.model_digest,
+    };
+    Ok((report, sum))
+}

@@ -1,0 +1,291 @@
+//! From arguments to configurations: the same files that an operator and participants would write.
+
+use std::path::{Path, PathBuf};
+
+use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me};
+use tacita_learn::{Defaults, EmbeddedData};
+use tacita_privacy::{Budget, Decimal};
+use tacita_server::config::{
+    CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection, ServerConfig,
+    TaskSection, TrainingSection,
+};
+
+use super::{Dataset, DemoArgs};
+use crate::output::{refused, usage};
+
+/// Thousandths of n that survive at least, without drop-outs asked for.
+const KEPT: u64 = 950_000;
+/// Seconds that a client waits before its server gives a phase up.
+const PATIENCE: u32 = 120;
+
+/// What a demonstration runs.
+pub(crate) struct Plan {
+    pub(crate) args: DemoArgs,
+    pub(crate) out: PathBuf,
+    pub(crate) clients: u16,
+    pub(crate) rounds: u32,
+    pub(crate) colluders: u16,
+    pub(crate) minimum_survivors: u16,
+    /// Clients that vanish in each round.
+    pub(crate) vanishing: u16,
+    pub(crate) defaults: Defaults,
+    model: String,
+}
+
+impl Plan {
+    pub(crate) fn new(args: &DemoArgs) -> anyhow::Result<Self> {
+        let data = match args.dataset {
+            Dataset::Digits => EmbeddedData::Digits,
+            Dataset::Heart => EmbeddedData::Heart,
+        };
+        let defaults = Defaults::for_model(data, &args.model).map_err(|e| usage(format!("--model: {e}")))?;
+        let (usual_clients, usual_rounds) = match args.dataset {
+            Dataset::Digits => (50, 15),
+            Dataset::Heart => (4, defaults.rounds),
+        };
+        let clients = args.clients.unwrap_or(usual_clients);
+        if args.dataset == Dataset::Heart && clients != 4 {
+            return Err(usage(
+                "--clients: the heart data has four hospitals, one client each",
+            ));
+        }
+        let n = u64::from(clients);
+        // c = floor(0.05 n), and at least 1 from n = 4 on.
+        let usual_colluders = (n * 5 / 100).max(u64::from(n >= 4));
+        let colluders = args.colluders.map_or(usual_colluders, u64::from);
+        if colluders >= n {
+            return Err(usage("--colluders: must be fewer than the clients"));
+        }
+        // Exact millionths of the drop-out fraction.
+        let drop = millionths(args.drop)
+            .filter(|d| *d < KEPT)
+            .ok_or_else(|| usage("--drop: from 0 to below 0.95"))?;
+        let quorum = (n + colluders) / 2 + 1;
+        let minimum_survivors = ((KEPT - drop) * n / 1_000_000).max(quorum);
+        if minimum_survivors > n {
+            return Err(usage(format!(
+                "{n} clients with {colluders} colluders cannot form a quorum"
+            )));
+        }
+        let vanishing = drop * n / 1_000_000;
+        if vanishing > n - minimum_survivors {
+            return Err(refused(format!(
+                "--drop: {vanishing} of {n} clients would vanish, but the quorum of {quorum} tolerates only {}",
+                n - minimum_survivors
+            )));
+        }
+        let model = defaults.spec.to_string();
+        let narrow = |value: u64| u16::try_from(value).unwrap_or(u16::MAX);
+        Ok(Self {
+            out: out_dir(args.out.as_deref())?,
+            args: args.clone(),
+            clients,
+            rounds: args.rounds.unwrap_or(usual_rounds),
+            colluders: narrow(colluders),
+            minimum_survivors: narrow(minimum_survivors),
+            vanishing: narrow(vanishing),
+            defaults,
+            model,
+        })
+    }
+
+    pub(crate) fn task(&self) -> String {
+        format!("demo-{}", self.args.dataset.name())
+    }
+
+    pub(crate) fn client_name(index: u16) -> String {
+        format!("client-{index:04}")
+    }
+
+    pub(crate) fn server_config_path(&self) -> PathBuf {
+        self.out.join("server.toml")
+    }
+
+    pub(crate) fn client_config_path(&self, index: u16) -> PathBuf {
+        self.out
+            .join("clients")
+            .join(format!("{}.toml", Self::client_name(index)))
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        self.args.epsilon.0.map(|epsilon| Budget {
+            epsilon,
+            delta: self.args.delta,
+        })
+    }
+
+    /// The operator's file; paths are relative to the output directory.
+    pub(crate) fn server_config(&self) -> anyhow::Result<ServerConfig> {
+        let defaults = &self.defaults;
+        let budget = self.budget();
+        Ok(ServerConfig {
+            server: ServerMe {
+                name: "aggregator".into(),
+                listen: "127.0.0.1:0".into(),
+                state: "server".into(),
+                ledger: "ledger".into(),
+                origin: "localhost/tacita-demo".into(),
+                loopback: true,
+            },
+            task: TaskSection {
+                name: self.task(),
+                rounds: self.rounds,
+                attempts: 3,
+            },
+            cohort: CohortSection {
+                clients: self.clients,
+                minimum_survivors: self.minimum_survivors,
+                colluders: self.colluders,
+                wait_seconds: 60,
+            },
+            privacy: PrivacySection {
+                epsilon: budget.map(|b| b.epsilon),
+                delta: budget.map(|b| b.delta),
+                clip: float(defaults.clip_norm)?,
+                weighting: None,
+            },
+            training: TrainingSection {
+                model: self.model.clone(),
+                seed: self.args.seed,
+                algorithm: defaults.train.algorithm,
+                epochs: defaults.train.epochs,
+                batch: defaults.train.batch,
+                learning_rate: float(defaults.train.learning_rate)?,
+                gradient_clip: defaults.train.gradient_clip.map(float).transpose()?,
+                server_learning_rate: float(defaults.server_learning_rate)?,
+            },
+            evaluation: EvaluationSection {
+                dataset: Some(self.args.dataset.name().into()),
+                ..EvaluationSection::default()
+            },
+            deadlines: DeadlineSection {
+                advertise: PATIENCE,
+                share: PATIENCE,
+                upload: PATIENCE,
+                agree: PATIENCE,
+                reveal: PATIENCE,
+            },
+        })
+    }
+
+    /// A participant's file, with a consent policy that admits exactly what was promised to it.
+    pub(crate) fn client_config(&self, index: u16, server: &str) -> anyhow::Result<ClientConfig> {
+        let budget = self.budget();
+        Ok(ClientConfig {
+            client: Me {
+                name: Self::client_name(index),
+                state: Self::client_name(index).into(),
+                server: server.to_owned(),
+                server_name: "aggregator".into(),
+                ledger_key: Some("../ledger.vkey".into()),
+            },
+            data: Data {
+                source: "embedded".into(),
+                dataset: Some(self.args.dataset.name().into()),
+                part: Some(usize::from(index)),
+                parts: Some(usize::from(self.clients)),
+                split: Some(self.args.split.name().into()),
+                seed: Some(self.args.seed),
+                ..Data::default()
+            },
+            consent: Consent {
+                tasks: vec![self.task()],
+                smallest_cohort: self.minimum_survivors,
+                smallest_honest: self.minimum_survivors.saturating_sub(self.colluders),
+                least_colluders: self.colluders,
+                least_colluders_per_mille: 0,
+                noise_floor: budget.map(|_| Decimal::new(1, 1)).transpose()?,
+                allow_unprotected: budget.is_none(),
+                largest_clip: float(self.defaults.clip_norm)?,
+            },
+            budget: budget.map(|task| Caps { task, day: None }),
+        })
+    }
+}
+
+/// A setting as an exact decimal.
+fn float(value: f32) -> anyhow::Result<Decimal> {
+    Ok(format!("{value}").parse()?)
+}
+
+/// The value in millionths, rounded down; `None` beyond what fits.
+fn millionths(value: Decimal) -> Option<u64> {
+    let text = value.to_string();
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    whole
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1_000_000)?
+        .checked_add(digits.parse().ok()?)
+}
+
+/// The directory asked for, which must be new, or the first free `tacita-demo`, `tacita-demo-2`, ...
+fn out_dir(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
+    match asked {
+        Some(path) if path.exists() => Err(refused(format!(
+            "--out: {} exists; nothing is overwritten",
+            path.display()
+        ))),
+        Some(path) => Ok(path.to_owned()),
+        None => (1u32..)
+            .map(|i| {
+                PathBuf::from(if i == 1 {
+                    "tacita-demo".into()
+                } else {
+                    format!("tacita-demo-{i}")
+                })
+            })
+            .find(|path| !path.exists())
+            .ok_or_else(|| refused("no free name for the output directory")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: DemoArgs,
+    }
+
+    fn plan(words: &str) -> anyhow::Result<Plan> {
+        let dir = tempfile::tempdir()?;
+        let out = dir.path().join("out").display().to_string();
+        let words = ["demo", "--out", &out]
+            .into_iter()
+            .chain(words.split_whitespace());
+        Plan::new(&Line::try_parse_from(words)?.args)
+    }
+
+    #[test]
+    fn defaults_follow_the_rule_of_the_golden_values() {
+        for (words, expected) in [
+            ("--clients 500", (25, 475, 0)),
+            ("--clients 500 --drop 0.2", (25, 375, 100)),
+            ("--clients 4", (1, 3, 0)),
+            ("--clients 3", (0, 2, 0)),
+            ("--clients 100 --drop 0.3", (5, 65, 30)),
+            ("--dataset heart", (1, 3, 0)),
+        ] {
+            let plan = plan(words).unwrap();
+            assert_eq!(
+                (plan.colluders, plan.minimum_survivors, plan.vanishing),
+                expected,
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
+    fn more_drop_outs_than_the_quorum_tolerates_are_refused() {
+        assert!(plan("--clients 100 --drop 0.5").is_err());
+        assert!(plan("--clients 4 --drop 0.5").is_err());
+        assert!(plan("--drop 0.95").is_err());
+        assert!(plan("--dataset heart --clients 5").is_err());
+    }
+}

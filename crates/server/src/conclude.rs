@@ -1,0 +1,191 @@
+//! Steps 8 and 9 as the shell walks them: the charge is committed, so whatever happens now, it stands.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use sha2::{Digest as _, Sha256};
+use tacita_learn::{Evaluation, GlobalModel};
+use tacita_ledger::entry::{Entry, Outcome};
+use tacita_privacy::DecodedMean;
+use tacita_protocol::ledger_entries::hex_digest;
+use tacita_protocol::manifest::CheckedManifest;
+use tacita_protocol::messages::{ClientMessage, OutcomeMessage, ServerMessage};
+use tacita_protocol::roster::Roster;
+use tacita_protocol::server::{Revealing, UnmaskedSum};
+use tacita_protocol::{Abort, Refusal};
+use tokio::task::block_in_place;
+
+use crate::attempt::{Attempt, Failed, identities, ms};
+use crate::floor::Progress;
+use crate::lobby::Session;
+use crate::server::{RoundReport, Server, ServerError, ServerEvent};
+
+impl Server {
+    /// Steps 8 and 9. The charge is committed: whatever happens now, it stands.
+    pub(crate) async fn after_charge(
+        &mut self,
+        mut attempt: Attempt,
+        mut revealing: Revealing,
+        cohort: &[Arc<Session>],
+        model: &GlobalModel,
+    ) -> Result<(RoundReport, GlobalModel), Failed> {
+        let since = Instant::now();
+        let roster = revealing.roster().clone();
+        let signers: Vec<u16> = revealing.signers().collect();
+        self.deliver(
+            &roster,
+            &signers,
+            |i| revealing.signers_shown_to(i).collect(),
+            |i| Ok(ServerMessage::Reveal(Box::new(revealing.request(i)))),
+        )?;
+        let limit = ms(attempt.manifest.fields().deadlines.reveal_ms);
+        self.floor
+            .phase(
+                limit,
+                identities(&roster, signers.iter().copied()),
+                |identity, message| {
+                    let ClientMessage::Reveal(reveal) = message else {
+                        return Err(Refusal::Unexpected(message.name()).into());
+                    };
+                    let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
+                    revealing.handle_reveal(index, &reveal)?;
+                    Ok(Progress::Done)
+                },
+            )
+            .await;
+        attempt.mark("reveal", since);
+        let since = Instant::now();
+        let charged = self.desk.head().map_err(ServerError::from)?.clone();
+        let finished = block_in_place(|| revealing.close())
+            .map_err(|e| e.to_string())
+            .and_then(|sum| {
+                let next = block_in_place(|| self.apply(&attempt.manifest, &sum, model))?;
+                Ok((sum, next))
+            });
+        let (sum, next) = match finished {
+            Ok(done) => done,
+            Err(reason) => {
+                self.tell(cohort, &ServerMessage::abort(&reason));
+                return Err(Failed::Attempt(reason));
+            }
+        };
+        if let Ok(note) = charged.with_cosignatures(sum.cosignatures()) {
+            self.state
+                .keep_cosignatures(&attempt.manifest.fields().round_id, note.to_bytes())
+                .map_err(ServerError::from)?;
+        }
+        let evaluation = self.evaluate(&next)?;
+        attempt.mark("unmask", since);
+        let report = self.conclude(
+            &mut attempt,
+            &sum,
+            &next,
+            evaluation,
+            &roster,
+            charged.checkpoint().size,
+        )?;
+        Ok((report, next))
+    }
+
+    /// Decodes the mean and applies it.
+    fn apply(
+        &self,
+        manifest: &CheckedManifest,
+        sum: &UnmaskedSum,
+        model: &GlobalModel,
+    ) -> Result<GlobalModel, String> {
+        let mean = DecodedMean::from_sum(
+            sum.vector(),
+            manifest.encoding(),
+            &manifest.noise(),
+            u32::from(sum.survivors().count()),
+            manifest.weighting(),
+        )
+        .map_err(|e| format!("{}: {e}", Abort::Implausible))?;
+        let rate = self.config.training.server_learning_rate.to_f64() as f32;
+        model.apply(mean.values(), rate).map_err(|e| e.to_string())
+    }
+
+    /// Step 9: the outcome in the ledger, and to everybody who is still there.
+    fn conclude(
+        &mut self,
+        attempt: &mut Attempt,
+        sum: &UnmaskedSum,
+        next: &GlobalModel,
+        evaluation: Option<Evaluation>,
+        roster: &Arc<Roster>,
+        charged_size: u64,
+    ) -> Result<RoundReport, Failed> {
+        let since = Instant::now();
+        let manifest = attempt.manifest.clone();
+        let fields = manifest.fields();
+        let epsilon_server = self.account.epsilon_server();
+        let epsilon_public = self.account.epsilon_public();
+        let (accuracy, loss) = match &evaluation {
+            None => (None, None),
+            Some(e) => (e.score(), Some(e.loss())),
+        };
+        let decimal = |value: f64| format!("{:.6}", value.max(0.0));
+        let survivors = sum.survivors().count();
+        let mut sum_hash = Sha256::new();
+        sum_hash.update(sum.vector().pack(0..sum.vector().len()));
+        let digest = self.state.save_model(next).map_err(ServerError::from)?;
+        let entry = Entry::Outcome(Outcome {
+            round_id: hex_digest(&fields.round_id),
+            round: u64::from(fields.round),
+            time: self.ledger_time(),
+            survivor_count: u64::from(survivors),
+            responders: u64::from(sum.responders()),
+            sum_digest: hex::encode(sum_hash.finalize()),
+            model_digest: digest.clone(),
+            accuracy: accuracy.map(decimal).map(|t| canonical(&t)),
+            loss: loss.map(decimal).map(|t| canonical(&t)),
+            epsilon_server: epsilon_server.map(|e| e.to_string()),
+            epsilon_public: epsilon_public.map(|e| e.to_string()),
+        });
+        let index = self.append(&entry)?;
+        let message = ServerMessage::Outcome(OutcomeMessage {
+            checkpoint: self.desk.head().map_err(ServerError::from)?.to_bytes().into(),
+            consistency: self.desk.consistency(charged_size).map_err(ServerError::from)?,
+            outcome: self.desk.proven(index, &entry).map_err(ServerError::from)?,
+        });
+        let answered: Vec<u16> = sum.answered().indices().collect();
+        self.deliver(roster, &answered, |_| Vec::new(), |_| Ok(message.clone()))?;
+        attempt.mark("outcome", since);
+
+        let names = sum
+            .survivors()
+            .indices()
+            .filter_map(|i| roster.member(i).map(|m| m.certificate.name.to_string()))
+            .collect();
+        for blame in sum.blamed() {
+            tracing::warn!(%blame, "a member revealed a share other than the committed one");
+        }
+        let report = RoundReport {
+            round: fields.round,
+            round_id: fields.round_id,
+            cohort: roster.size(),
+            survivors,
+            survivor_names: names,
+            accuracy,
+            loss,
+            epsilon_server,
+            epsilon_public,
+            seconds: attempt.started.elapsed().as_secs_f64(),
+            phases: std::mem::take(&mut attempt.phases),
+            upload_bytes: attempt.received.values().copied().max().unwrap_or(0),
+            model_digest: digest,
+        };
+        self.tell_observer(ServerEvent::RoundDone {
+            report: &report,
+            sum: sum.vector(),
+        });
+        Ok(report)
+    }
+}
+
+/// The ledger's canonical decimal text of a plain one.
+fn canonical(text: &str) -> String {
+    text.parse::<tacita_privacy::Decimal>()
+        .map_or_else(|_| "0".to_owned(), |d| d.to_string())
+}
