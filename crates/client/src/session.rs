@@ -233,12 +233,7 @@ impl Client {
         participant: &Arc<Participant>,
         stop: &mut Stopper,
     ) -> Result<Option<JoinEnd>, ClientError> {
-        let ledger_size = self.record.head().map_or(0, |head| head.size);
-        link.send(&ClientMessage::Hello(Hello {
-            version: VERSION,
-            ledger_size,
-        }))
-        .await?;
+        self.hello(link).await?;
         loop {
             if stop.is_set() {
                 return Ok(Some(JoinEnd::Stopped));
@@ -256,12 +251,23 @@ impl Client {
                         }
                         RoundEnd::Vanished(_) => return Ok(None),
                     }
+                    self.hello(link).await?;
                 }
                 ServerMessage::Finished(_) => return Ok(Some(JoinEnd::Finished)),
                 // What is left of a round that this client already left.
                 _ => {}
             }
         }
+    }
+
+    /// Says that this client is done with its last round, and which ledger head the next invitation must extend.
+    async fn hello(&self, link: &mut Link) -> Result<(), LinkError> {
+        let ledger_size = self.record.head().map_or(0, |head| head.size);
+        link.send(&ClientMessage::Hello(Hello {
+            version: VERSION,
+            ledger_size,
+        }))
+        .await
     }
 
     fn participant(&self, server: Arc<VerifiedCertificate>) -> Participant {

@@ -115,8 +115,10 @@ impl Server {
         let started = Instant::now();
         self.floor.gone.clear();
         let wanted = usize::from(self.config.cohort.clients);
-        let sessions: Vec<Arc<Session>> = self.floor.lobby.sessions().cloned().collect();
+        let sessions: Vec<Arc<Session>> = self.floor.lobby.ready().cloned().collect();
         let cohort: Vec<Arc<Session>> = sessions.sample(&mut rand::rng(), wanted).cloned().collect();
+
+        cohort.iter().for_each(|session| session.take());
 
         let bytes = model.to_bytes().map_err(ServerError::from)?;
         let head = self.desk.head().map_err(ServerError::from)?.clone();
@@ -126,10 +128,10 @@ impl Server {
         // Proofs to the head before this manifest's own entry.
         let mut proofs: HashMap<u64, Proof> = HashMap::new();
         for session in &cohort {
-            if let Slot::Vacant(slot) = proofs.entry(session.ledger_size) {
+            if let Slot::Vacant(slot) = proofs.entry(session.ledger_size()) {
                 slot.insert(
                     self.desk
-                        .consistency(session.ledger_size)
+                        .consistency(session.ledger_size())
                         .map_err(ServerError::from)?,
                 );
             }
@@ -158,7 +160,7 @@ impl Server {
                 signature,
                 checkpoint: note.clone().into(),
                 consistency: proofs
-                    .get(&session.ledger_size)
+                    .get(&session.ledger_size())
                     .cloned()
                     .unwrap_or_else(|| Vec::new().into()),
                 model_length: bytes.len() as u64,

@@ -70,7 +70,12 @@ impl Floor {
             }
             What::Message(message) => match self.lobby.get(&event.identity) {
                 Some(session) if session.id == event.session => {
-                    if let ClientMessage::Leave(reason) = &message {
+                    if let ClientMessage::Hello(hello) = &message {
+                        // Done with its round, however it ended for it.
+                        session.is_back(hello.ledger_size);
+                        self.gone.insert(event.identity);
+                        Step::Left(event.identity)
+                    } else if let ClientMessage::Leave(reason) = &message {
                         tracing::warn!(client = %session.certificate.name, reason = %reason.text(), "left the round");
                         self.gone.insert(event.identity);
                         Step::Left(event.identity)
@@ -93,11 +98,11 @@ impl Floor {
         }
     }
 
-    /// Waits until `enough` members are connected, `wait` has passed or the server is stopping.
+    /// Waits until `enough` members are ready for a round, `wait` has passed or the server is stopping.
     pub(crate) async fn gather(&mut self, enough: usize, wait: Duration) {
         let deadline = Instant::now() + wait;
         let mut stop = self.stop.clone();
-        while self.lobby.len() < enough && !self.is_stopping() {
+        while self.lobby.ready().count() < enough && !self.is_stopping() {
             tokio::select! {
                 step = self.step(deadline) => if step.is_none() { return },
                 _ = stop.wait_for(|stop| *stop) => return,

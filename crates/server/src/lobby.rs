@@ -1,7 +1,7 @@
 //! Sessions: who is connected, what was sent to them, and the queue of events for the round driver.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tacita_identity::VerifiedCertificate;
@@ -25,7 +25,10 @@ pub(crate) struct Session {
     pub(crate) id: u64,
     pub(crate) certificate: Arc<VerifiedCertificate>,
     pub(crate) der: Arc<Vec<u8>>,
-    pub(crate) ledger_size: u64,
+    /// The ledger head that the client remembers, as its last hello said.
+    ledger_size: AtomicU64,
+    /// Whether it said hello since its last round: only then is it invited.
+    ready: AtomicBool,
     pub(crate) received: Arc<AtomicU64>,
     out: mpsc::UnboundedSender<Arc<Vec<u8>>>,
     queued: Arc<AtomicUsize>,
@@ -66,6 +69,25 @@ impl Session {
         members
             .filter(|m| shown.insert(m.certificate.fingerprint))
             .collect()
+    }
+
+    pub(crate) fn ledger_size(&self) -> u64 {
+        self.ledger_size.load(Ordering::Relaxed)
+    }
+
+    /// A hello on a live connection: done with its last round, ready for the next.
+    pub(crate) fn is_back(&self, ledger_size: u64) {
+        self.ledger_size.store(ledger_size, Ordering::Relaxed);
+        self.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes it into a round.
+    pub(crate) fn take(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
     }
 
     pub(crate) fn close(&self, reason: &str) {
@@ -128,6 +150,11 @@ impl Lobby {
     pub(crate) fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
         self.sessions.values()
     }
+
+    /// Those that can be invited.
+    pub(crate) fn ready(&self) -> impl Iterator<Item = &Arc<Session>> {
+        self.sessions.values().filter(|session| session.is_ready())
+    }
 }
 
 /// Serves one accepted connection: hello, then frames both ways until it ends.
@@ -165,7 +192,8 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
         id,
         certificate: Arc::new(certificate),
         der: Arc::new(der),
-        ledger_size,
+        ledger_size: AtomicU64::new(ledger_size),
+        ready: AtomicBool::new(true),
         received: received.clone(),
         out,
         queued: queued.clone(),

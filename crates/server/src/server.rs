@@ -376,7 +376,7 @@ impl Server {
                 u32::from(cohort.minimum_survivors).max(self.checked.parameters.neighbours + 1)
             }
         };
-        let (have, need) = (self.floor.lobby.len(), smallest as usize);
+        let (have, need) = (self.floor.lobby.ready().count(), smallest as usize);
         if have < need && !*self.stop.borrow() {
             return Err(ServerError::CohortTooSmall { have, need, seconds });
         }
