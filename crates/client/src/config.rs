@@ -49,6 +49,10 @@ pub struct Me {
     pub name: String,
     /// Directory with key, certificate and durable record.
     pub state: PathBuf,
+    /// The durable record; several clients of one process may share one file. Unset: `client.sqlite` in the state
+    /// directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<PathBuf>,
     /// Address of the aggregation server, host:port.
     pub server: String,
     /// Name in the server's certificate.
@@ -251,6 +255,9 @@ impl ClientConfig {
         })?;
         let base = path.parent().unwrap_or_else(|| Path::new(""));
         config.client.state = base.join(&config.client.state);
+        if let Some(store) = &mut config.client.store {
+            *store = base.join(&*store);
+        }
         if let Some(key) = &mut config.client.ledger_key {
             *key = base.join(&*key);
         }
@@ -259,6 +266,15 @@ impl ClientConfig {
         }
         config.check(path)?;
         Ok(config)
+    }
+
+    /// Where the durable record lies.
+    #[must_use]
+    pub fn store_path(&self) -> PathBuf {
+        self.client
+            .store
+            .clone()
+            .unwrap_or_else(|| self.client.state.join("client.sqlite"))
     }
 
     fn check(&self, path: &Path) -> Result<(), ConfigError> {

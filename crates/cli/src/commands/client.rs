@@ -165,7 +165,7 @@ pub(crate) fn setup(
 /// The store of one client.
 pub(crate) fn store(config: &ClientConfig) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(SqliteStore::open(
-        config.client.state.join("client.sqlite"),
+        config.store_path(),
         Sharing::Exclusive,
     )?))
 }

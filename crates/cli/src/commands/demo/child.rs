@@ -169,6 +169,27 @@ fn run_server(args: &ChildArgs) -> anyhow::Result<Exit> {
     })
 }
 
+/// Starts the authority as a process and waits until it listens. It ends when the handle is dropped.
+pub(crate) async fn start_authority(dir: &std::path::Path) -> anyhow::Result<Child> {
+    let mut child = Command::new(std::env::current_exe()?)
+        .args(["authority", "serve", "--listen", "127.0.0.1:0", "--dir"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start a process")?;
+    let mut lines = BufReader::new(child.stdout.take().context("no pipe")?).lines();
+    let first = lines
+        .next_line()
+        .await?
+        .context("the authority process ended before it listened")?;
+    tracing::debug!(%first, "authority process");
+    // Keep reading, so that it never waits for us.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Ok(child)
+}
+
 /// Starts server and clients as processes and feeds what they print to the observer.
 pub(crate) async fn run_town(plan: &Plan, observer: Observer, plain: &PlainSum) -> anyhow::Result<()> {
     let binary = std::env::current_exe()?;

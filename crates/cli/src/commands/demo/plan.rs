@@ -175,6 +175,8 @@ impl Plan {
             client: Me {
                 name: Self::client_name(index),
                 state: Self::client_name(index).into(),
+                // One file for all clients of one process, so that their commits group.
+                store: (!self.args.processes).then(|| "../clients.sqlite".into()),
                 server: server.to_owned(),
                 server_name: "aggregator".into(),
                 ledger_key: Some("../ledger.vkey".into()),

@@ -26,7 +26,7 @@ use crate::enrolling;
 use crate::output::Output;
 
 /// Enrolments under way at once.
-const ENROLLING: usize = 64;
+const ENROLLING: usize = 32;
 
 /// A completed round and whether its sum was exact.
 #[derive(Clone)]
@@ -64,10 +64,18 @@ pub(crate) async fn run(plan: &Plan, output: &Output) -> anyhow::Result<Town> {
         &Name::new("authority")?,
         Settings::default(),
     )?;
-    let authority = AuthorityServer::start(dir, SocketAddr::from(([127, 0, 0, 1], 0)), Limits::loopback())?;
     let (close, closed) = watch::channel(false);
+    // Either in this process or in one of its own; invitations are made beside it in both cases.
+    let mut process = None;
+    let serving = if plan.args.processes {
+        process = Some(child::start_authority(&plan.out.join("authority")).await?);
+        None
+    } else {
+        let local = SocketAddr::from(([127, 0, 0, 1], 0));
+        let authority = AuthorityServer::start(dir, local, Limits::loopback())?;
+        Some(tokio::spawn(authority.run(until(closed.clone()))))
+    };
     let inviting = Arc::new(AuthorityDir::open(&plan.out.join("authority"))?);
-    let serving = tokio::spawn(authority.run(until(closed.clone())));
 
     let endpoint = ClientEndpoint::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &Limits::loopback())?;
     let config = write_server(plan)?;
@@ -100,7 +108,10 @@ pub(crate) async fn run(plan: &Plan, output: &Output) -> anyhow::Result<Town> {
     };
     bar.finish_and_clear();
     let _ = close.send(true);
-    let _ = serving.await;
+    if let Some(serving) = serving {
+        let _ = serving.await;
+    }
+    drop(process);
     let watched = std::mem::take(&mut *watch.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(Town {
         rounds: watched.rounds,
