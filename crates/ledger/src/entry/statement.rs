@@ -7,8 +7,9 @@ use crate::tree::Hash;
 /// Label of the statement digest.
 pub const STATEMENT_LABEL: &str = "tacita/1 statement";
 
-/// S = SHA-256 over the label and the fields manifest digest, roster root, U1 digest, n' and U2, each
-/// preceded by its length as 8 little-endian bytes, the integer n' as 8 little-endian bytes alone.
+/// S = SHA-256 over the label and the fields manifest digest, roster root, U1 digest, n' and U2, each preceded by
+/// its length as 8 big-endian bytes; the integer n' is a field of 8 big-endian bytes. This is the encoding of every
+/// other digest of the round (`protocol-spec/02-round.md` section 1).
 ///
 /// `survivors` is U2: [`bitmap_len`]`(roster_size)` bytes, index i at bit `i % 8` (least significant first) of
 /// byte `i / 8`, spare bits zero (neither is checked here).
@@ -19,17 +20,20 @@ pub fn statement_digest(
     roster_size: u64,
     survivors: &[u8],
 ) -> Hash {
-    let mut hash = Sha256::new();
-    for field in [
+    let size = roster_size.to_be_bytes();
+    let fields: [&[u8]; 6] = [
         STATEMENT_LABEL.as_bytes(),
         manifest_digest,
         roster_root,
         sharers_digest,
-    ] {
-        absorb(&mut hash, field);
+        &size,
+        survivors,
+    ];
+    let mut hash = Sha256::new();
+    for field in fields {
+        hash.update((field.len() as u64).to_be_bytes());
+        hash.update(field);
     }
-    hash.update(roster_size.to_le_bytes());
-    absorb(&mut hash, survivors);
     hash.finalize().into()
 }
 
@@ -43,9 +47,4 @@ pub fn count_bits(bitmap: &[u8]) -> u64 {
     bitmap
         .iter()
         .fold(0u64, |sum, byte| sum.saturating_add(u64::from(byte.count_ones())))
-}
-
-fn absorb(hash: &mut Sha256, field: &[u8]) {
-    hash.update((field.len() as u64).to_le_bytes());
-    hash.update(field);
 }
