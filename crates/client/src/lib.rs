@@ -7,6 +7,7 @@
 //! ```
 
 pub mod config;
+mod contact;
 mod cpu;
 pub mod enrolment;
 mod link;
@@ -14,6 +15,7 @@ pub mod record;
 mod round;
 mod session;
 
+pub use contact::first_contact;
 pub use link::LinkError;
 // What a caller needs to open a client; the rooms below stay out of the command line's sight.
 pub use round::{ClientError, RoundEnd};

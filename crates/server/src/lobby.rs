@@ -8,7 +8,7 @@ use tacita_identity::VerifiedCertificate;
 use tacita_protocol::Hash;
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::refusal::Misuse;
-use tacita_transport::Connection;
+use tacita_transport::{CLOSE_COME_BACK, CLOSE_REFUSED, Connection};
 use tokio::sync::mpsc;
 
 /// Frames waiting for a slow reader, in bytes, before it is dropped.
@@ -47,7 +47,7 @@ impl Session {
             .saturating_add(bytes)
             > MAX_QUEUED
         {
-            self.connection.close(1, "reads too slowly");
+            self.connection.close(CLOSE_COME_BACK, "reads too slowly");
             return;
         }
         // A closed connection is noticed by its reader.
@@ -90,8 +90,9 @@ impl Session {
         self.ready.load(Ordering::Relaxed)
     }
 
+    /// Closes it for now: its owner may come back.
     pub(crate) fn close(&self, reason: &str) {
-        self.connection.close(1, reason);
+        self.connection.close(CLOSE_COME_BACK, reason);
     }
 }
 
@@ -116,6 +117,8 @@ pub(crate) struct Event {
 #[derive(Default)]
 pub(crate) struct Lobby {
     sessions: HashMap<Hash, Arc<Session>>,
+    /// What newcomers are told once the task is over.
+    farewell: Option<ServerMessage>,
 }
 
 impl Lobby {
@@ -124,10 +127,22 @@ impl Lobby {
         match self.sessions.get(&identity) {
             Some(_) => false,
             None => {
+                if let Some(message) = &self.farewell {
+                    // A connection that is gone already is noticed by its reader.
+                    let _ = session.send(message);
+                }
                 self.sessions.insert(identity, session);
                 true
             }
         }
+    }
+
+    /// Tells everybody, and everybody who comes later, that the task is over.
+    pub(crate) fn bid_farewell(&mut self, message: ServerMessage) {
+        for session in self.sessions.values() {
+            let _ = session.send(&message);
+        }
+        self.farewell = Some(message);
     }
 
     /// Removes a session if it is still the live one.
@@ -147,10 +162,6 @@ impl Lobby {
         self.sessions.len()
     }
 
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = &Arc<Session>> {
-        self.sessions.values()
-    }
-
     /// Those that can be invited.
     pub(crate) fn ready(&self) -> impl Iterator<Item = &Arc<Session>> {
         self.sessions.values().filter(|session| session.is_ready())
@@ -165,14 +176,14 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
     let identity = certificate.identity.0;
     let name = certificate.name.clone();
     let Ok(Ok((mut sender, mut receiver))) = tokio::time::timeout(HELLO, connection.accept()).await else {
-        connection.close(1, "no hello");
+        connection.close(CLOSE_COME_BACK, "no hello");
         return;
     };
     receiver.set_pace(Some(tacita_transport::Pace::default()));
     let hello = match tokio::time::timeout(HELLO, receiver.recv()).await {
         Ok(Ok(Some(frame))) => ClientMessage::decode(&frame),
         _ => {
-            connection.close(1, "no hello");
+            connection.close(CLOSE_COME_BACK, "no hello");
             return;
         }
     };
@@ -181,7 +192,10 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
             hello.ledger_size
         }
         _ => {
-            connection.close(1, "the first message must be a hello of protocol version 1");
+            connection.close(
+                CLOSE_REFUSED,
+                "the first message must be a hello of protocol version 1",
+            );
             return;
         }
     };
@@ -237,7 +251,7 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
                         strikes += 1;
                         tracing::warn!(client = %name, %error, "malformed message");
                         if strikes >= MAX_STRIKES {
-                            connection.close(1, "too many malformed messages");
+                            connection.close(CLOSE_REFUSED, "too many malformed messages");
                             break;
                         }
                     }

@@ -12,8 +12,9 @@ use tacita_learn::{Dataset, DatasetError, EmbeddedData, Evaluation, GlobalModel,
 use tacita_ledger::entry::{Entry, Release};
 use tacita_ledger::verify::VerifyError;
 use tacita_privacy::{Budget, BudgetRefusal, Decimal};
+use tacita_protocol::messages::ServerMessage;
 use tacita_store::{SqliteStore, Store, StoreError};
-use tacita_transport::{Admission, Limits, LocalIdentity, ServerEndpoint, TransportError};
+use tacita_transport::{Admission, CLOSE_DONE, Limits, LocalIdentity, ServerEndpoint, TransportError};
 use tokio::sync::{mpsc, watch};
 
 use crate::account::Account;
@@ -26,6 +27,13 @@ use crate::state::{ServerState, StateError, TaskState};
 
 /// Events waiting for the driver before connections are slowed down.
 const EVENT_QUEUE: usize = 2048;
+
+/// How long members that are away when the task ends may take to come back and hear of it.
+const LATECOMERS: Duration = Duration::from_secs(1);
+/// How long members may take to leave when the task is over.
+const DRAINED: Duration = Duration::from_secs(5);
+/// How long the last messages may take when the service stops before that.
+const DELIVERED: Duration = Duration::from_secs(1);
 
 /// Why the server stops.
 #[derive(Debug, thiserror::Error)]
@@ -279,23 +287,24 @@ impl Server {
     /// [`ServerError`].
     pub async fn run(&mut self) -> Result<TaskEnd, ServerError> {
         let end = self.rounds().await;
-        if let Ok(end) = &end {
-            let word: &[u8] = if *end == TaskEnd::Completed {
-                b"completed"
-            } else {
-                b"stopped"
-            };
-            let message = tacita_protocol::messages::ServerMessage::Finished(word.to_vec().into());
-            if *end == TaskEnd::Completed {
-                for session in self.floor.lobby.sessions() {
-                    let _ = session.send(&message);
+        match end {
+            Ok(TaskEnd::Completed) => {
+                let word = b"completed".to_vec();
+                self.floor
+                    .lobby
+                    .bid_farewell(ServerMessage::Finished(word.into()));
+                if self.floor.lobby.len() < usize::from(self.config.cohort.clients) {
+                    // Members that lost their connection in the last round and are on their way back.
+                    self.floor.gather(usize::MAX, LATECOMERS).await;
                 }
+                // Let clients read it before the connections close.
+                self.floor.drain(DRAINED).await;
             }
-            // Let clients read it before the connections close.
-            let drained = Duration::from_secs(5);
-            self.floor.drain(drained).await;
+            // Members stay for the next start; the outcome of the last round may still be on its way to them.
+            Ok(TaskEnd::Stopped) => self.floor.drain(DELIVERED).await,
+            Err(_) => {}
         }
-        self.endpoint.close(0, "the server is closing");
+        self.endpoint.close(CLOSE_DONE, "the server is closing");
         let _ = tokio::time::timeout(Duration::from_secs(2), self.endpoint.wait_idle()).await;
         end
     }

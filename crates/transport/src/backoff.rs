@@ -1,6 +1,10 @@
 //! Growing random pauses between attempts, so that many clients do not come back in step.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// What worked for less than this is part of the same trouble: a peer that lets us in and throws us out at once must not
+/// be asked again and again without pauses that grow.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// Exponential back-off: each pause is random between half of its step and the whole, and steps double up to a
 /// largest one.
@@ -9,6 +13,8 @@ pub struct Backoff {
     first: Duration,
     largest: Duration,
     step: Duration,
+    /// When something worked last, if no pause was needed since.
+    worked: Option<Instant>,
 }
 
 impl Default for Backoff {
@@ -26,11 +32,15 @@ impl Backoff {
             first,
             largest,
             step: first,
+            worked: None,
         }
     }
 
     /// The next pause.
     pub fn pause(&mut self) -> Duration {
+        if self.worked.take().is_some_and(|since| since.elapsed() >= SETTLED) {
+            self.step = self.first;
+        }
         let step = self.step.min(self.largest);
         self.step = step.saturating_mul(2);
         let half = step / 2;
@@ -40,9 +50,9 @@ impl Backoff {
         half.saturating_add(Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX)))
     }
 
-    /// Starts over from the first step, after something worked.
-    pub fn reset(&mut self) {
-        self.step = self.first;
+    /// Something works. If it still does a second later, pauses start over from the first step.
+    pub fn worked(&mut self) {
+        self.worked = Some(Instant::now());
     }
 }
 
@@ -64,7 +74,10 @@ mod tests {
                 );
                 seen.insert(pause);
             }
-            backoff.reset();
+            // Thrown out at once: no fresh start.
+            backoff.worked();
+            assert!(backoff.pause() > Duration::from_millis(100));
+            backoff.worked = Instant::now().checked_sub(SETTLED);
             assert!(backoff.pause() <= Duration::from_millis(100));
         }
         assert!(seen.len() > 200, "pauses are random: {}", seen.len());

@@ -102,7 +102,7 @@ impl ClientEndpoint {
                     sleep(pause).await;
                 }
                 outcome => {
-                    backoff.reset();
+                    backoff.worked();
                     return outcome;
                 }
             }

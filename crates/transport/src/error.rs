@@ -9,6 +9,13 @@ use thiserror::Error;
 use crate::limits::{MAX_FRAME, MAX_REASON};
 use crate::local::IdentityError;
 
+/// Code of a connection that is closed because its side is done, a service that stops included: it may be back soon.
+pub const CLOSE_DONE: u32 = 0;
+/// Code of a connection that is closed because the peer broke a rule.
+pub const CLOSE_REFUSED: u32 = 1;
+/// Code of a connection that is closed only for now: the same peer is welcome a while later.
+pub const CLOSE_COME_BACK: u32 = 2;
+
 /// Why a connection could not be made, or ended.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -158,10 +165,11 @@ impl TransportError {
     /// Whether trying again later can help without anybody doing something.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::NoAnswer { .. } | Self::Busy | Self::Lost | Self::Restarted
-        )
+        match self {
+            Self::NoAnswer { .. } | Self::Busy | Self::Lost | Self::Restarted => true,
+            Self::ClosedByPeer { code, .. } => [CLOSE_DONE, CLOSE_COME_BACK].map(u64::from).contains(code),
+            _ => false,
+        }
     }
 }
 
@@ -250,6 +258,17 @@ mod tests {
         assert_eq!(shown(b"bye\x1b[31m\n"), "bye\\u{1b}[31m\\n");
         assert_eq!(shown(&[b'a'; 9_999]).len(), MAX_REASON);
         assert!(shown(&[0xff, 0xfe, b'x']).is_ascii());
+    }
+
+    #[test]
+    fn a_service_that_stops_is_worth_another_try_and_one_that_refuses_is_not() {
+        let closed = |code| TransportError::ClosedByPeer {
+            code,
+            reason: String::new(),
+        };
+        let passing = |code: u32| closed(u64::from(code)).is_passing();
+        assert!(passing(CLOSE_DONE) && passing(CLOSE_COME_BACK) && !passing(CLOSE_REFUSED));
+        assert!(!closed(u64::MAX).is_passing());
     }
 
     #[test]

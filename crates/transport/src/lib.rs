@@ -33,7 +33,7 @@ pub use backoff::Backoff;
 pub use client::{AuthorityConnection, ClientEndpoint};
 pub use connection::Connection;
 pub use enrol::{EnrolError, Enrolled, enrol, fetch_deny_list, renew};
-pub use error::{PeerVerdict, TransportError};
+pub use error::{CLOSE_COME_BACK, CLOSE_DONE, CLOSE_REFUSED, PeerVerdict, TransportError};
 pub use frame::{FrameReceiver, FrameSender};
 pub use limits::{ALPN, Limits, MAX_FRAME, Pace};
 pub use local::{IdentityError, LocalIdentity};

@@ -3,6 +3,7 @@
 use std::net::ToSocketAddrs as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
@@ -11,7 +12,7 @@ use tacita_client::config::ClientConfig;
 use tacita_client::record::StoreRecord;
 use tacita_client::{
     CertificateCache, Client, ClientEndpoint, ClientError, ClientSetup, Hooks, JoinEnd, Machine,
-    MachineIdentity, Refusal, Sharing, SqliteStore, Stopper, Store, enrolment, load_data,
+    MachineIdentity, Refusal, Sharing, SqliteStore, Stopper, Store, enrolment, first_contact, load_data,
 };
 use tacita_identity::{Name, Role};
 use tacita_ledger::note::VerifierKey;
@@ -20,6 +21,9 @@ use crate::commands::server::hours;
 use crate::enrolling;
 use crate::output::{Exit, Output, refused, usage};
 use crate::signals;
+
+/// How long a server may stay silent when a participant starts.
+const FIRST_CONTACT: Duration = Duration::from_secs(10);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -53,6 +57,13 @@ struct ConfigArgs {
     /// The client's configuration
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+}
+
+impl ClientArgs {
+    /// Whether the action runs until it is stopped.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self.action, ClientAction::Join(_))
+    }
 }
 
 /// Runs the command.
@@ -193,6 +204,7 @@ pub(crate) async fn join_with(path: &Path, hooks: Hooks) -> anyhow::Result<JoinE
         Arc::default(),
         hooks,
     )?;
+    first_contact(&setup, FIRST_CONTACT).await?;
     let mut client = Client::open(setup)?;
     client.join(Stopper::new(signals::stop())).await.map_err(ended)
 }
