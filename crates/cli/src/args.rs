@@ -66,6 +66,17 @@ pub(crate) enum Command {
     Privacy(privacy::PrivacyArgs),
 }
 
+impl Command {
+    /// Whether it runs until it is stopped.
+    pub(crate) fn is_service(&self) -> bool {
+        match self {
+            Self::Server(args) => args.is_service(),
+            Self::Client(args) => args.is_service(),
+            _ => false,
+        }
+    }
+}
+
 /// An epsilon to stay below, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EpsilonTarget(pub(crate) Option<Decimal>);

@@ -2,12 +2,11 @@
 //!
 //! Arguments come in through [`args`], each command has a module below [`commands`], and everything it has to say
 //! leaves through [`output`]: results on standard output, logs and the one line of an error on standard error. [`report`]
-//! recomputes what a ledger's rounds cost, [`files`] reads its directory.
+//! recomputes what a ledger's rounds cost.
 
 mod args;
 mod commands;
 mod enrolling;
-mod files;
 mod output;
 mod report;
 mod signals;
@@ -21,7 +20,9 @@ use output::{Exit, Output};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    output::start_logging(cli.global.verbose, cli.global.quiet);
+    // Services say what they do; everything else says only what is wrong.
+    let services = u8::from(cli.command.is_service());
+    output::start_logging(cli.global.verbose.saturating_add(services), cli.global.quiet);
     let output = Output::new(cli.global.json, cli.global.quiet);
     let exit = match run(&cli.command, &output) {
         Ok(exit) => exit,

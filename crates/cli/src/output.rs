@@ -162,7 +162,10 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
         (false, 0) => "warn",
-        (false, 1) => "info,tacita=debug",
+        (false, 1) => "info",
+        (false, 2) => {
+            "info,tacita_server=debug,tacita_client=debug,tacita_transport=debug,tacita_authority=debug"
+        }
         (false, _) => "debug",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
@@ -170,7 +173,7 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
-        .with_target(verbose > 1);
+        .with_target(verbose > 2);
     // Fails only if a subscriber is installed already, which then does the work.
     let _ = log.try_init();
 }

@@ -2,17 +2,19 @@
 //! database so that a restored copy of the directory is refused (fault rows F33 to F36, F38).
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use tacita_ledger::checkpoint::{Checkpoint, SignedCheckpoint};
 use tacita_ledger::entry::Entry;
-use tacita_ledger::files::{FileChange, Files, FilesError};
+use tacita_ledger::files::FileChange;
 use tacita_ledger::log::{Log, LogError};
 use tacita_ledger::note::{KeyType, VerifierKey};
 use tacita_ledger::tree::TreeError;
 use tacita_protocol::messages::{Proof, ProvenEntry};
+
+use crate::ledger_files::Directory;
 
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -42,61 +44,6 @@ pub enum DeskError {
     NoHead,
 }
 
-/// A ledger directory on disk.
-#[derive(Debug, Clone)]
-pub struct Directory(pub PathBuf);
-
-impl Files for Directory {
-    fn list(&self) -> Result<Vec<String>, FilesError> {
-        fn walk(dir: &Path, prefix: &str, out: &mut Vec<String>) -> Result<(), FilesError> {
-            let other = |e: std::io::Error| FilesError::Other(format!("{}: {e}", dir.display()));
-            for entry in fs::read_dir(dir).map_err(other)? {
-                let entry = entry.map_err(other)?;
-                let name = entry.file_name();
-                let name = name
-                    .to_str()
-                    .ok_or_else(|| FilesError::Other(format!("{name:?}: not UTF-8")))?;
-                let path = if prefix.is_empty() {
-                    name.to_owned()
-                } else {
-                    format!("{prefix}/{name}")
-                };
-                let kind = entry.file_type().map_err(other)?;
-                if kind.is_dir() {
-                    walk(&entry.path(), &path, out)?;
-                } else if kind.is_file() {
-                    out.push(path);
-                } else {
-                    return Err(FilesError::Other(format!(
-                        "{path}: neither a plain file nor a directory"
-                    )));
-                }
-            }
-            Ok(())
-        }
-        let mut out = Vec::new();
-        walk(&self.0, "", &mut out)?;
-        Ok(out)
-    }
-
-    fn read(&self, path: &str, limit: usize) -> Result<Vec<u8>, FilesError> {
-        let full = self.0.join(path);
-        let file = File::open(&full).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => FilesError::NotFound,
-            _ => FilesError::Other(format!("{}: {e}", full.display())),
-        })?;
-        let mut bytes = Vec::new();
-        file.take(limit as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|e| FilesError::Other(format!("{}: {e}", full.display())))?;
-        if bytes.len() > limit {
-            Err(FilesError::TooLong { limit })
-        } else {
-            Ok(bytes)
-        }
-    }
-}
-
 impl Directory {
     /// Applies changes in order; each is durable and whole before the next starts. Temporary files live beside the
     /// directory, never in it.
@@ -105,8 +52,8 @@ impl Directory {
     /// [`DeskError::Io`] naming the file.
     pub fn apply(&self, changes: &[FileChange]) -> Result<(), DeskError> {
         for change in changes {
-            let path = self.0.join(change.path());
-            let parent = path.parent().unwrap_or(&self.0).to_owned();
+            let path = self.path().join(change.path());
+            let parent = path.parent().unwrap_or(self.path()).to_owned();
             let io = |source| DeskError::Io {
                 path: path.clone(),
                 source,
@@ -114,7 +61,7 @@ impl Directory {
             match change {
                 FileChange::Write { bytes, .. } => {
                     fs::create_dir_all(&parent).map_err(io)?;
-                    let staging = self.0.with_extension("staging");
+                    let staging = self.path().with_extension("staging");
                     let mut file = File::create(&staging).map_err(io)?;
                     file.write_all(bytes).map_err(io)?;
                     file.sync_all().map_err(io)?;
@@ -162,7 +109,7 @@ impl LedgerDesk {
     ) -> Result<Self, DeskError> {
         let verifier = VerifierKey::new(origin, KeyType::Ed25519, key.verifying_key())
             .map_err(|_| DeskError::Origin(origin.to_owned()))?;
-        let directory = Directory(path.to_owned());
+        let directory = Directory::new(path);
         let io = |source| DeskError::Io {
             path: path.to_owned(),
             source,

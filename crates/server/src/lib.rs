@@ -13,13 +13,15 @@ mod conclude;
 pub mod config;
 mod floor;
 mod ledger_desk;
+mod ledger_files;
 mod lobby;
 mod server;
 mod state;
 
 pub use account::Account;
 // The form of the sum that [`ServerEvent::RoundDone`] shows.
-pub use ledger_desk::{DeskError, Directory, LedgerDesk};
+pub use ledger_desk::{DeskError, LedgerDesk};
+pub use ledger_files::Directory;
 pub use server::{Observer, RoundReport, Server, ServerError, ServerEvent, ServerSetup, TaskEnd, state_file};
 pub use state::{ServerState, StateError, TaskState};
 pub use tacita_algebra::{RingBits, RingVector};

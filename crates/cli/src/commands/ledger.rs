@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use tacita_ledger::verify::Witness;
 use tacita_ledger::{Verified, VerifierKey, VerifyOptions, verify_with};
 
-use crate::files::DiskFiles;
 use crate::output::{Exit, Output, usage};
 use crate::report::{self, Report, text};
 
@@ -117,7 +116,7 @@ impl Checked {
             witnesses,
             allow_unlisted: true,
         };
-        let verified = verify_with(&DiskFiles::new(&files.directory), &options)
+        let verified = verify_with(&tacita_server::Directory::new(&files.directory), &options)
             .with_context(|| format!("the ledger in {} does not verify", files.directory.display()))?;
         Ok(Self { verified })
     }

@@ -50,6 +50,13 @@ struct ConfigArgs {
     config: PathBuf,
 }
 
+impl ServerArgs {
+    /// Whether the action runs until it is stopped.
+    pub(crate) fn is_service(&self) -> bool {
+        matches!(self.action, ServerAction::Run(_))
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -128,7 +135,7 @@ fn check(path: &Path, output: &Output) -> anyhow::Result<Exit> {
     let checked = config.check(path).map_err(|e| usage(one_line(&e)))?;
     let me = Machine::new(&config.server.state).load(Role::Server, enrolling::now())?;
     let (_, verifier) = ledger_key(&config)?;
-    let directory = tacita_server::Directory(config.server.ledger.clone());
+    let directory = tacita_server::Directory::new(&config.server.ledger);
     let entries = if config.server.ledger.exists() {
         tacita_ledger::verify(&directory, Some(&verifier))
             .context("the ledger does not verify")?
@@ -237,11 +244,11 @@ pub(crate) fn ended(error: ServerError) -> anyhow::Error {
 
 fn tell(event: &ServerEvent<'_>) {
     match event {
-        ServerEvent::Listening(address) => tracing::warn!(%address, "listening"),
+        ServerEvent::Listening(address) => tracing::info!(%address, "listening"),
         ServerEvent::RoundStarted { round, cohort } => tracing::info!(round, cohort, "round started"),
         ServerEvent::RoundDone { report, .. } => {
             let epsilon = report.epsilon_server.map(|e| e.to_string());
-            tracing::warn!(
+            tracing::info!(
                 round = report.round,
                 survivors = report.survivors,
                 accuracy = report.accuracy,

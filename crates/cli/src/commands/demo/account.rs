@@ -12,7 +12,6 @@ use tacita_ledger::note::VerifierKey;
 use super::Dataset;
 use super::plan::Plan;
 use super::town::Town;
-use crate::files::DiskFiles;
 use crate::report;
 
 #[derive(Serialize)]
@@ -225,7 +224,10 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
 fn recomputed(plan: &Plan) -> anyhow::Result<Ledger> {
     let vkey = std::fs::read_to_string(plan.out.join("ledger.vkey"))?;
     let key = VerifierKey::parse(vkey.trim())?;
-    let verified = tacita_ledger::verify(&DiskFiles::new(&plan.out.join("ledger")), Some(&key))?;
+    let verified = tacita_ledger::verify(
+        &tacita_server::Directory::new(&plan.out.join("ledger")),
+        Some(&key),
+    )?;
     let report = report::recompute(&verified.entries)?;
     let task = report.tasks.first().context("the ledger holds no task")?;
     let number = |d: Option<tacita_privacy::Decimal>| d.map(tacita_privacy::Decimal::to_f64);

@@ -1,4 +1,4 @@
-//! A ledger directory on disk, for reading. What another party may have put there decides nothing here: links and
+//! A ledger directory on disk, as the server and every auditor read it. What another party may have put there decides nothing here: links and
 //! special files are errors, and lists and reads are bounded.
 
 use std::fs::{self, File};
@@ -13,20 +13,28 @@ const MAX_FILES: usize = 1_000_000;
 const MAX_DEPTH: usize = 16;
 
 /// The plain files below a directory. The directory itself may be a link: it is the caller's choice.
-#[derive(Debug)]
-pub(crate) struct DiskFiles {
+#[derive(Debug, Clone)]
+pub struct Directory {
     root: PathBuf,
 }
 
-impl DiskFiles {
-    pub(crate) fn new(root: &Path) -> Self {
+impl Directory {
+    /// The directory at `root`.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
         }
     }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.root
+    }
 }
 
-impl Files for DiskFiles {
+impl Files for Directory {
     fn list(&self) -> Result<Vec<String>, FilesError> {
         let mut files = Vec::new();
         // Directories still to be read, with their relative path ("" or ending in a slash) and depth.
@@ -110,7 +118,7 @@ mod tests {
         fs::create_dir(root.path().join("empty")).unwrap();
         fs::write(root.path().join("checkpoint"), b"head").unwrap();
         fs::write(root.path().join("tile/0/x001/000"), b"12345").unwrap();
-        let files = DiskFiles::new(root.path());
+        let files = Directory::new(root.path());
         let mut names = files.list().unwrap();
         names.sort();
         assert_eq!(names, ["checkpoint", "tile/0/x001/000"]);
@@ -126,7 +134,7 @@ mod tests {
                 "{outside}"
             );
         }
-        assert!(DiskFiles::new(&root.path().join("gone")).list().is_err());
+        assert!(Directory::new(&root.path().join("gone")).list().is_err());
     }
 
     #[cfg(unix)]
@@ -135,7 +143,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("checkpoint"), b"head").unwrap();
         fs::create_dir(root.path().join("tile")).unwrap();
-        let files = DiskFiles::new(root.path());
+        let files = Directory::new(root.path());
         let link = root.path().join("tile/link");
         std::os::unix::fs::symlink("../checkpoint", &link).unwrap();
         assert_eq!(
