@@ -7,8 +7,8 @@
 pub const MANIFEST: &str = "tacita/1 manifest";
 /// Server signature over a manifest digest.
 pub const MANIFEST_SIGNATURE: &str = "tacita/1 manifest signature";
-/// Public rotation seed of a round.
-pub const ROTATION: &str = "tacita/1 rotation";
+/// Public rotation seed of a round (what the privacy room makes of the seed has a label of its own).
+pub const ROTATION: &str = "tacita/1 rotation seed";
 /// Derivation of the X25519 mask key from its uniform scalar.
 pub const MASK_KEY: &str = "tacita/1 mask key";
 /// Derivation of the self-mask stream key from its uniform scalar.
