@@ -9,8 +9,10 @@ pub const MAX_FRAME: usize = 256 * 1024;
 pub const MIN_COHORT: u16 = 3;
 /// Largest cohort n of this version. Above it the statement's quorum would have to be sampled (design section 3.7).
 pub const MAX_COHORT: u16 = 1000;
-/// Largest dimension of a vector before padding.
-pub const MAX_DIMENSION: u32 = 1 << 28;
+/// Most neighbours k on the ring: with more, the sharers message of a roster of 1,000 would not fit a frame.
+pub const MAX_NEIGHBOURS: u16 = 300;
+/// Largest dimension of a vector before padding; the privacy room's bound.
+pub const MAX_DIMENSION: u32 = tacita_privacy::Encoding::MAX_DIMENSION;
 /// Largest number of packed bytes in one upload chunk.
 pub const MAX_CHUNK_BYTES: usize = 128 * 1024;
 /// Coordinates in a chunk are a multiple of this, so that every chunk starts on a byte and on an AES block.
@@ -25,6 +27,8 @@ pub const MAX_DECIMAL: usize = 40;
 pub const MAX_CERTIFICATE: usize = 2048;
 /// Longest Merkle proof in the round's own trees: 2 x 1,000 leaves need 11 hashes.
 pub const MAX_ROUND_PROOF: usize = 12;
+/// Longest box: two shares, a path to the share root and the tag.
+pub const MAX_BOX: usize = 64 + 32 * MAX_ROUND_PROOF + 16;
 /// Longest Merkle proof in the ledger (RFC 6962 over at most 2^63 leaves).
 pub const MAX_LEDGER_PROOF: usize = 64;
 /// Longest ledger entry, in bytes (C2SP tlog-tiles entry bundles carry 16-bit lengths).

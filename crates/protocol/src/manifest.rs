@@ -102,8 +102,9 @@ fn decimal(bytes: &[u8], field: &'static str) -> Result<Decimal, Refusal> {
     if bytes.len() > limits::MAX_DECIMAL {
         return Err(Refusal::ManifestField(field));
     }
+    // One spelling for one number: the ledger repeats these texts.
     text(bytes)
-        .and_then(|t| t.parse().ok())
+        .and_then(|t| Decimal::from_canonical(t).ok())
         .ok_or(Refusal::ManifestField(field))
 }
 
@@ -183,6 +184,9 @@ impl Manifest {
         ) != (parameters.neighbours, parameters.threshold, parameters.quorum)
         {
             return Err(Refusal::DerivedParameters);
+        }
+        if self.neighbours > limits::MAX_NEIGHBOURS {
+            return Err(field("neighbours"));
         }
         if self.dimension == 0 || self.dimension > limits::MAX_DIMENSION {
             return Err(field("dimension"));

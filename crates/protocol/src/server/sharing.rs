@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Collecting;
+use crate::limits::MAX_BOX;
 use crate::manifest::CheckedManifest;
 use crate::messages::{RosterMessage, SealedBox, Shares};
 use crate::refusal::{Abort, Misuse, Refusal, RoundError};
@@ -10,8 +11,8 @@ use crate::roster::Roster;
 use crate::sharers::SharersList;
 use crate::sharing::verify_share_root;
 
-/// Plaintext of a box is 64 bytes and at most this many path steps; the tag adds 16.
-const MAX_BOX: usize = 64 + 32 * crate::limits::MAX_ROUND_PROOF + 16;
+/// Shortest box: two shares and the tag.
+const MIN_BOX: usize = 64 + 16;
 
 /// Step 4 at the server.
 pub struct Sharing {
@@ -68,7 +69,7 @@ impl Sharing {
         }
         if boxes
             .iter()
-            .any(|b| !(80..=MAX_BOX).contains(&b.ciphertext.as_slice().len()))
+            .any(|b| !(MIN_BOX..=MAX_BOX).contains(&b.ciphertext.as_slice().len()))
         {
             return Err(Refusal::Shares("a box of impossible size"));
         }
