@@ -1,6 +1,7 @@
 //! The wire messages (spec 05), in the order of the round. TLS presentation language through `tls_codec`,
 //! fixed-width length vectors; every message fits one frame, so every count in it is bounded by
-//! [`MAX_FRAME`] before anything is allocated, and by the roster size when it is read.
+//! [`MAX_FRAME`] before anything is allocated, by [`MAX_COHORT`] when it is decoded, and by the roster size when it is
+//! read.
 
 use tls_codec::{
     Deserialize as _, Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsByteVecU32, TlsDeserialize,
@@ -8,14 +9,15 @@ use tls_codec::{
 };
 
 use crate::Hash;
-use crate::limits::MAX_FRAME;
+use crate::limits::{MAX_COHORT, MAX_FRAME};
 use crate::manifest::Manifest;
 use crate::refusal::{DecodeError, Misuse};
 
 /// A Merkle proof on the wire.
 pub type Proof = TlsVecU16<Hash>;
 
-/// First message of a client: what it speaks and the ledger head it remembers (size 0: none).
+/// First message of a client, and again after every round: what it speaks and the ledger head it remembers (size 0:
+/// none), which the next invitation must extend.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
 pub struct Hello {
     /// Protocol version.
@@ -242,7 +244,7 @@ pub struct AbortMessage {
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
 #[repr(u8)]
 pub enum ClientMessage {
-    /// First message of a connection.
+    /// First message of a connection, and the last of a round.
     #[tls_codec(discriminant = 1)]
     Hello(Hello),
     /// Step 2.
@@ -319,6 +321,16 @@ impl ClientMessage {
             Self::Leave(_) => "leave",
         }
     }
+
+    /// Lengths of the lists whose elements belong to one member each.
+    fn lists(&self) -> [(&'static str, usize); 1] {
+        [match self {
+            Self::Shares(m) => ("boxes", m.boxes.len()),
+            Self::UploadEnd(m) => ("suspects", m.suspects.len()),
+            Self::Reveal(m) => ("shares", m.shares.len()),
+            _ => ("", 0),
+        }]
+    }
 }
 
 impl ServerMessage {
@@ -337,6 +349,24 @@ impl ServerMessage {
             Self::Abort(_) => "abort",
             Self::Finished(_) => "finished",
         }
+    }
+
+    /// Lengths of the lists whose elements are members or belong to one each.
+    fn lists(&self) -> [(&'static str, usize); 2] {
+        let (first, second) = match self {
+            Self::Certificates(list) => (("certificates", list.len()), None),
+            Self::Roster(m) => (
+                ("identities", m.identities.len()),
+                Some(("roster entries", m.entries.len())),
+            ),
+            Self::Sharers(m) => (
+                ("sharer entries", m.entries.len()),
+                Some(("boxes", m.boxes.len())),
+            ),
+            Self::Reveal(m) => (("signatures", m.signatures.len()), None),
+            _ => (("", 0), None),
+        };
+        [first, second.unwrap_or(("", 0))]
     }
 
     /// An abort with a printable, capped reason.
@@ -386,7 +416,14 @@ macro_rules! framed {
                 }
                 let mut rest = frame;
                 let message = Self::tls_deserialize(&mut rest).map_err(|_| DecodeError::Malformed)?;
-                if rest.is_empty() { Ok(message) } else { Err(DecodeError::TrailingBytes) }
+                if !rest.is_empty() {
+                    return Err(DecodeError::TrailingBytes);
+                }
+                // A frame of empty elements would become many times its size, and wait in a queue.
+                match message.lists().into_iter().find(|(_, count)| *count > usize::from(MAX_COHORT)) {
+                    Some((list, _)) => Err(DecodeError::TooMany(list)),
+                    None => Ok(message),
+                }
             }
         }
     )*};

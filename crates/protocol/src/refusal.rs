@@ -16,6 +16,9 @@ pub enum DecodeError {
     /// Bytes remain behind a complete message.
     #[error("bytes behind the end of a message")]
     TrailingBytes,
+    /// A list has more elements than a cohort has members.
+    #[error("more than {max} {0} in one message", max = crate::limits::MAX_COHORT)]
+    TooMany(&'static str),
 }
 
 /// A peer broke a rule. One variant per rule; the number is the rule's in `protocol-spec/02-round.md`.
@@ -201,16 +204,16 @@ pub enum Abort {
     /// Too few signed the statement.
     #[error("{0} signed the statement, {1} are needed")]
     NoQuorum(u16, u16),
-    /// A secret cannot be rebuilt from the shares revealed.
+    /// A secret cannot be rebuilt from the shares revealed, or could not even if every signer revealed.
     #[error(
-        "{have} shares of member {dealer} ('{name}') were revealed, {need} are needed; {suspect} boxes of it did not open"
+        "{have} shares of member {dealer} ('{name}') can be had, {need} are needed; {suspect} boxes of it did not open"
     )]
     TooFewShares {
         /// Roster index of the member whose secret is missing.
         dealer: u16,
         /// Its name.
         name: String,
-        /// Shares revealed.
+        /// Shares revealed, or that the signers could reveal.
         have: u16,
         /// Threshold.
         need: u16,
