@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tacita_identity::DenyList;
+
 use super::Sharing;
 use crate::Hash;
 use crate::keys::is_small_order;
@@ -50,6 +52,33 @@ impl Gathering {
         }
         self.joined.insert(identity, (member, message));
         Ok(())
+    }
+
+    /// Turns away members whose certificate is revoked, not valid at `now` or expired by `until` (unix seconds): every
+    /// neighbour would refuse the whole roster for it (TAC-024), and whoever is shown its signature in step 8 would refuse
+    /// the quorum (TAC-057). To be called at the roster, before [`Gathering::close`].
+    pub fn screen(&mut self, deny: &DenyList, now: u64, until: u64) -> Vec<(Member, Refusal)> {
+        let refused = |member: &Member| {
+            let certificate = &member.certificate;
+            let why = if deny.is_revoked(certificate) {
+                "is revoked"
+            } else if now < certificate.not_before || now.max(until) > certificate.not_after {
+                "is not valid for the whole round"
+            } else {
+                return None;
+            };
+            let text = format!("'{}' {why}", certificate.name);
+            Some(Refusal::Certificate(u16::MAX, text))
+        };
+        let mut turned = Vec::new();
+        self.joined.retain(|_, (member, _)| match refused(member) {
+            Some(refusal) => {
+                turned.push((member.clone(), refusal));
+                false
+            }
+            None => true,
+        });
+        turned
     }
 
     /// Whether n members advertised.
