@@ -1,6 +1,6 @@
 //! Agreeing: survivors sign S. The round goes on only with a quorum and a committed charge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tacita_ledger::checkpoint::SignedCheckpoint;
@@ -132,10 +132,11 @@ impl Agreeing {
         self.signatures.len()
     }
 
-    /// The charge to commit, once a quorum signed.
+    /// The charge to commit, once a quorum signed that can rebuild every secret.
     ///
     /// # Errors
-    /// [`Abort::NoQuorum`].
+    /// [`Abort::NoQuorum`]; [`Abort::TooFewShares`] if answers of all signers would not suffice: nothing is charged for a
+    /// sum that cannot be had.
     pub fn charge(&self, time: u64) -> Result<Entry, Abort> {
         let (have, need) = (
             u16::try_from(self.signatures.len()).unwrap_or(u16::MAX),
@@ -144,6 +145,7 @@ impl Agreeing {
         if have < need {
             return Err(Abort::NoQuorum(have, need));
         }
+        self.check_holders()?;
         Ok(ledger_entries::charge(
             &self.manifest,
             self.roster.root(),
@@ -152,6 +154,39 @@ impl Agreeing {
             &self.statement,
             time,
         ))
+    }
+
+    /// Whether every member of U1 has t holders that signed, were not kept from its share by a box that did not open, and
+    /// will see t signatures of their own neighbours (TAC-056).
+    fn check_holders(&self) -> Result<(), Abort> {
+        let need = self.manifest.threshold();
+        let signed = |i: &u16| self.signatures.contains_key(i);
+        let answering: Vec<bool> = (0..self.roster.size())
+            .map(|i| {
+                let near = || self.roster.neighbours(i).iter().filter(|n| signed(n)).count();
+                signed(&i) && (self.manifest.is_complete() || near() >= usize::from(need))
+            })
+            .collect();
+        let suspects: HashSet<(u16, u16)> = self.suspects.iter().copied().collect();
+        for dealer in self.sharers.sharers().indices() {
+            let holders = self.roster.holders(dealer);
+            let can = |holder: &&u16| {
+                answering.get(usize::from(**holder)) == Some(&true) && !suspects.contains(&(dealer, **holder))
+            };
+            let have = u16::try_from(holders.iter().filter(can).count()).unwrap_or(u16::MAX);
+            if have < need {
+                let suspect = suspects.iter().filter(|(d, _)| *d == dealer).count();
+                let name = self.roster.member(dealer).map(|m| m.certificate.name.to_string());
+                return Err(Abort::TooFewShares {
+                    dealer,
+                    name: name.unwrap_or_default(),
+                    have,
+                    need,
+                    suspect: u16::try_from(suspect).unwrap_or(u16::MAX),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Step 8: goes on only with proof that this very charge is in the ledger.
