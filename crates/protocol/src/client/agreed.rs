@@ -74,6 +74,7 @@ impl Agreed {
             Revealed {
                 context: self.joined.context,
                 head,
+                survivors: survivors.count(),
             },
             effects,
         ))
@@ -92,7 +93,8 @@ impl Agreed {
         if signatures.len() != usize::from(count) {
             return Err(Refusal::StatementSignature);
         }
-        // TAC-055: distinct roster identities by construction of the bitmap, own signature among them.
+        // TAC-055: distinct roster identities by construction of the bitmap; the own signature counts, and must be the
+        // one that was given.
         let quorum = context.manifest.fields().quorum;
         if count < quorum {
             return Err(Refusal::NoQuorum(count, quorum));

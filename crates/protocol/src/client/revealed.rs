@@ -12,6 +12,8 @@ use crate::refusal::Refusal;
 pub struct Revealed {
     pub(super) context: Context,
     pub(super) head: LedgerHead,
+    /// |U2| of the statement signed.
+    pub(super) survivors: u16,
 }
 
 /// The round is over and its outcome is in the ledger that this client follows.
@@ -20,7 +22,8 @@ pub struct Done {
 }
 
 impl Revealed {
-    /// Step 9: the outcome entry is under a head that extends the one of the reveal.
+    /// Step 9: the outcome entry is under a head that extends the one of the reveal, and is of this round and of the
+    /// survivors agreed upon.
     ///
     /// # Errors
     /// [`super::Refused`] with the first rule broken.
@@ -32,9 +35,12 @@ impl Revealed {
             &self.context.participant.log_key,
         )?;
         head::included(&message.outcome, &head)?;
+        let fields = self.context.manifest.fields();
         match Entry::decode(message.outcome.bytes.as_slice()) {
             Ok(Entry::Outcome(outcome))
-                if outcome.round_id == hex_digest(&self.context.manifest.fields().round_id) =>
+                if outcome.round_id == hex_digest(&fields.round_id)
+                    && outcome.round == u64::from(fields.round)
+                    && outcome.survivor_count == u64::from(self.survivors) =>
             {
                 Ok((Done { outcome }, vec![Effect::Persist(RecordChange::Head(head))]))
             }
