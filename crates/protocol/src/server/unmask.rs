@@ -168,7 +168,7 @@ pub(super) fn unmask(mut round: Revealing) -> Result<UnmaskedSum, RoundError> {
         }
     }
     let mut vector = round.masked.sum;
-    mask::apply(&mut vector, 0, &mut masks)?;
+    mask::apply(&mut vector, 0, &masks)?;
     Ok(UnmaskedSum {
         vector,
         survivors: round.survivors,
