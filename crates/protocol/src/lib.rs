@@ -18,6 +18,8 @@ pub mod consent;
 pub mod graph;
 mod head;
 mod keys;
+#[cfg(test)]
+mod known_answers;
 pub mod labels;
 pub mod ledger_entries;
 pub mod limits;

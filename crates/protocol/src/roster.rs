@@ -21,7 +21,7 @@ use crate::signature::{self, Claim};
 use crate::{Hash, labels};
 
 /// Digest that an advertisement signs: the manifest, the signer's certificate and the keys.
-fn advertisement_digest(manifest: &Hash, fingerprint: &Hash, advertise: &Advertise) -> Hash {
+pub(crate) fn advertisement_digest(manifest: &Hash, fingerprint: &Hash, advertise: &Advertise) -> Hash {
     TaggedHash::new(labels::ADVERTISEMENT)
         .bytes(manifest)
         .bytes(fingerprint)
@@ -80,7 +80,7 @@ fn leaf(index: u16, identity: &Hash, fingerprint: &Hash, advertise: &Advertise) 
     Ok(tree::leaf_hash(&bytes))
 }
 
-fn roster_root(identities: &[Hash], merkle_root: &Hash) -> Hash {
+pub(crate) fn roster_root(identities: &[Hash], merkle_root: &Hash) -> Hash {
     let list = identities
         .iter()
         .fold(TaggedHash::new(labels::IDENTITY_LIST), |h, id| h.bytes(id))

@@ -29,7 +29,7 @@ fn leaf(index: u16, share_root: &ShareRoot) -> Result<Hash, Misuse> {
     Ok(tree::leaf_hash(&bytes))
 }
 
-fn digest(sharers: &Bitmap, merkle_root: &Hash) -> Hash {
+pub(crate) fn digest(sharers: &Bitmap, merkle_root: &Hash) -> Hash {
     TaggedHash::new(labels::SHARERS)
         .u64(u64::from(sharers.size()))
         .bytes(sharers.bytes())

@@ -44,7 +44,7 @@ pub(crate) fn abscissa(holder: u16) -> u16 {
 
 impl Place<'_> {
     /// H(label, manifest, roster, dealer, holder, kind, x, share).
-    fn leaf(&self, kind: SecretKind, share: &[u8; 32]) -> Hash {
+    pub(crate) fn leaf(&self, kind: SecretKind, share: &[u8; 32]) -> Hash {
         let digest = TaggedHash::new(labels::SHARE_LEAF)
             .bytes(self.manifest)
             .bytes(self.roster)
@@ -235,7 +235,7 @@ pub(crate) fn deal<'k>(
 }
 
 // The nonce is zero: a box key is derived from two fresh share keys for one direction, and seals one box.
-fn seal(key: &Key, manifest: &Hash, plain: &[u8]) -> Result<Vec<u8>, Misuse> {
+pub(crate) fn seal(key: &Key, manifest: &Hash, plain: &[u8]) -> Result<Vec<u8>, Misuse> {
     let cipher = Aes256Gcm::new((&**key).into());
     cipher
         .encrypt(
