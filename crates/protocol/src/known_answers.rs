@@ -92,7 +92,7 @@ fn of_keys(out: &mut BTreeMap<&'static str, String>) {
     let pair = binding.pair_key(&shared, end(2, five.public(), &F1), end(7, six.public(), &F2));
     out.insert("pair key", hex(pair.as_ref()));
     let mut vector = RingVector::zeros(RingBits::new(32).unwrap(), 4);
-    apply(&mut vector, 0, &mut [Mask::new(&pair, Sign::Plus)]).unwrap();
+    apply(&mut vector, 0, &[Mask::new(&pair, Sign::Plus)]).unwrap();
     out.insert("pair keystream", hex(&vector.pack(0..4)));
 }
 
