@@ -139,7 +139,7 @@ fn every_label_is_on_the_page_and_used_in_one_place() {
     for (label, files) in places {
         assert!(
             page.contains(&format!("`{label}`")),
-            "{label} of {files:?} is not on the page"
+            "{label} of {files:?} is not in the table of protocol-spec/02-round.md section 2"
         );
         assert_eq!(files.len(), 1, "{label} is used in {files:?}");
     }
