@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use rustls::crypto::aws_lc_rs::sign::any_eddsa_type;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
@@ -17,6 +18,33 @@ use crate::limits::MAX_CHAIN;
 pub struct LocalIdentity {
     pub(crate) resolver: Arc<SingleCertAndKey>,
     pub(crate) anchor: Arc<TrustAnchor>,
+    pub(crate) resets: Resets,
+}
+
+/// What a listening process must have in common with the one before it, so that peers of that one learn of the restart
+/// from the first packet they send (stateless reset, RFC 9000 section 10.3) instead of waiting for the idle time.
+#[derive(Clone)]
+pub(crate) struct Resets {
+    /// Makes reset tokens.
+    pub(crate) tokens: hmac::Key,
+    /// Makes connection ids recognisable; no secret hangs on it.
+    pub(crate) ids: u64,
+}
+
+impl Resets {
+    fn of(key: &[u8]) -> Self {
+        let own = hmac::Key::new(hmac::HMAC_SHA256, key);
+        let tokens = hmac::sign(&own, b"tacita/1 stateless reset tokens");
+        let ids = hmac::sign(&own, b"tacita/1 connection ids");
+        let ids = ids
+            .as_ref()
+            .first_chunk()
+            .map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        Self {
+            tokens: hmac::Key::new(hmac::HMAC_SHA256, tokens.as_ref()),
+            ids,
+        }
+    }
 }
 
 /// Why a certificate and a key do not make an identity.
@@ -48,6 +76,7 @@ impl LocalIdentity {
         if chain.is_empty() || chain.len() > MAX_CHAIN {
             return Err(IdentityError::Chain);
         }
+        let resets = Resets::of(&key);
         let key =
             any_eddsa_type(&PrivatePkcs8KeyDer::from(key.as_slice())).map_err(|_| IdentityError::Key)?;
         let chain = chain.into_iter().map(CertificateDer::from).collect();
@@ -56,6 +85,7 @@ impl LocalIdentity {
         Ok(Self {
             resolver: Arc::new(SingleCertAndKey::from(certified)),
             anchor: Arc::new(anchor),
+            resets,
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use quinn::{Connecting, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
 use tacita_identity::{CertificateError, VerifiedCertificate};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
@@ -137,16 +138,14 @@ impl ServerEndpoint {
         let mut tokens = quinn::ValidationTokenConfig::default();
         tokens.sent(0);
         template.validation_token_config(tokens);
-        let endpoint = Endpoint::new(
-            EndpointConfig::default(),
-            Some(template.clone()),
-            socket,
-            Arc::new(TokioRuntime),
-        )
-        .map_err(|e| TransportError::Bind {
-            addr,
-            reason: e.to_string(),
-        })?;
+        let mut config = EndpointConfig::new(Arc::new(identity.resets.tokens.clone()));
+        let ids = identity.resets.ids;
+        config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+        let endpoint = Endpoint::new(config, Some(template.clone()), socket, Arc::new(TokioRuntime))
+            .map_err(|e| TransportError::Bind {
+                addr,
+                reason: e.to_string(),
+            })?;
         let (arrived, arrivals) = mpsc::channel(limits.pending.max(1));
         let host = Arc::new(Host {
             limits,

@@ -249,3 +249,46 @@ async fn a_patient_client_comes_in_when_the_server_appears() {
     client.unwrap().unwrap();
     assert_eq!(served.peer().unwrap().name, name("ward-3"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_server_is_noticed_at_the_first_packet() {
+    let mut world = World::new(7);
+    let hub = world.member(Role::Server, "hub");
+    let who = identity(world.member(Role::Client, "ward-3"));
+    let clients = ClientEndpoint::bind(any(), &Limits::loopback()).unwrap();
+    // A process of its own in all but name: its runtime ends with no goodbye.
+    let first = tokio::runtime::Runtime::new().unwrap();
+    let (parts, limits) = ((hub.0.clone(), hub.1.clone(), hub.2.clone()), Limits::loopback());
+    let server =
+        first
+            .spawn(async move {
+                ServerEndpoint::bind(any(), identity(parts), Admission::members(), limits).unwrap()
+            })
+            .await
+            .unwrap();
+    let addr = server.local_addr().unwrap();
+    let (connection, accepted) = tokio::join!(clients.connect(addr, &who, None), server.accept());
+    let (connection, accepted) = (connection.unwrap(), accepted.unwrap().unwrap());
+    first.shutdown_background();
+    drop((server, accepted));
+    let hub = identity(hub);
+    // The port is free once the tasks of the first are gone.
+    let _server = soon(async move {
+        loop {
+            match ServerEndpoint::bind(addr, hub.clone(), Admission::members(), Limits::loopback()) {
+                Ok(server) => return server,
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    })
+    .await;
+    let (mut sender, _receiver) = connection.open().await.unwrap();
+    let _ = sender.send(b"are you there?").await;
+    let started = std::time::Instant::now();
+    assert_eq!(soon(connection.closed()).await, TransportError::Restarted);
+    assert!(
+        started.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        started.elapsed()
+    );
+}
