@@ -93,13 +93,16 @@ impl Server {
                     Failed::Server(error) => error.to_string(),
                 };
                 self.tell(&cohort, &ServerMessage::abort(&reason));
-                let entry = Entry::Release(Release {
-                    round_id: hex_digest(&attempt.manifest.fields().round_id),
-                    round: u64::from(round),
-                    time: self.ledger_time(),
-                    reason: printable_reason(&reason),
-                });
-                self.append(&entry)?;
+                // A server that fails writes nothing more; the next start releases what is open then.
+                if matches!(error, Failed::Attempt(_)) {
+                    let entry = Entry::Release(Release {
+                        round_id: hex_digest(&attempt.manifest.fields().round_id),
+                        round: u64::from(round),
+                        time: self.ledger_time(),
+                        reason: printable_reason(&reason),
+                    });
+                    self.append(&entry)?;
+                }
                 return Err(error);
             }
         };

@@ -15,6 +15,7 @@ mod floor;
 mod ledger_desk;
 mod ledger_files;
 mod lobby;
+mod restart;
 mod server;
 mod state;
 

@@ -17,6 +17,8 @@ const MAX_QUEUED: usize = 64 << 20;
 pub(crate) const MAX_STRIKES: u32 = 16;
 /// Time a new connection has to say hello.
 const HELLO: std::time::Duration = std::time::Duration::from_secs(10);
+/// Time that the machine behind a session has for a sign of life when another one claims its name.
+const SIGN_OF_LIFE: std::time::Duration = std::time::Duration::from_secs(1);
 /// Bytes of one model part.
 pub(crate) const MODEL_PART: usize = 128 * 1024;
 
@@ -35,6 +37,8 @@ pub(crate) struct Session {
     connection: Connection,
     /// Certificates of others that this connection was sent.
     shown: Mutex<HashSet<Hash>>,
+    /// Whether it is being asked for a sign of life.
+    probed: AtomicBool,
 }
 
 impl Session {
@@ -90,6 +94,25 @@ impl Session {
         self.ready.load(Ordering::Relaxed)
     }
 
+    /// Asks for a sign of life, and closes the connection if none comes: a machine that crashed and came back should not
+    /// have to wait for its own ghost to time out.
+    fn probe(self: &Arc<Self>) {
+        if self.probed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (_, before) = self.connection.traffic();
+        // An empty list changes nothing; what counts is that the machine acknowledges it.
+        let _ = self.send(&ServerMessage::Certificates(Vec::new().into()));
+        let session = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(SIGN_OF_LIFE).await;
+            if session.connection.traffic().1 == before {
+                session.close("silent, while another session of its name waits");
+            }
+            session.probed.store(false, Ordering::Relaxed);
+        });
+    }
+
     /// Closes it for now: its owner may come back.
     pub(crate) fn close(&self, reason: &str) {
         self.connection.close(CLOSE_COME_BACK, reason);
@@ -125,7 +148,10 @@ impl Lobby {
     pub(crate) fn join(&mut self, session: Arc<Session>) -> bool {
         let identity = session.certificate.identity.0;
         match self.sessions.get(&identity) {
-            Some(_) => false,
+            Some(live) => {
+                live.probe();
+                false
+            }
             None => {
                 if let Some(message) = &self.farewell {
                     // A connection that is gone already is noticed by its reader.
@@ -213,6 +239,7 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
         queued: queued.clone(),
         connection: connection.clone(),
         shown: Mutex::default(),
+        probed: AtomicBool::new(false),
     });
     let event = |what| Event {
         identity,

@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use tacita_algebra::RingVector;
 use tacita_identity::{CertificateError, DenyList, PrivateKey, VerifiedCertificate};
 use tacita_learn::{Dataset, DatasetError, EmbeddedData, Evaluation, GlobalModel, ModelError};
-use tacita_ledger::entry::{Entry, Release};
+use tacita_ledger::entry::Entry;
 use tacita_ledger::verify::VerifyError;
 use tacita_privacy::{Budget, BudgetRefusal, Decimal};
 use tacita_protocol::messages::ServerMessage;
@@ -23,6 +23,7 @@ use crate::config::{Checked, ConfigError, ServerConfig};
 use crate::floor::Floor;
 use crate::ledger_desk::{DeskError, LedgerDesk};
 use crate::lobby;
+use crate::restart;
 use crate::state::{ServerState, StateError, TaskState};
 
 /// Events waiting for the driver before connections are slowed down.
@@ -225,8 +226,10 @@ impl Server {
         let mut account = Account::new(budget).map_err(ServerError::Budget)?;
         let verified = tacita_ledger::verify(desk.directory(), Some(desk.verifier()))?;
         account.replay(&config.task.name, &verified.entries);
-        release_orphans(&mut desk, &verified.entries)?;
-        state.remember(desk.head()?, None)?;
+        restart::release_orphans(&mut desk, &verified.entries)?;
+        let name = &config.task.name;
+        let task = restart::progress(name, state.task(name)?, &verified.entries);
+        state.remember(desk.head()?, task.as_ref().map(|task| (name.as_str(), task)))?;
         let evaluation = evaluation_data(&config, &checked)?;
 
         let listen: SocketAddr = config
@@ -417,26 +420,6 @@ impl Server {
             observer(event);
         }
     }
-}
-
-/// Reserves that a crash left open are released: nothing was charged for them.
-fn release_orphans(desk: &mut LedgerDesk, entries: &[Entry]) -> Result<(), ServerError> {
-    let open: Vec<u64> = desk.log().rules().reserved().map(|(_, index)| index).collect();
-    for index in open {
-        let manifest = usize::try_from(index).ok().and_then(|i| entries.get(i));
-        let Some(Entry::Manifest(manifest)) = manifest else {
-            continue;
-        };
-        let time = crate::now().max(desk.log().rules().last_time());
-        let entry = Entry::Release(Release {
-            round_id: manifest.round_id.clone(),
-            round: manifest.round,
-            time,
-            reason: "the server restarted before the charge".to_owned(),
-        });
-        desk.append(&entry)?;
-    }
-    Ok(())
 }
 
 fn evaluation_data(config: &ServerConfig, checked: &Checked) -> Result<Option<Dataset>, ServerError> {
