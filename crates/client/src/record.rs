@@ -179,7 +179,7 @@ impl StoreRecord {
             .into_iter()
             .map(|(_, value)| serde_json::from_slice::<SpentRound>(&value).map_err(|_| damaged()))
             .collect::<Result<Vec<_>, _>>()?;
-        rounds.sort_by_key(|r| r.time);
+        rounds.sort_by_key(|r| (r.time, r.round));
         Ok(rounds)
     }
 

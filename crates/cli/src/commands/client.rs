@@ -225,11 +225,17 @@ fn status(path: &Path, output: &Output) -> anyhow::Result<Exit> {
     let mut tasks = Vec::new();
     for (task, filter) in record.budgets() {
         let budget = filter.budget();
+        let charged: Vec<_> = history.iter().filter(|r| r.task == task).collect();
+        let rounds = charged.len();
+        let draws = charged
+            .iter()
+            .filter_map(|r| r.release)
+            .fold(0u128, |sum, release| sum.saturating_add(release.draws()));
+        // As auditors count it: what the sampler adds to delta is inside the stated delta.
         let spent = filter
             .spent()
-            .epsilon(budget.delta)
+            .epsilon_with_sampler(budget.delta, draws)
             .map_or_else(|e| e.to_string(), |e| e.to_string());
-        let rounds = history.iter().filter(|r| r.task == task).count();
         lines.push(format!(
             "task '{task}': {rounds} rounds charged, epsilon {spent} of {} at delta {}",
             budget.epsilon, budget.delta
