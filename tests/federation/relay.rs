@@ -1,0 +1,237 @@
+//! A relay between clients and the server that reads every frame: to each client it is the server, with the server's own key
+//! and certificate, and to the server it is each client. A test can so record all that the server receives, and end a
+//! client at an exact point of a round.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tacita_identity::Role;
+use tacita_transport::{
+    Admission, ClientEndpoint, Connection, FrameReceiver, FrameSender, Limits, Machine, MachineIdentity,
+    ServerEndpoint, TransportError,
+};
+use tokio::runtime::Runtime;
+
+use super::process::signal;
+use super::{Federation, name};
+
+/// The kind of a client's message: the first byte of its frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    Advertise = 2,
+    Shares = 3,
+    Chunk = 4,
+    UploadEnd = 5,
+    Agreement = 6,
+    Reveal = 7,
+}
+
+/// What the server hears after the client's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// Nothing, until the client comes back: a crash.
+    Silent,
+    /// That the connection was closed.
+    Announced,
+}
+
+/// A frame on its way to the server.
+#[derive(Debug, Clone)]
+pub struct Received {
+    pub from: String,
+    pub frame: Vec<u8>,
+}
+
+struct Trap {
+    from: String,
+    after: Kind,
+    pid: u32,
+    death: Death,
+}
+
+#[derive(Default)]
+struct Shared {
+    received: Mutex<Vec<Received>>,
+    traps: Mutex<Vec<Trap>>,
+    /// The connection to the server on behalf of each client.
+    upstream: Mutex<HashMap<String, Connection>>,
+}
+
+/// A running relay.
+pub struct Relay {
+    pub port: u16,
+    shared: Arc<Shared>,
+    /// Ends all connections when dropped.
+    _runtime: Runtime,
+}
+
+impl Relay {
+    /// Starts it, and has the clients of `federation` connect to it.
+    pub fn start(federation: &Federation) -> Self {
+        let runtime = Runtime::new().expect("a runtime");
+        let shared = Arc::new(Shared::default());
+        let server = identity(federation.server_state(), Role::Server);
+        let listening = runtime
+            .block_on(async {
+                let any = SocketAddr::from(([127, 0, 0, 1], 0));
+                ServerEndpoint::bind(any, server.identity, Admission::members(), Limits::loopback())
+            })
+            .expect("a port");
+        let port = listening.local_addr().expect("an address").port();
+        let mut members = HashMap::new();
+        for index in 0..federation.plan.clients {
+            federation.write_client(index, port);
+            let state = federation.client_dir(index).join("state");
+            members.insert(name(index), identity(state, Role::Client));
+        }
+        let (members, server) = (
+            Arc::new(members),
+            SocketAddr::from(([127, 0, 0, 1], federation.port)),
+        );
+        runtime.spawn(accept(listening, members, server, Arc::clone(&shared)));
+        Self {
+            port,
+            shared,
+            _runtime: runtime,
+        }
+    }
+
+    /// Ends process `pid` of client `index` as soon as its next message of this kind went on to the server. Nothing later
+    /// passes in either direction.
+    pub fn kill_after(&self, index: u16, after: Kind, pid: u32, death: Death) {
+        lock(&self.shared.traps).push(Trap {
+            from: name(index),
+            after,
+            pid,
+            death,
+        });
+    }
+
+    /// Whether every trap has sprung.
+    pub fn is_quiet(&self) -> bool {
+        lock(&self.shared.traps).is_empty()
+    }
+
+    /// All that was received so far.
+    pub fn received(&self) -> Vec<Received> {
+        lock(&self.shared.received).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn identity(state: PathBuf, role: Role) -> MachineIdentity {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+    Machine::new(&state).load(role, now.as_secs()).expect("enrolled")
+}
+
+async fn accept(
+    listening: ServerEndpoint,
+    members: Arc<HashMap<String, MachineIdentity>>,
+    server: SocketAddr,
+    shared: Arc<Shared>,
+) {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let dialer = ClientEndpoint::bind(any, &Limits::loopback()).expect("a port");
+    while let Some(arrival) = listening.accept().await {
+        let Ok(client) = arrival else { continue };
+        let (dialer, members, shared) = (dialer.clone(), Arc::clone(&members), Arc::clone(&shared));
+        tokio::spawn(async move {
+            // An error is the end of one of the two connections; the other one was told.
+            let _ = relay(client, &dialer, &members, server, &shared).await;
+        });
+    }
+}
+
+async fn relay(
+    client: Connection,
+    dialer: &ClientEndpoint,
+    members: &HashMap<String, MachineIdentity>,
+    server: SocketAddr,
+    shared: &Arc<Shared>,
+) -> Result<(), TransportError> {
+    let name = client.peer().expect("a member").name.to_string();
+    let (to_client, from_client) = client.accept().await?;
+    if let Some(old) = lock(&shared.upstream).remove(&name) {
+        old.close(0, "back on another connection");
+    }
+    let upstream = match dialer.connect(server, &members[&name].identity, None).await {
+        Ok(upstream) => upstream,
+        Err(error) => {
+            client.close(2, "the server is away");
+            return Err(error);
+        }
+    };
+    let (mut to_server, from_server) = upstream.open().await?;
+    lock(&shared.upstream).insert(name.clone(), upstream.clone());
+    let dead = Arc::new(AtomicBool::new(false));
+    tokio::spawn(downwards(
+        (upstream.clone(), from_server),
+        (client, to_client),
+        Arc::clone(&dead),
+    ));
+    match upwards(&name, from_client, &mut to_server, shared, &dead).await {
+        // Its streams stay open with the connection.
+        Some(Death::Silent) => drop(upstream.closed().await),
+        Some(Death::Announced) | None => upstream.close(0, "gone"),
+    }
+    Ok(())
+}
+
+async fn downwards(
+    (upstream, mut from_server): (Connection, FrameReceiver),
+    (client, mut to_client): (Connection, FrameSender),
+    dead: Arc<AtomicBool>,
+) {
+    while let Ok(Some(frame)) = from_server.recv().await {
+        if !dead.load(Ordering::SeqCst) && to_client.send(&frame).await.is_err() {
+            return;
+        }
+    }
+    match upstream.closed().await {
+        TransportError::ClosedByPeer { code, reason } => {
+            client.close(u32::try_from(code).unwrap_or(2), &reason)
+        }
+        _ => client.close(2, "the server is away"),
+    }
+}
+
+/// Until either connection ends, or a trap springs.
+async fn upwards(
+    name: &str,
+    mut from_client: FrameReceiver,
+    to_server: &mut FrameSender,
+    shared: &Arc<Shared>,
+    dead: &AtomicBool,
+) -> Option<Death> {
+    while let Ok(Some(frame)) = from_client.recv().await {
+        lock(&shared.received).push(Received {
+            from: name.to_owned(),
+            frame: frame.clone(),
+        });
+        let trap = {
+            let mut traps = lock(&shared.traps);
+            let found = traps
+                .iter()
+                .position(|trap| trap.from == name && frame.first() == Some(&(trap.after as u8)));
+            found.map(|at| traps.swap_remove(at))
+        };
+        // Before the server can answer this frame.
+        dead.store(trap.is_some(), Ordering::SeqCst);
+        if to_server.send(&frame).await.is_err() {
+            return None;
+        }
+        if let Some(trap) = trap {
+            signal(trap.pid, "KILL");
+            return Some(trap.death);
+        }
+    }
+    None
+}
