@@ -84,7 +84,7 @@ impl core::fmt::Display for Place {
 #[derive(Debug, thiserror::Error)]
 pub enum CsvError {
     /// It cannot be opened or read.
-    #[error("{}: cannot be read", file.display())]
+    #[error("{}: cannot be read: {source}", file.display())]
     Io {
         /// The file.
         file: PathBuf,
@@ -175,7 +175,7 @@ pub enum CsvError {
     #[error("the configured scale of column {0:?} is not usable")]
     Scale(String),
     /// The rows make no data set.
-    #[error("{}: not usable", file.display())]
+    #[error("{}: not usable: {source}", file.display())]
     Dataset {
         /// The file.
         file: PathBuf,
