@@ -71,16 +71,7 @@ impl Federation {
         let root = tempfile::tempdir().expect("a directory");
         let dir = root.path().join("authority");
         succeeded(&tacita(["authority", "init", "--dir", text(&dir)]));
-        let mut authority = Process::start(
-            command()
-                .args(["authority", "serve", "--listen", "127.0.0.1:0", "--dir"])
-                .arg(&dir),
-            &root.path().join("authority.log"),
-        );
-        until("the authority listens", || {
-            assert!(authority.is_running(), "{}", authority.stderr());
-            authority.stdout().contains("Listening on")
-        });
+        let authority = serve(&dir, "127.0.0.1:0");
         let federation = Self {
             root,
             plan,
@@ -102,6 +93,11 @@ impl Federation {
             federation.enrol("client", &name(index), &config);
         }
         federation
+    }
+
+    /// Starts the authority again after it was killed.
+    pub fn start_authority(&mut self, address: &str) {
+        self.authority = serve(&self.path().join("authority"), address);
     }
 
     pub fn path(&self) -> &Path {
@@ -354,6 +350,24 @@ least_colluders = {c}
             .to_owned();
         self.server_state().join(format!("models/{digest}.safetensors"))
     }
+}
+
+/// `tacita authority serve`, once it listens.
+fn serve(dir: &Path, address: &str) -> Process {
+    let log = dir.with_extension("log");
+    let said = || fs::read_to_string(log.with_extension("out")).unwrap_or_default();
+    let before = said().matches("Listening on").count();
+    let mut authority = Process::start(
+        command()
+            .args(["authority", "serve", "--listen", address, "--dir"])
+            .arg(dir),
+        &log,
+    );
+    until("the authority listens", || {
+        assert!(authority.is_running(), "{}", authority.stderr());
+        said().matches("Listening on").count() > before
+    });
+    authority
 }
 
 /// Entries of a ledger, as many as its checkpoint says: bundles of 256, the last one partial, with two bytes of length before

@@ -76,7 +76,7 @@ impl Plan {
         }
         let model = defaults.spec.to_string();
         let narrow = |value: u64| u16::try_from(value).unwrap_or(u16::MAX);
-        Ok(Self {
+        let plan = Self {
             out: out_dir(args.out.as_deref())?,
             args: args.clone(),
             clients,
@@ -86,7 +86,12 @@ impl Plan {
             vanishing: narrow(vanishing),
             defaults,
             model,
-        })
+        };
+        // What no server would take is refused before anything is written.
+        plan.server_config()?
+            .check(Path::new("these arguments"))
+            .map_err(usage)?;
+        Ok(plan)
     }
 
     pub(crate) fn task(&self) -> String {
