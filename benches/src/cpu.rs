@@ -1,0 +1,69 @@
+//! Processor time of the calling thread.
+//!
+//! On a machine that others use too, the time a thread was on a processor is what its work costs; the time on the wall is
+//! what the neighbours left of it.
+
+use std::time::{Duration, Instant};
+
+/// Processor time that this thread has used; `None` where the system does not tell.
+fn used() -> Option<Duration> {
+    // The kernel adds up a thread's time when it is scheduled: giving up the processor makes the sum current.
+    std::thread::yield_now();
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// A running stopwatch.
+pub struct Stopwatch {
+    start: Option<Duration>,
+    wall: Instant,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    #[must_use]
+    pub fn start() -> Self {
+        Self {
+            start: used(),
+            wall: Instant::now(),
+        }
+    }
+
+    /// Processor time since the start; time on the wall where the system does not tell.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        match (self.start, used()) {
+            (Some(start), Some(end)) if end > start => end.saturating_sub(start),
+            _ => self.wall.elapsed(),
+        }
+    }
+}
+
+/// The result of `work` and the processor time it took.
+pub fn time<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let watch = Stopwatch::start();
+    let result = work();
+    (result, watch.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::time;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn sleeping_costs_nothing_and_working_does() {
+        let (_, slept) = time(|| std::thread::sleep(Duration::from_millis(60)));
+        assert!(slept < Duration::from_millis(30), "{slept:?}");
+        let (_, worked) = time(|| {
+            let start = Instant::now();
+            let mut sum = 0u64;
+            // So long on the wall that even a third of a processor shows.
+            while start.elapsed() < Duration::from_millis(200) {
+                sum = std::hint::black_box(sum.wrapping_add(1));
+            }
+            sum
+        });
+        assert!(worked > Duration::from_millis(20), "{worked:?}");
+    }
+}
