@@ -59,6 +59,16 @@ pub enum ClientError {
     Worker,
 }
 
+impl ClientError {
+    /// What the server may be told: the number of the rule, and nothing that depends on data or budget (G1).
+    fn outward(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.to_string().chars().take_while(|c| *c != ':').collect(),
+            _ => "this client cannot go on".to_owned(),
+        }
+    }
+}
+
 type Trained = Result<(NoisedUpdate, BudgetTicket), (ClientError, BudgetTicket)>;
 
 impl Client {
@@ -74,7 +84,7 @@ impl Client {
             &end
         {
             let reason = AbortMessage {
-                reason: error.to_string().into_bytes().into(),
+                reason: error.outward().into_bytes().into(),
             };
             let _ = link.send(&ClientMessage::Leave(reason)).await;
         }

@@ -302,6 +302,15 @@ impl Server {
                 Ok(Progress::Done)
             })
             .await;
+        // At the roster: a certificate that is revoked, or ends before the round does, would make every neighbour refuse.
+        let d = &attempt.manifest.fields().deadlines;
+        let rest = [d.share_ms, d.upload_ms, d.agree_ms, d.reveal_ms];
+        let seconds: u64 = rest.iter().map(|ms| u64::from(*ms) / 1000).sum();
+        let now = crate::now();
+        for (member, refusal) in gathering.screen(&self.deny, now, now.saturating_add(seconds)) {
+            tracing::warn!(client = %member.certificate.name, %refusal, "not in the roster");
+            self.floor.gone.insert(member.certificate.identity.0);
+        }
         let sharing = block_in_place(|| gathering.close())?;
         attempt.mark("advertise", since);
         Ok(sharing)

@@ -190,6 +190,7 @@ pub struct Server {
     pub(crate) account: Account,
     pub(crate) floor: Floor,
     endpoint: Arc<ServerEndpoint>,
+    pub(crate) deny: DenyList,
     evaluation: Option<Dataset>,
     observer: Option<Observer>,
     stop: watch::Receiver<bool>,
@@ -242,7 +243,7 @@ impl Server {
         } else {
             Limits::default()
         };
-        let deny = setup.deny;
+        let deny = setup.deny.clone();
         let admission = Admission::members().screened_by(move |certificate| {
             if deny.is_revoked(certificate) {
                 Err(CertificateError::Revoked)
@@ -262,6 +263,7 @@ impl Server {
             account,
             floor: Floor::new(receiver, stop.clone()),
             endpoint,
+            deny: setup.deny,
             evaluation,
             observer: setup.observer,
             stop,
