@@ -4,7 +4,7 @@
 //! This is the only place where a [`NoisedUpdate`] turns into bytes that may leave: [`MaskedUpdate`].
 //!
 //! Most of a large round is spent here, hence aws-lc's cipher (a third faster than the `aes` crate) and the addition of
-//! [`LANES`] keystreams in one pass over the vector's words; `benches/README.md` has the figures.
+//! `LANES` keystreams in one pass over the vector's words; `benches/README.md` has the figures.
 
 use aws_lc_rs::cipher::{AES_256, EncryptionContext, StreamingEncryptingKey, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
