@@ -13,7 +13,7 @@ fn rounds(federation: &Federation) -> Vec<u64> {
 fn a_server_told_to_stop_finishes_its_round_and_goes_on_at_the_next_start() {
     let federation = Federation::new(Plan {
         rounds: 60,
-        epsilon: Some("30"),
+        epsilon: Some("10"),
         ..Plan::new(3, 2, 0)
     });
     let mut server = federation.start_server();
@@ -40,7 +40,7 @@ fn a_server_told_to_stop_finishes_its_round_and_goes_on_at_the_next_start() {
     assert_eq!(rounds(&federation), (1..=60).collect::<Vec<_>>());
     let report = federation.report();
     assert_eq!(report["tasks"][0]["attempts"], 60, "{report:#}");
-    assert!(report["tasks"][0]["epsilon_server"].as_f64().unwrap() <= 30.0);
+    assert!(report["tasks"][0]["epsilon_server"].as_f64().unwrap() <= 10.0);
     for index in 0..3 {
         let status = federation.status(index);
         assert!(status["uploads"].as_u64().unwrap() <= 60, "{status:#}");

@@ -15,7 +15,7 @@ fn plan() -> Plan {
         rounds: 3,
         deadline: 2,
         wait: 10,
-        epsilon: Some("30"),
+        epsilon: Some("10"),
         ..Plan::new(4, 3, 1)
     }
 }
