@@ -53,7 +53,7 @@ fn killed_at_random_moments_it_forgets_nothing_and_comes_back() {
     let report = federation.report();
     let charges = federation.entries_of("charge");
     let manifests = federation.entries_of("manifest");
-    assert!(charges.len() > KILLS);
+    assert!(charges.len() >= KILLS);
     let ids: HashSet<_> = manifests.iter().map(|m| m["round_id"].to_string()).collect();
     assert_eq!(ids.len(), manifests.len(), "every attempt has an id of its own");
     // Members of all charged sums: together the clients charged themselves at least as often as they were counted.
