@@ -11,6 +11,7 @@ mod contact;
 mod cpu;
 pub mod enrolment;
 mod link;
+pub mod receipt;
 pub mod record;
 mod round;
 mod session;

@@ -11,10 +11,12 @@ use tacita_protocol::{ForkEvidence, Hash, LedgerHead};
 use tacita_store::{Batch, Store, StoreError};
 
 use crate::config::Caps;
+use crate::receipt::Inclusion;
 
 const SPENT: &str = "client/spent";
 const UPLOAD: &str = "client/upload";
 const SIGNED: &str = "client/signed";
+const INCLUDED: &str = "client/included";
 const HEAD: &str = "client/head";
 const BUDGET: &str = "client/budget";
 const FORK: &str = "client/fork";
@@ -62,6 +64,9 @@ pub struct SpentRound {
     pub upload_bytes: u64,
     /// Unix seconds.
     pub time: u64,
+    /// Proof that the charge counts this upload, from the moment that this client revealed; kept beside, not inside.
+    #[serde(default)]
+    pub inclusion: Option<Inclusion>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -88,6 +93,8 @@ pub struct StoreRecord {
     signed: HashMap<[u8; 32], Hash>,
     head: Option<LedgerHead>,
     head_is_stored: bool,
+    /// Waits for the commit of the head that is cosigned.
+    inclusion: Option<([u8; 32], Inclusion)>,
     tasks: HashMap<String, BudgetFilter>,
     days: HashMap<String, DayFilter>,
     last_upload: Option<Vec<u8>>,
@@ -158,6 +165,7 @@ impl StoreRecord {
             signed,
             head,
             head_is_stored: true,
+            inclusion: None,
             tasks,
             days,
             last_upload: None,
@@ -177,8 +185,14 @@ impl StoreRecord {
             .store
             .scan(SPENT, &key(&self.name, b""))?
             .into_iter()
-            .map(|(_, value)| serde_json::from_slice::<SpentRound>(&value).map_err(|_| damaged()))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|(id, value)| {
+                let mut round: SpentRound = serde_json::from_slice(&value).map_err(|_| damaged())?;
+                if let Some(kept) = self.store.get(INCLUDED, &id)? {
+                    round.inclusion = Some(serde_json::from_slice(&kept).map_err(|_| damaged())?);
+                }
+                Ok(round)
+            })
+            .collect::<Result<Vec<_>, RecordError>>()?;
         rounds.sort_by_key(|r| (r.time, r.round));
         Ok(rounds)
     }
@@ -217,6 +231,7 @@ impl StoreRecord {
             upload_digest: hex::encode(upload_digest),
             upload_bytes: packed.len() as u64,
             time: now,
+            inclusion: None,
         };
         batch.insert_new(SPENT, key(&self.name, &round_id), json(&entry));
         // The masked bytes of the last round only: once the next round is charged nobody may ask for them again.
@@ -282,6 +297,10 @@ impl StoreRecord {
                 self.signed.insert(round_id, statement);
                 Ok(())
             }
+            RecordChange::Included { round_id, receipt } => {
+                self.inclusion = Some((round_id, Inclusion::from(receipt.as_ref())));
+                Ok(())
+            }
             RecordChange::Fork(evidence) => self.keep_fork(&evidence).await,
             RecordChange::Spent { .. } => Err(RecordError::Damaged {
                 name: self.name.clone(),
@@ -290,7 +309,7 @@ impl StoreRecord {
         }
     }
 
-    /// Makes the last head durable now.
+    /// Makes the last head durable now, and with it the proof that the own upload is counted.
     ///
     /// # Errors
     /// As [`StoreRecord::spend`].
@@ -318,6 +337,9 @@ impl StoreRecord {
         if let (Some(head), false) = (&self.head, self.head_is_stored) {
             batch.put(HEAD, key(&self.name, b""), json(&encode_head(head)));
             self.head_is_stored = true;
+        }
+        if let Some((round_id, inclusion)) = self.inclusion.take() {
+            batch.put(INCLUDED, key(&self.name, &round_id), json(&inclusion));
         }
     }
 

@@ -156,6 +156,15 @@ pub struct Charge {
     pub statement: String,
     /// Number of ones in `survivors`, at least m.
     pub survivor_count: u64,
+    /// Merkle root over what each survivor signed over its upload, by rising roster index.
+    pub uploads_root: String,
+}
+
+impl Charge {
+    /// `uploads_root` as bytes; `None` if it is no digest, which no entry that was decoded has.
+    pub fn uploads_root_digest(&self) -> Option<crate::tree::Hash> {
+        crate::hexes::digest(&self.uploads_root)
+    }
 }
 
 /// What came out of a charged round.

@@ -60,7 +60,7 @@ pub fn reserve(manifest: &CheckedManifest, time: u64) -> Entry {
     })
 }
 
-/// The commit entry of a statement.
+/// The commit entry of a statement, and of the uploads that its survivors signed.
 #[must_use]
 pub fn charge(
     manifest: &CheckedManifest,
@@ -68,6 +68,7 @@ pub fn charge(
     sharers_digest: &Hash,
     survivors: &Bitmap,
     statement: &Hash,
+    uploads_root: &Hash,
     time: u64,
 ) -> Entry {
     let f = manifest.fields();
@@ -83,6 +84,7 @@ pub fn charge(
         survivors: hex(survivors.bytes()),
         survivor_count: u64::from(survivors.count()),
         statement: hex(statement),
+        uploads_root: hex(uploads_root),
     })
 }
 

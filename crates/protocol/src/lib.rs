@@ -32,11 +32,13 @@ pub mod server;
 mod sharers;
 mod sharing;
 mod signature;
+mod transcript;
 mod upload;
 
 pub use head::{ForkEvidence, LedgerHead};
 pub use refusal::{Abort, DecodeError, Misuse, Refusal, RoundError};
 pub use sharing::SecretKind;
+pub use transcript::{SignedUpload, UploadReceipt};
 
 /// A SHA-256 output.
 pub type Hash = [u8; 32];

@@ -191,6 +191,8 @@ pub struct RevealRequest {
     pub manifest: ProvenEntry,
     /// The charge entry (commit).
     pub charge: ProvenEntry,
+    /// Inclusion proof of the client's own upload under the charge's uploads root.
+    pub upload_proof: Proof,
 }
 
 /// One revealed share. Which secret it is of follows from U2: the self-mask secret of a survivor, the mask secret

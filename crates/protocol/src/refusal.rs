@@ -136,6 +136,9 @@ pub enum Refusal {
     /// A ledger entry is not included under the checkpoint.
     #[error("TAC-061: a ledger entry is not included under the checkpoint")]
     LedgerInclusion,
+    /// The own upload is not under the charge's uploads root.
+    #[error("TAC-062: this client's upload is not among those that the charge counts")]
+    UploadProof,
     /// A message came in a state that does not expect it.
     #[error("TAC-070: message {0} is not expected in this phase")]
     Unexpected(&'static str),

@@ -10,7 +10,8 @@ use tacita_ledger::tree::{Tree, leaf_hash};
 use tacita_protocol::bitmap::Bitmap;
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{
-    Advertise, RevealRequest, RosterEntry, RosterMessage, SealedBox, ShareRoot, SharerEntry, SharersMessage,
+    Advertise, ClientMessage, RevealRequest, RosterEntry, RosterMessage, SealedBox, ShareRoot, SharerEntry,
+    SharersMessage,
 };
 use tacita_protocol::{Hash, SecretKind, labels};
 
@@ -235,6 +236,7 @@ pub fn reveal_request(
     entries: (u64, u64),
     roster_size: u16,
     signatures: &BTreeMap<u16, [u8; 64]>,
+    upload_proof: Vec<Hash>,
 ) -> Result<RevealRequest, SimError> {
     let signers = Bitmap::from_indices(roster_size, signatures.keys().copied());
     Ok(RevealRequest {
@@ -244,10 +246,72 @@ pub fn reveal_request(
         consistency: ledger.consistency(manifest.fields().ledger_size)?,
         manifest: ledger.proven(entries.0)?,
         charge: ledger.proven(entries.1)?,
+        upload_proof: upload_proof.into(),
     })
 }
 
-/// H(label, manifest, roster, index, suspects, SHA-256 of all packed bytes), signed.
+/// What members signed over their uploads, overheard on the wire, to be committed to over any U2.
+#[derive(Default)]
+pub struct Overheard {
+    bytes: BTreeMap<u16, Sha256>,
+    leaves: BTreeMap<u16, Hash>,
+}
+
+impl Overheard {
+    /// Takes a message of roster index `index`, chunks in order and then the end.
+    pub fn hear(&mut self, manifest: &Hash, roster: &Hash, index: u16, message: &ClientMessage) {
+        match message {
+            ClientMessage::Chunk(chunk) => {
+                self.bytes
+                    .entry(index)
+                    .or_default()
+                    .update(chunk.packed.as_slice());
+            }
+            ClientMessage::UploadEnd(end) => {
+                let packed = self.bytes.remove(&index).unwrap_or_default().finalize().into();
+                let digest = upload_digest(manifest, roster, index, end.suspects.as_slice(), &packed);
+                self.leaves
+                    .insert(index, upload_leaf(index, &digest, &end.signature));
+            }
+            _ => {}
+        }
+    }
+
+    /// The tree over these survivors; a leaf of nothing for one that was never heard.
+    pub fn tree(&self, survivors: &Bitmap) -> Tree {
+        let leaf = |index| self.leaves.get(&index).copied().unwrap_or_default();
+        Tree::from_leaves(survivors.indices().map(leaf).collect())
+    }
+
+    /// The proof for one of them under that tree; empty for anybody else.
+    pub fn proof(&self, survivors: &Bitmap, index: u16) -> Vec<Hash> {
+        let position = survivors.indices().position(|i| i == index);
+        position
+            .and_then(|position| self.tree(survivors).inclusion_proof(position as u64).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// leaf(index, upload digest, signature).
+pub fn upload_leaf(index: u16, digest: &Hash, signature: &[u8; 64]) -> Hash {
+    let index = index.to_be_bytes();
+    let fields: [&[u8]; 3] = [&index, digest, signature];
+    leaf_hash(&fields.concat())
+}
+
+/// H(label, manifest, roster, index, suspects, SHA-256 of all packed bytes).
+pub fn upload_digest(manifest: &Hash, roster: &Hash, index: u16, suspects: &[u16], packed: &Hash) -> Hash {
+    let list: Vec<u8> = suspects.iter().flat_map(|s| s.to_be_bytes()).collect();
+    TaggedHash::new(labels::UPLOAD)
+        .bytes(manifest)
+        .bytes(roster)
+        .u64(u64::from(index))
+        .bytes(&list)
+        .bytes(packed)
+        .finish()
+}
+
+/// The upload digest, signed.
 pub fn upload_signature(
     key: &SigningKey,
     manifest: &Hash,
@@ -256,13 +320,6 @@ pub fn upload_signature(
     suspects: &[u16],
     packed: &[u8],
 ) -> [u8; 64] {
-    let list: Vec<u8> = suspects.iter().flat_map(|s| s.to_be_bytes()).collect();
-    let digest = TaggedHash::new(labels::UPLOAD)
-        .bytes(manifest)
-        .bytes(roster)
-        .u64(u64::from(index))
-        .bytes(&list)
-        .bytes(&Sha256::digest(packed))
-        .finish();
+    let digest = upload_digest(manifest, roster, index, suspects, &Sha256::digest(packed).into());
     sign(key, labels::UPLOAD, &digest)
 }

@@ -251,9 +251,13 @@ fn status(path: &Path, output: &Output) -> anyhow::Result<Exit> {
         "{} masked uploads left this machine, {bytes} bytes; {unprotected} of them in rounds without noise",
         history.len()
     ));
+    let proven = history.iter().filter(|r| r.inclusion.is_some()).count();
+    lines.push(format!(
+        "of {proven} the ledger's charge is proven to count this upload"
+    ));
     let document = json!({
         "name": config.client.name, "tasks": tasks, "uploads": history.len(), "upload_bytes": bytes,
-        "rounds_without_noise": unprotected, "rounds": history,
+        "rounds_without_noise": unprotected, "inclusions_proven": proven, "rounds": history,
     });
     output.result(&lines.join("\n"), &document)?;
     Ok(Exit::Done)

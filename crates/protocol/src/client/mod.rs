@@ -38,6 +38,7 @@ use crate::mask::MaskedUpdate;
 use crate::messages::ClientMessage;
 use crate::refusal::{Refusal, RoundError};
 use crate::roster::VerifiedRoster;
+use crate::transcript::UploadReceipt;
 
 /// Who the client is and whom it trusts; the same in every round.
 pub struct Participant {
@@ -118,6 +119,13 @@ pub enum RecordChange {
         round_id: [u8; 32],
         /// S.
         statement: Hash,
+    },
+    /// The own upload is among those that this round was charged for. Durable with the head behind it.
+    Included {
+        /// Round id.
+        round_id: [u8; 32],
+        /// The proof.
+        receipt: Box<UploadReceipt>,
     },
     /// Two heads that cannot both be true: the participant stops.
     Fork(Box<ForkEvidence>),

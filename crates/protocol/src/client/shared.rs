@@ -9,6 +9,7 @@ use crate::messages::{ClientMessage, ShareRoot, SharersMessage, UploadEnd};
 use crate::refusal::Refusal;
 use crate::sharers::VerifiedSharers;
 use crate::sharing::{self, BoxKeys, Place, SharePair};
+use crate::transcript::SignedUpload;
 use crate::upload::upload_digest;
 use crate::{Hash, labels, signature};
 
@@ -120,9 +121,10 @@ impl Shared {
             &suspects,
             (0..masked.chunks()).map(|i| masked.packed(i)),
         );
+        let signature = signature::sign(&context.participant.key, labels::UPLOAD, &digest);
         let end = ClientMessage::UploadEnd(UploadEnd {
             suspects: suspects.into(),
-            signature: signature::sign(&context.participant.key, labels::UPLOAD, &digest),
+            signature,
         });
         let effects = vec![
             Effect::Persist(RecordChange::Spent {
@@ -139,6 +141,7 @@ impl Shared {
                 joined: Joined { context, roster },
                 sharers,
                 held,
+                upload: SignedUpload { digest, signature },
             },
             effects,
         ))

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tacita_ledger::checkpoint::SignedCheckpoint;
 use tacita_ledger::entry::Entry;
 use tacita_ledger::note::VerifierKey;
+use tacita_ledger::tree::Tree;
 
 use super::Revealing;
 use super::unmask::MaskedSum;
@@ -24,6 +25,8 @@ pub struct Agreeing {
     pub(super) roster: Arc<Roster>,
     pub(super) sharers: SharersList,
     pub(super) survivors: Bitmap,
+    /// What the survivors signed over their uploads, by rising index.
+    pub(super) uploads: Tree,
     pub(super) masked: MaskedSum,
     pub(super) suspects: Vec<(u16, u16)>,
     pub(super) statement: Hash,
@@ -49,6 +52,7 @@ impl Agreeing {
         roster: Arc<Roster>,
         sharers: SharersList,
         survivors: Bitmap,
+        uploads: Tree,
         masked: MaskedSum,
         suspects: Vec<(u16, u16)>,
     ) -> Self {
@@ -64,6 +68,7 @@ impl Agreeing {
             roster,
             sharers,
             survivors,
+            uploads,
             masked,
             suspects,
             statement,
@@ -152,6 +157,7 @@ impl Agreeing {
             self.sharers.digest(),
             &self.survivors,
             &self.statement,
+            &self.uploads.root(),
             time,
         ))
     }

@@ -13,6 +13,7 @@ use crate::messages::{SealedBox, SharersMessage, UploadChunk, UploadEnd};
 use crate::refusal::{Abort, Misuse, Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
+use crate::transcript::{SignedUpload, Uploads};
 use crate::{labels, signature, upload};
 
 /// An upload in flight.
@@ -30,6 +31,7 @@ pub struct Collecting {
     inbox: Vec<Vec<SealedBox>>,
     in_flight: Vec<Option<InFlight>>,
     uploaded: Bitmap,
+    uploads: Uploads,
     sum: RingVector,
     suspects: Vec<(u16, u16)>,
 }
@@ -50,6 +52,7 @@ impl Collecting {
             inbox,
             in_flight: (0..size).map(|_| None).collect(),
             uploaded: Bitmap::empty(size),
+            uploads: Uploads::default(),
             sum,
             suspects: Vec::new(),
         }
@@ -158,6 +161,8 @@ impl Collecting {
             .add_assign(&flight.vector)
             .map_err(|e| Misuse::Algebra(e.to_string()))?;
         self.uploaded.insert(index);
+        let signature = message.signature;
+        self.uploads.insert(index, &SignedUpload { digest, signature });
         self.suspects
             .extend(suspects.iter().map(|dealer| (*dealer, index)));
         Ok(())
@@ -190,6 +195,7 @@ impl Collecting {
             self.roster,
             self.sharers,
             self.uploaded,
+            self.uploads.tree(),
             masked,
             self.suspects,
         ))

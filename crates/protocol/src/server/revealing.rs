@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tacita_algebra::SecretScalar;
 use tacita_ledger::checkpoint::{Checkpoint, Cosignature};
 use tacita_ledger::note::{KeyType, VerifierKey};
+use tacita_ledger::tree::Tree;
 
 use super::unmask::{self, MaskedSum, UnmaskedSum};
 use super::{Agreeing, CommittedCharge};
@@ -23,6 +24,7 @@ pub struct Revealing {
     pub(super) roster: Arc<Roster>,
     pub(super) sharers: SharersList,
     pub(super) survivors: Bitmap,
+    uploads: Tree,
     pub(super) masked: MaskedSum,
     pub(super) suspects: Vec<(u16, u16)>,
     signatures: BTreeMap<u16, [u8; 64]>,
@@ -43,6 +45,7 @@ impl Revealing {
             roster: agreed.roster,
             sharers: agreed.sharers,
             survivors: agreed.survivors,
+            uploads: agreed.uploads,
             masked: agreed.masked,
             suspects: agreed.suspects,
             signatures: agreed.signatures,
@@ -104,6 +107,8 @@ impl Revealing {
             .indices()
             .filter_map(|i| self.signatures.get(&i).copied())
             .collect();
+        // Only signers are asked, and they are survivors; anybody else would get a proof that proves nothing.
+        let position = u64::from(self.survivors.rank(index));
         RevealRequest {
             signers: signers.bytes().to_vec().into(),
             signatures: signatures.into(),
@@ -111,6 +116,7 @@ impl Revealing {
             consistency: self.committed.consistency.clone(),
             manifest: self.committed.manifest.clone(),
             charge: self.committed.charge.clone(),
+            upload_proof: self.uploads.inclusion_proof(position).unwrap_or_default().into(),
         }
     }
 

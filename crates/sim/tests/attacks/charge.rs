@@ -75,7 +75,7 @@ fn charge_for_another_statement() {
         let root = *at.views[0].roster().unwrap().root();
         let sharers: [u8; 32] = unhex(&honest.sharers_digest);
         let s = statement_digest(at.manifest.digest(), &root, &sharers, 4, list.bytes());
-        let entry = ledger_entries::charge(at.manifest, &root, &sharers, &list, &s, NOW);
+        let entry = ledger_entries::charge(at.manifest, &root, &sharers, &list, &s, &[0; 32], NOW);
         instead_of_the_charge(at, request, &entry.encode().unwrap());
     });
     member_0_refuses(&report, &Refusal::Charge);

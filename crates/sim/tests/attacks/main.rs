@@ -19,6 +19,7 @@ mod roster;
 mod server_side;
 mod sharers;
 mod survivors;
+mod transcript;
 mod views;
 
 use std::collections::BTreeSet;

@@ -9,7 +9,8 @@ use tacita_protocol::client::RecordChange;
 use tacita_protocol::ledger_entries;
 use tacita_protocol::messages::{AgreeRequest, ClientMessage, ServerMessage, SharersMessage};
 use tacita_protocol::{Abort, Refusal};
-use tacita_sim::{Moment, NOW, Plan, Report, Script, Stage, State, forge};
+use tacita_sim::forge::{self, Overheard};
+use tacita_sim::{Moment, NOW, Plan, Report, Script, Stage, State};
 
 use crate::{aborted, against, exact, four, nothing_exposed, private, refused, run};
 
@@ -133,6 +134,7 @@ struct Liar {
     survivors: Bitmap,
     sharers: RefCell<Option<SharersMessage>>,
     signatures: RefCell<BTreeMap<u16, [u8; 64]>>,
+    uploads: RefCell<Overheard>,
 }
 
 impl Liar {
@@ -141,6 +143,7 @@ impl Liar {
             survivors: Bitmap::from_indices(4, survivors),
             sharers: RefCell::default(),
             signatures: RefCell::default(),
+            uploads: RefCell::default(),
         }
     }
 
@@ -151,10 +154,16 @@ impl Liar {
                 ServerMessage::Agree(request) => request.survivors = self.survivors.bytes().to_vec().into(),
                 _ => {}
             })
-            .from_clients(|_, from, message| {
+            .from_clients(|at, from, message| {
+                let index = u16::try_from(from).unwrap();
                 if let ClientMessage::Agreement(agreement) = &message {
-                    let index = u16::try_from(from).unwrap();
                     self.signatures.borrow_mut().insert(index, agreement.signature);
+                }
+                if let Some(roster) = at.views[0].roster() {
+                    let digest = at.manifest.digest();
+                    self.uploads
+                        .borrow_mut()
+                        .hear(digest, roster.root(), index, &message);
                 }
                 vec![message]
             })
@@ -167,18 +176,24 @@ impl Liar {
                 let sharers = forge::sharers_digest(4, self.sharers.borrow().as_ref().unwrap());
                 let root = *view.roster().unwrap().root();
                 let s = statement_digest(at.manifest.digest(), &root, &sharers, 4, self.survivors.bytes());
-                let charge = ledger_entries::charge(at.manifest, &root, &sharers, &self.survivors, &s, NOW);
+                let uploads = self.uploads.borrow();
+                let listed = uploads.tree(&self.survivors).root();
+                let charge =
+                    ledger_entries::charge(at.manifest, &root, &sharers, &self.survivors, &s, &listed, NOW);
                 let index = ledger.append(&charge).unwrap();
-                let request = forge::reveal_request(
-                    at.manifest,
-                    &ledger,
-                    (view.reserved(), index),
-                    4,
-                    &self.signatures.borrow(),
-                )
-                .unwrap();
+                let request = |to: u16| {
+                    forge::reveal_request(
+                        at.manifest,
+                        &ledger,
+                        (view.reserved(), index),
+                        4,
+                        &self.signatures.borrow(),
+                        uploads.proof(&self.survivors, to),
+                    )
+                    .unwrap()
+                };
                 (0..4)
-                    .map(|to| (to, ServerMessage::Reveal(Box::new(request.clone()))))
+                    .map(|to| (usize::from(to), ServerMessage::Reveal(Box::new(request(to)))))
                     .collect()
             })
     }

@@ -228,11 +228,19 @@ impl Attack for Persistent {
                 signatures.insert(index, forge::sign(key, labels::STATEMENT_SIGNATURE, &s));
             }
             let mut ledger = view.ledger().clone();
-            let charge = ledger_entries::charge(at.manifest, roster.root(), &sharers, list, &s, NOW);
+            let charge =
+                ledger_entries::charge(at.manifest, roster.root(), &sharers, list, &s, &[0; 32], NOW);
             let index = ledger.append(&charge).unwrap();
-            let request =
-                forge::reveal_request(at.manifest, &ledger, (view.reserved(), index), size, &signatures)
-                    .unwrap();
+            // No quorum comes about, so nobody gets as far as looking for its upload.
+            let request = forge::reveal_request(
+                at.manifest,
+                &ledger,
+                (view.reserved(), index),
+                size,
+                &signatures,
+                Vec::new(),
+            )
+            .unwrap();
             for member in 0..usize::from(size) {
                 if self.divided.second.contains(&member) == (side == 1) {
                     more.push((member, ServerMessage::Reveal(Box::new(request.clone()))));
