@@ -13,6 +13,7 @@ const ROUNDS: u32 = 10_000;
 
 fn request() -> PlanRequest {
     PlanRequest {
+        noise_levels: Vec::new(),
         epsilon: Some("8".parse().unwrap()),
         delta: delta(),
         rounds: ROUNDS,

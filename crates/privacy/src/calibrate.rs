@@ -8,6 +8,7 @@ use crate::decimal::Decimal;
 use crate::encoding::{Encoding, EncodingError};
 use crate::headroom::{Headroom, HeadroomError};
 use crate::noise::{NoiseError, NoiseShare};
+use crate::noise_levels::{LevelsError, NoiseLevels};
 
 /// Widest ring whose coordinates still travel and add as 32-bit words.
 const NARROW_BITS: u8 = 32;
@@ -54,6 +55,9 @@ pub enum PlanError {
     /// The noise.
     #[error(transparent)]
     Noise(#[from] NoiseError),
+    /// The noise levels.
+    #[error(transparent)]
+    Levels(#[from] LevelsError),
     /// The ring.
     #[error(transparent)]
     Headroom(#[from] HeadroomError),
@@ -81,6 +85,8 @@ pub struct PlanRequest {
     pub dimension: u32,
     /// Joint clip norm, in model units.
     pub clip: Decimal,
+    /// Drop-outs of each noise level, rising to n - m; empty for none.
+    pub noise_levels: Vec<u32>,
 }
 
 /// Parameters that meet a [`PlanRequest`], proven not to wrap.
@@ -111,6 +117,9 @@ impl Plan {
     /// [`PlanError`], one variant per cause.
     pub fn calibrate(request: PlanRequest) -> Result<Self, PlanError> {
         let honest = check(&request)?;
+        if request.epsilon.is_none() && !request.noise_levels.is_empty() {
+            return Err(LevelsError::NoNoise.into());
+        }
         let budget = request.epsilon.map(|epsilon| Budget {
             epsilon,
             delta: request.delta,
@@ -282,6 +291,7 @@ fn find_share(
         return Ok(Some(NoiseShare::none()));
     };
     let filter = BudgetFilter::new(budget)?;
+    let layers = u32::try_from(request.noise_levels.len() + 1).unwrap_or(u32::MAX);
     let rounds = u64::from(request.rounds);
     let release = |share_variance_q16| {
         Release::Skellam(SkellamRelease {
@@ -289,7 +299,7 @@ fn find_share(
             padded,
             share_variance_q16,
             honest_shares,
-            shares: request.clients,
+            shares: request.clients.saturating_mul(layers),
         })
     };
     // Both the filter, round by round, and the schedule as a whole must stay within epsilon.
@@ -318,7 +328,13 @@ fn find_share(
             low = middle;
         }
     }
-    Ok(Some(NoiseShare::skellam(high)?))
+    let share = NoiseShare::skellam(high)?;
+    if request.noise_levels.is_empty() {
+        return Ok(Some(share));
+    }
+    let counts = (request.clients, request.minimum_survivors, request.colluders);
+    let levels = NoiseLevels::derive(counts, high, &request.noise_levels)?;
+    Ok(Some(share.with_levels(levels)?))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoding;
+use crate::noise_levels::{LevelsError, NoiseLevels};
 use crate::sampler::{MAX_PARTS, WIDEST_TABLE_Q16};
 
 /// The law of the noise.
@@ -39,6 +40,7 @@ pub enum NoiseError {
 pub struct NoiseShare {
     mechanism: Mechanism,
     variance_q16: u64,
+    levels: Option<NoiseLevels>,
 }
 
 impl NoiseShare {
@@ -50,6 +52,7 @@ impl NoiseShare {
         Self {
             mechanism: Mechanism::None,
             variance_q16: 0,
+            levels: None,
         }
     }
 
@@ -64,8 +67,43 @@ impl NoiseShare {
             _ => Ok(Self {
                 mechanism: Mechanism::Skellam,
                 variance_q16,
+                levels: None,
             }),
         }
+    }
+
+    /// The same noise, drawn in layers of which the surplus can be taken off the sum again.
+    ///
+    /// # Errors
+    /// [`LevelsError::NoNoise`], [`LevelsError::OtherShare`] unless the layers add up to this share.
+    pub fn with_levels(self, levels: NoiseLevels) -> Result<Self, LevelsError> {
+        match self.mechanism {
+            Mechanism::None => Err(LevelsError::NoNoise),
+            Mechanism::Skellam if levels.share_variance_q16() != self.variance_q16 => {
+                Err(LevelsError::OtherShare)
+            }
+            Mechanism::Skellam => Ok(Self {
+                levels: Some(levels),
+                ..self
+            }),
+        }
+    }
+
+    /// The levels, if the noise is drawn in layers.
+    pub fn levels(&self) -> Option<&NoiseLevels> {
+        self.levels.as_ref()
+    }
+
+    /// Independent parts that the share is drawn in: 1, or one more than there are levels.
+    pub fn layers(&self) -> u32 {
+        self.levels.map_or(1, |levels| 1 + levels.levels().len() as u32)
+    }
+
+    /// Variance that one client keeps in the sum of so many survivors, in units of 2^-16: with levels what is left when the
+    /// surplus is gone, without them the share.
+    pub fn kept_variance_q16(&self, survivors: u32) -> u64 {
+        self.levels
+            .map_or(self.variance_q16, |levels| levels.kept_variance_q16(survivors))
     }
 
     /// The law.

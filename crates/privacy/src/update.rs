@@ -38,11 +38,10 @@ use zeroize::Zeroizing;
 use crate::budget::BudgetTicket;
 use crate::encoding::Encoding;
 use crate::headroom::Headroom;
-use crate::keystream::KeyStream;
-use crate::noise::{Mechanism, NoiseError, NoiseShare};
+use crate::layers::{BLOCK, LayerSeeds, ShareNoise};
+use crate::noise::{NoiseError, NoiseShare};
 use crate::rotation;
 use crate::rounding;
-use crate::sampler::SkellamSampler;
 use crate::weighting::ExampleWeighting;
 
 /// Why a vector is not accepted as an update.
@@ -100,6 +99,7 @@ pub struct NoisedUpdate {
     ring: RingVector,
     encoding: Encoding,
     share: NoiseShare,
+    seeds: Option<LayerSeeds>,
 }
 
 impl LocalUpdate {
@@ -225,16 +225,8 @@ impl EncodedUpdate {
         ticket: &mut BudgetTicket,
         rng: &mut impl CryptoRng,
     ) -> Result<NoisedUpdate, NoiseError> {
-        const BLOCK: usize = 4096;
         ticket.spend_on(&self.encoding, &self.share)?;
-        let sampler = match self.share.mechanism() {
-            Mechanism::None => None,
-            Mechanism::Skellam => {
-                let variance = self.share.variance_q16();
-                Some(SkellamSampler::new(variance).ok_or(NoiseError::TooLarge(variance))?)
-            }
-        };
-        let mut stream = KeyStream::from_rng(rng);
+        let (mut noise, seeds) = ShareNoise::fresh(&self.share, rng)?;
         let mut block = Zeroizing::new(vec![0i64; BLOCK.min(self.values.len())]);
         let mut ring = RingVector::zeros(self.encoding.bits(), self.values.len());
         for (index, values) in self.values.chunks(BLOCK).enumerate() {
@@ -242,9 +234,7 @@ impl EncodedUpdate {
             for (to, from) in block.iter_mut().zip(values) {
                 *to = i64::from(*from);
             }
-            if let Some(sampler) = &sampler {
-                sampler.add_to(block, &mut stream);
-            }
+            noise.add_to(block);
             write_words(&mut ring, index * BLOCK, block);
         }
         ring.reduce();
@@ -252,6 +242,7 @@ impl EncodedUpdate {
             ring,
             encoding: self.encoding,
             share: self.share,
+            seeds,
         })
     }
 }
@@ -281,6 +272,11 @@ impl NoisedUpdate {
     /// The noise in it, to compare with the manifest.
     pub fn noise_share(&self) -> NoiseShare {
         self.share
+    }
+
+    /// The seeds of its layers, once, if the noise has levels. They leave the client one at most, and only after agreement.
+    pub fn take_layer_seeds(&mut self) -> Option<LayerSeeds> {
+        self.seeds.take()
     }
 
     /// The bare vector, on its way into the mask. Unmasked it must not leave the client: alone it carries one share of the

@@ -72,7 +72,7 @@ pub enum Release {
 
 impl Release {
     /// What a round with these parameters releases: at most `clients` vectors, of which `honest_shares` carry noise unknown
-    /// to the adversary. `None` for a share without noise, which no budget can cover.
+    /// to the adversary, at |U2| = m, where nothing of a layered share is surplus. `None` for a share without noise, which no budget can cover.
     pub fn of_round(
         encoding: &Encoding,
         share: &NoiseShare,
@@ -86,8 +86,21 @@ impl Release {
                 padded: encoding.padded(),
                 share_variance_q16: share.variance_q16(),
                 honest_shares,
-                shares: clients,
+                shares: clients.saturating_mul(share.layers()),
             })),
+        }
+    }
+
+    /// The same release as the sum of `survivors` turned out, `honest_shares` of them unknown to the adversary: each has
+    /// kept at least the noise of its level. Surplus that was not revealed is not counted.
+    #[must_use]
+    pub fn of_survivors(self, share: &NoiseShare, honest_shares: u32, survivors: u32) -> Self {
+        match self {
+            Self::Skellam(release) => Self::Skellam(SkellamRelease {
+                share_variance_q16: share.kept_variance_q16(survivors),
+                honest_shares,
+                ..release
+            }),
         }
     }
 

@@ -1,11 +1,12 @@
-//! Finished tables, kept because every round of a task uses the same one and a wide one takes a fraction of a second.
+//! Finished tables, kept because every round of a task uses the same few, one for each layer of noise, and a wide one takes a
+//! fraction of a second.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::table::SkellamTable;
 
 /// Tables kept; the widest takes 2 MiB.
-const CAPACITY: usize = 8;
+const CAPACITY: usize = 16;
 
 struct Kept {
     key: (u64, u64),

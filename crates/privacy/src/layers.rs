@@ -1,0 +1,216 @@
+//! A client's noise, layer by layer: a base that stays, and layers above it whose seeds form a hash chain.
+//!
+//! With z_1 fresh and z_{l+1} = H(`tacita/1 noise chain`; u64 l, z_l), layer l is drawn under the key
+//! H(`tacita/1 noise layer`; u64 l, z_l). Whoever learns z_l can draw, and take away, layers l, l + 1, ..., L and no earlier
+//! one. z_{L+1} is the anchor: signed with the upload, it says nothing about any layer and tells a false seed from a true one.
+
+use core::fmt;
+
+use rand_core::CryptoRng;
+use tacita_algebra::{RingVector, TaggedHash, WordsMut};
+use zeroize::Zeroizing;
+
+use crate::keystream::KeyStream;
+use crate::noise::{Mechanism, NoiseError, NoiseShare};
+use crate::noise_levels::NoiseLevels;
+use crate::sampler::SkellamSampler;
+
+const CHAIN_LABEL: &str = "tacita/1 noise chain";
+const LAYER_LABEL: &str = "tacita/1 noise layer";
+
+/// Coordinates noised at a time; a multiple of the sampler's block, so that it changes no draw.
+pub(crate) const BLOCK: usize = 4096;
+
+/// One independent part of a client's noise, drawn strictly in the order of the coordinates.
+struct Layer {
+    sampler: SkellamSampler,
+    stream: KeyStream,
+}
+
+impl Layer {
+    fn new(variance_q16: u64, stream: KeyStream) -> Result<Self, NoiseError> {
+        let sampler = SkellamSampler::new(variance_q16).ok_or(NoiseError::TooLarge(variance_q16))?;
+        Ok(Self { sampler, stream })
+    }
+}
+
+/// All of a client's noise for one vector.
+pub(crate) struct ShareNoise {
+    layers: Vec<Layer>,
+}
+
+impl ShareNoise {
+    /// Fresh noise for one vector, with the seeds of its layers if the share has any.
+    pub(crate) fn fresh(
+        share: &NoiseShare,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, Option<LayerSeeds>), NoiseError> {
+        let mut layers = Vec::new();
+        if share.mechanism() == Mechanism::None {
+            return Ok((Self { layers }, None));
+        }
+        let base = share
+            .levels()
+            .map_or(share.variance_q16(), NoiseLevels::base_variance_q16);
+        layers.push(Layer::new(base, KeyStream::from_rng(rng))?);
+        let seeds = share.levels().map(|levels| LayerSeeds::random(*levels, rng));
+        if let Some(seeds) = &seeds {
+            layers.extend(layers_from(&seeds.levels, 1, &seeds.first)?);
+        }
+        Ok((Self { layers }, seeds))
+    }
+
+    /// Adds the noise of the next coordinates. Every call but the last must be for a multiple of the sampler's block.
+    pub(crate) fn add_to(&mut self, block: &mut [i64]) {
+        for layer in &mut self.layers {
+            layer.sampler.add_to(block, &mut layer.stream);
+        }
+    }
+}
+
+/// z_{l+1} from z_l.
+fn next(number: u64, seed: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(TaggedHash::new(CHAIN_LABEL).u64(number).bytes(seed).finish())
+}
+
+/// Layers `from`, `from` + 1, ..., L (counted from 1) given z_`from`.
+fn layers_from(levels: &NoiseLevels, from: usize, seed: &[u8; 32]) -> Result<Vec<Layer>, NoiseError> {
+    let mut seed = Zeroizing::new(*seed);
+    let mut layers = Vec::new();
+    for (number, level) in (1u64..).zip(levels.levels()).skip(from.saturating_sub(1)) {
+        let key = Zeroizing::new(TaggedHash::new(LAYER_LABEL).u64(number).bytes(&*seed).finish());
+        layers.push(Layer::new(level.variance_q16, KeyStream::from_key(&key))?);
+        seed = next(number, &seed);
+    }
+    Ok(layers)
+}
+
+/// The anchor z_{L+1} given z_`from`.
+fn anchor(levels: &NoiseLevels, from: usize, seed: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+    let numbers = (1u64..).zip(levels.levels()).skip(from.saturating_sub(1));
+    numbers.fold(Zeroizing::new(*seed), |seed, (number, _)| next(number, &seed))
+}
+
+/// The seeds of the layers of one noised vector. One seed can be had of it, once, and only that of the first surplus layer.
+///
+/// ```compile_fail,E0382
+/// # use tacita_privacy::LayerSeeds;
+/// fn two_levels(seeds: LayerSeeds) {
+///     let _ = seeds.surplus(10);
+///     let _ = seeds.surplus(9);
+/// }
+/// ```
+pub struct LayerSeeds {
+    first: Zeroizing<[u8; 32]>,
+    levels: NoiseLevels,
+}
+
+impl LayerSeeds {
+    fn random(levels: NoiseLevels, rng: &mut impl CryptoRng) -> Self {
+        let mut first = Zeroizing::new([0u8; 32]);
+        rng.fill_bytes(first.as_mut_slice());
+        Self { first, levels }
+    }
+
+    /// What binds the client to its layers before anybody knows who survives; tells nothing about them.
+    pub fn anchor(&self) -> [u8; 32] {
+        *anchor(&self.levels, 1, &self.first)
+    }
+
+    /// The seed of the first layer that is surplus among so many survivors; the others are wiped. `None` if all are kept.
+    pub fn surplus(self, survivors: u32) -> Option<SurplusSeed> {
+        let from = self.levels.first_surplus(survivors)?;
+        let mut seed = self.first.clone();
+        for number in 1..from as u64 {
+            seed = next(number, &seed);
+        }
+        Some(SurplusSeed {
+            seed,
+            from,
+            levels: self.levels,
+        })
+    }
+}
+
+/// The seed of a first surplus layer: what a survivor reveals, and the server takes away again.
+pub struct SurplusSeed {
+    seed: Zeroizing<[u8; 32]>,
+    /// The layer that it is the seed of, counted from 1.
+    from: usize,
+    levels: NoiseLevels,
+}
+
+impl SurplusSeed {
+    /// The 32 bytes, on their way to the server.
+    pub fn reveal(self) -> [u8; 32] {
+        *self.seed
+    }
+
+    /// Takes what a client revealed, if it is the seed of the first layer that is surplus among so many survivors, of the
+    /// chain that the client's anchor ends.
+    pub fn check(
+        revealed: &[u8; 32],
+        survivors: u32,
+        levels: &NoiseLevels,
+        committed: &[u8; 32],
+    ) -> Option<Self> {
+        let from = levels.first_surplus(survivors)?;
+        // Both are public by now.
+        (*anchor(levels, from, revealed) == *committed).then(|| Self {
+            seed: Zeroizing::new(*revealed),
+            from,
+            levels: *levels,
+        })
+    }
+
+    /// Takes the surplus layers off a sum that holds this client's vector: the very integers that it added.
+    ///
+    /// # Errors
+    /// [`NoiseError::TooLarge`] never for levels of a [`NoiseShare`].
+    pub fn remove_from(&self, sum: &mut RingVector) -> Result<(), NoiseError> {
+        let mut noise = ShareNoise {
+            layers: layers_from(&self.levels, self.from, &self.seed)?,
+        };
+        let mut block = vec![0i64; BLOCK.min(sum.len())];
+        let length = sum.len();
+        for start in (0..length).step_by(BLOCK) {
+            let block = &mut block[..BLOCK.min(length - start)];
+            block.fill(0);
+            noise.add_to(block);
+            subtract(sum, start, block);
+        }
+        sum.reduce();
+        Ok(())
+    }
+}
+
+/// Takes signed integers off from coordinate `start` on, in two's complement of the word.
+fn subtract(ring: &mut RingVector, start: usize, values: &[i64]) {
+    match ring.words_mut() {
+        WordsMut::Narrow(words) => {
+            for (word, value) in words[start..].iter_mut().zip(values) {
+                *word = word.wrapping_sub(*value as u32);
+            }
+        }
+        WordsMut::Wide(words) => {
+            for (word, value) in words[start..].iter_mut().zip(values) {
+                *word = word.wrapping_sub(*value as u64);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for LayerSeeds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LayerSeeds(..)")
+    }
+}
+
+impl fmt::Debug for SurplusSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SurplusSeed(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests;
