@@ -10,3 +10,5 @@ mod draining;
 mod learning;
 #[path = "end_to_end/received.rs"]
 mod received;
+#[path = "end_to_end/revocation.rs"]
+mod revocation;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use tacita_identity::{DenyList, Name, PrivateKey, TrustAnchor, VerifiedCertificate};
+use tacita_identity::{Name, TrustAnchor, VerifiedCertificate};
 use tacita_learn::{Dataset, Federation, Trainer};
 use tacita_ledger::note::VerifierKey;
 use tacita_privacy::NoisedUpdate;
@@ -15,7 +15,7 @@ use tacita_protocol::consent::ConsentPolicy;
 use tacita_protocol::limits::VERSION;
 use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
 use tacita_store::Store;
-use tacita_transport::{Backoff, ClientEndpoint, LocalIdentity, TransportError};
+use tacita_transport::{Backoff, ClientEndpoint, Standing, TransportError};
 use tokio::sync::watch;
 
 use crate::config::{Caps, ConfigError, Data, DataSource};
@@ -53,16 +53,10 @@ pub struct Hooks {
 
 /// Everything a client needs.
 pub struct ClientSetup {
-    /// Own private key.
-    pub key: PrivateKey,
-    /// Own certificate.
-    pub certificate: Arc<VerifiedCertificate>,
-    /// For the transport.
-    pub identity: LocalIdentity,
+    /// Own key and certificate and the latest deny list, which may change while the client runs.
+    pub standing: watch::Receiver<Standing>,
     /// The authority's root.
     pub anchor: Arc<TrustAnchor>,
-    /// The latest deny list.
-    pub deny: DenyList,
     /// The pinned ledger key.
     pub log_key: VerifierKey,
     /// The server's address.
@@ -141,11 +135,8 @@ pub struct Client {
 }
 
 struct Connecting {
-    key: PrivateKey,
-    certificate: Arc<VerifiedCertificate>,
-    identity: LocalIdentity,
+    standing: watch::Receiver<Standing>,
     anchor: Arc<TrustAnchor>,
-    deny: DenyList,
     log_key: VerifierKey,
     server: SocketAddr,
     server_name: Name,
@@ -160,7 +151,7 @@ impl Client {
     /// # Errors
     /// [`SetupError::Record`], evidence of a fork included.
     pub fn open(setup: ClientSetup) -> Result<Self, SetupError> {
-        let name = setup.certificate.name.to_string();
+        let name = setup.standing.borrow().certificate.name.to_string();
         let record = StoreRecord::open(setup.store, &name, setup.caps)?;
         Ok(Self {
             name,
@@ -169,11 +160,8 @@ impl Client {
             trainer: Arc::default(),
             hooks: setup.hooks,
             setup: Connecting {
-                key: setup.key,
-                certificate: setup.certificate,
-                identity: setup.identity,
+                standing: setup.standing,
                 anchor: setup.anchor,
-                deny: setup.deny,
                 log_key: setup.log_key,
                 server: setup.server,
                 server_name: setup.server_name,
@@ -192,9 +180,10 @@ impl Client {
     pub async fn join(&mut self, mut stop: Stopper) -> Result<JoinEnd, ClientError> {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
         loop {
+            let standing = self.setup.standing.borrow().clone();
             let connected = tokio::select! {
                 connected = self.setup.endpoint.connect_patiently(
-                    self.setup.server, &self.setup.identity, Some(&self.setup.server_name), &mut backoff,
+                    self.setup.server, &standing.identity, Some(&self.setup.server_name), &mut backoff,
                 ) => connected,
                 () = stop.wait() => return Ok(JoinEnd::Stopped),
             };
@@ -202,9 +191,11 @@ impl Client {
             let Some(server) = connection.peer().cloned() else {
                 return Err(LinkError::Transport(TransportError::NoCertificate).into());
             };
-            let participant = Arc::new(self.participant(Arc::new(server)));
             let mut link = Link::open(connection).await?;
-            match self.serve(&mut link, &participant, &mut stop).await {
+            match self
+                .serve(&mut link, Arc::new(server), &standing, &mut stop)
+                .await
+            {
                 Ok(Some(end)) => {
                     self.record.flush_head().await?;
                     link.close("done");
@@ -230,21 +221,31 @@ impl Client {
     async fn serve(
         &mut self,
         link: &mut Link,
-        participant: &Arc<Participant>,
+        server: Arc<VerifiedCertificate>,
+        standing: &Standing,
         stop: &mut Stopper,
     ) -> Result<Option<JoinEnd>, ClientError> {
+        let mut participant = Arc::new(self.participant(server.clone(), standing));
         self.hello(link).await?;
         loop {
+            let latest = self.setup.standing.borrow().clone();
+            if latest.certificate.fingerprint != standing.certificate.fingerprint {
+                // Renewed: the server knows this connection by the old certificate.
+                return Ok(None);
+            }
+            if !Arc::ptr_eq(&latest.deny, &participant.deny) {
+                participant = Arc::new(self.participant(server.clone(), &latest));
+            }
             if stop.is_set() {
                 return Ok(Some(JoinEnd::Stopped));
             }
             let message = tokio::select! {
-                message = link.next(participant) => message?,
+                message = link.next(&participant) => message?,
                 () = stop.wait() => return Ok(Some(JoinEnd::Stopped)),
             };
             match message {
                 ServerMessage::Invitation(invitation) => {
-                    match self.play(link, participant, *invitation).await? {
+                    match self.play(link, &participant, *invitation).await? {
                         RoundEnd::Done => {}
                         RoundEnd::Aborted(reason) => {
                             tracing::warn!(client = %self.name, %reason, "the server aborted the round");
@@ -270,13 +271,13 @@ impl Client {
         .await
     }
 
-    fn participant(&self, server: Arc<VerifiedCertificate>) -> Participant {
+    fn participant(&self, server: Arc<VerifiedCertificate>, standing: &Standing) -> Participant {
         let setup = &self.setup;
         Participant {
-            certificate: setup.certificate.clone(),
-            key: setup.key.signing_key().clone(),
+            certificate: standing.certificate.clone(),
+            key: standing.key.signing_key().clone(),
             anchor: setup.anchor.clone(),
-            deny: setup.deny.clone(),
+            deny: standing.deny.clone(),
             log_key: setup.log_key.clone(),
             server,
             policy: setup.policy.clone(),

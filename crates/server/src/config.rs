@@ -1,5 +1,6 @@
 //! The server's TOML file. Unknown keys are errors; paths are relative to the file.
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,13 @@ pub struct Me {
     /// For demonstrations on one machine: limits that let hundreds of clients share one address.
     #[serde(default)]
     pub loopback: bool,
+    /// Seconds between two visits to the authority, for its deny list and a renewal that is due.
+    #[serde(default = "ten")]
+    pub authority_seconds: NonZeroU16,
+}
+
+fn ten() -> NonZeroU16 {
+    NonZeroU16::MIN.saturating_add(9)
 }
 
 /// The task.

@@ -171,6 +171,13 @@ impl Lobby {
         self.farewell = Some(message);
     }
 
+    /// Closes all connections; their owners come back.
+    pub(crate) fn send_away(&mut self, reason: &str) {
+        for (_, session) in self.sessions.drain() {
+            session.close(reason);
+        }
+    }
+
     /// Removes a session if it is still the live one.
     pub(crate) fn leave(&mut self, identity: &Hash, session: u64) -> bool {
         if self.sessions.get(identity).is_some_and(|s| s.id == session) {

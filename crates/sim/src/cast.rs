@@ -185,7 +185,7 @@ impl Cast {
             certificate: member.certificate.clone(),
             key: member.key.clone(),
             anchor: self.anchor.clone(),
-            deny: self.deny.clone(),
+            deny: self.deny.clone().into(),
             log_key: self.log_verifier.clone(),
             server: self.server.certificate.clone(),
             policy: self.policy.clone(),

@@ -161,7 +161,7 @@ fn revoked_certificate() {
     let deny = FOUR.deny_list([2]).unwrap();
     let adjust = move |member: usize, p: &mut tacita_protocol::client::Participant| {
         if member == 0 {
-            p.deny = deny.clone();
+            p.deny = deny.clone().into();
         }
     };
     let plan = Plan {

@@ -161,8 +161,9 @@ fn run_server(args: &ChildArgs) -> anyhow::Result<Exit> {
     });
     crate::runtime()?.block_on(async {
         let machine = Machine::new(&config.server.state);
-        let me = enrolment::refreshed(&machine, Role::Server).await?;
-        let setup = server::setup(&config, me, Some(observer))?;
+        let period = Duration::from_secs(config.server.authority_seconds.get().into());
+        let (_, standing) = enrolment::in_standing(&machine, Role::Server, period).await?;
+        let setup = server::setup(&config, standing, Some(observer))?;
         let mut server = Server::open(config.clone(), &args.config, setup, crate::signals::stop())?;
         server.run().await.map_err(server::ended)?;
         Ok(Exit::Done)

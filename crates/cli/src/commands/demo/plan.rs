@@ -1,5 +1,6 @@
 //! From arguments to configurations: the same files that an operator and participants would write.
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me};
@@ -17,6 +18,8 @@ use crate::output::{refused, usage};
 const KEPT: u64 = 950_000;
 /// Seconds that a client waits before its server gives a phase up.
 const PATIENCE: u32 = 120;
+/// Seconds between two visits to the authority.
+const VISITS: NonZeroU16 = NonZeroU16::MIN.saturating_add(59);
 
 /// What a demonstration runs.
 pub(crate) struct Plan {
@@ -131,6 +134,7 @@ impl Plan {
                 ledger: "ledger".into(),
                 origin: "localhost/tacita-demo".into(),
                 loopback: true,
+                authority_seconds: VISITS,
             },
             task: TaskSection {
                 name: self.task(),
@@ -185,6 +189,7 @@ impl Plan {
                 server: server.to_owned(),
                 server_name: "aggregator".into(),
                 ledger_key: Some("../ledger.vkey".into()),
+                authority_seconds: VISITS,
             },
             data: Data {
                 source: "embedded".into(),

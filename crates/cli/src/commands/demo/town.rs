@@ -248,7 +248,7 @@ async fn in_process(
         std::future::pending::<()>().await;
     });
     let me = Machine::new(&config.server.state).load(Role::Server, enrolling::now())?;
-    let setup = server::setup(config, me, Some(observer))?;
+    let setup = server::setup(config, watch::channel(me.standing).1, Some(observer))?;
     let mut server = Server::open(config.clone(), &plan.server_config_path(), setup, stop.clone())?;
     let address = server.local_addr()?.to_string();
 
@@ -274,9 +274,12 @@ async fn in_process(
         enrolling::write_public(&path, &toml::to_string(&plan.client_config(index, &address)?)?)?;
         let config = client::read(&path)?;
         let me = Machine::new(&config.client.state).load(Role::Client, enrolling::now())?;
+        // Enrolled a moment ago, for a day: nobody needs to visit the authority again.
+        let standing = watch::channel(me.standing.clone()).1;
         let setup = client::setup(
             &config,
             me,
+            standing,
             store.clone(),
             endpoint.clone(),
             cache.clone(),
