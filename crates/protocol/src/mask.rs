@@ -11,6 +11,7 @@ use aws_lc_rs::cipher::{AES_256, EncryptionContext, StreamingEncryptingKey, Unbo
 use aws_lc_rs::iv::FixedLength;
 use ctr::Ctr128BE;
 use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
+use rayon::prelude::*;
 use tacita_algebra::{RingVector, WordsMut};
 use tacita_privacy::NoisedUpdate;
 use zeroize::{Zeroize, Zeroizing};
@@ -141,7 +142,11 @@ impl Stream {
     }
 }
 
-/// Applies all `masks` to `vector`, whose first coordinate is coordinate `start` of the whole.
+/// Coordinates that one core works on at a time; a vector no longer than this stays on the calling thread. Opening all
+/// streams anew for each piece costs less than a hundredth.
+const PIECE: usize = 1 << 16;
+
+/// Applies all `masks` to `vector`, whose first coordinate is coordinate `start` of the whole, on all cores.
 ///
 /// # Errors
 /// [`Misuse::Argument`] if `start` is beyond the counter, [`Misuse::Key`] if the cryptographic library fails.
@@ -151,14 +156,33 @@ pub fn apply(vector: &mut RingVector, start: usize, masks: &[Mask]) -> Result<()
 
 fn apply_with(engine: Engine, vector: &mut RingVector, start: usize, masks: &[Mask]) -> Result<(), Misuse> {
     match vector.words_mut() {
-        WordsMut::Narrow(words) => apply_words::<4, u32>(engine, words, start, masks)?,
-        WordsMut::Wide(words) => apply_words::<8, u64>(engine, words, start, masks)?,
+        WordsMut::Narrow(words) => apply_pieces::<4, u32>(engine, words, start, masks)?,
+        WordsMut::Wide(words) => apply_pieces::<8, u64>(engine, words, start, masks)?,
     }
     vector.reduce();
     Ok(())
 }
 
-trait Word<const W: usize>: Copy {
+fn apply_pieces<const W: usize, T: Word<W>>(
+    engine: Engine,
+    words: &mut [T],
+    start: usize,
+    masks: &[Mask],
+) -> Result<(), Misuse> {
+    if words.len() <= PIECE {
+        return apply_words(engine, words, start, masks);
+    }
+    words
+        .par_chunks_mut(PIECE)
+        .enumerate()
+        .try_for_each(|(piece, words)| {
+            let beyond = Misuse::Argument("start beyond the counter");
+            let start = start.checked_add(piece * PIECE).ok_or(beyond)?;
+            apply_words(engine, words, start, masks)
+        })
+}
+
+trait Word<const W: usize>: Copy + Send {
     fn word(bytes: [u8; W]) -> Self;
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
@@ -386,6 +410,9 @@ mod tests {
             (24, 5, 70, 64),
             (40, 3, 1100, 65),
             (30, 0, 130, 200),
+            (30, 5, PIECE, 3),
+            (24, 3, 2 * PIECE + 77, 5),
+            (40, 9, PIECE + 1, 5),
         ] {
             let masks: Vec<([u8; 32], Sign)> = (0..count)
                 .map(|i: usize| {
