@@ -51,7 +51,7 @@ pub(crate) struct DemoArgs {
     /// How digits are spread over clients (a hospital keeps its own records)
     #[arg(long, value_enum, default_value_t = Split::Iid)]
     pub(crate) split: Split,
-    /// softmax, or mlp with one hidden layer of 32
+    /// softmax, mlp (one hidden layer of 32), or mlp-H with one of H
     #[arg(long, value_name = "NAME", default_value = "softmax")]
     pub(crate) model: String,
     /// Fraction of the clients that vanish in each round, at random phases, and come back for the next
