@@ -34,7 +34,9 @@
 pub mod cast;
 pub mod client;
 mod error;
+pub mod faults;
 pub mod forge;
+pub mod histories;
 pub mod knowledge;
 pub mod ledger;
 pub mod plain;

@@ -1,0 +1,58 @@
+//! Seeds of the faulty world: two hundred at every change, and every one that ever found something, by name.
+
+use std::collections::BTreeMap;
+
+use tacita_sim::faults::run_seed;
+
+use crate::{CAST, on_all_cores, passes};
+
+/// Failure: in one of 200 worlds a guarantee does not hold, or no round completes once faults are healed; or the worlds
+/// have become so kind, or so harsh, that they show nothing.
+#[test]
+fn two_hundred() {
+    let verdicts = on_all_cores(200, |seed| run_seed(&CAST, seed, false));
+    verdicts.iter().for_each(passes);
+    let sums: u64 = verdicts.iter().map(|verdict| verdict.sums).sum();
+    assert!(sums >= 200, "only {sums} sums");
+    let (mut aborts, mut refusals) = (BTreeMap::new(), BTreeMap::new());
+    for verdict in &verdicts {
+        for (reason, count) in &verdict.aborts {
+            *aborts.entry(*reason).or_insert(0) += count;
+        }
+        for (rule, count) in &verdict.refusals {
+            *refusals.entry(rule.clone()).or_insert(0) += count;
+        }
+    }
+    for reason in [
+        "too few members",
+        "too few sharers",
+        "too few survivors",
+        "no quorum",
+        "too few shares",
+    ] {
+        assert!(
+            aborts.contains_key(reason),
+            "no attempt ended with {reason}: {aborts:?}"
+        );
+    }
+    assert!(refusals.len() >= 15, "few rules were ever broken: {refusals:?}");
+}
+
+/// Failure: a seed is not one history, so that what it found cannot be found again.
+#[test]
+fn a_seed_is_one_history() {
+    for seed in [3, 17, 40] {
+        let (first, second) = (run_seed(&CAST, seed, true), run_seed(&CAST, seed, true));
+        assert!(!first.history.is_empty());
+        assert_eq!(first.history, second.history, "seed {seed}");
+    }
+}
+
+/// Failure: a frame that was damaged before faults were healed, and read after, takes a member out for good, and nobody
+/// ever looks at the evidence that it is not. (A hello with another ledger size; an invitation with another proof.)
+#[test]
+fn seeds_524_1898_2484_evidence_that_is_none() {
+    for seed in [524, 1898, 2484] {
+        passes(&run_seed(&CAST, seed, false));
+    }
+}
