@@ -202,13 +202,24 @@ impl RingVector {
 
     /// The coordinates, centred into [-2^(b-1), 2^(b-1)).
     pub fn to_signed(&self) -> Vec<i64> {
+        self.signed(0).collect()
+    }
+
+    /// The coordinates from `start` on, centred into [-2^(b-1), 2^(b-1)).
+    pub fn signed(&self, start: usize) -> impl Iterator<Item = i64> + '_ {
         let spare = 64 - u32::from(self.bits.get());
         // The left shift drops whatever lies above bit b, the arithmetic right shift extends the sign.
-        let centre = |word: u64| ((word << spare) as i64) >> spare;
-        match &self.storage {
-            Storage::Narrow(words) => words.iter().map(|&word| centre(u64::from(word))).collect(),
-            Storage::Wide(words) => words.iter().map(|&word| centre(word)).collect(),
-        }
+        let centre = move |word: u64| ((word << spare) as i64) >> spare;
+        let (narrow, wide): (&[u32], &[u64]) = match &self.storage {
+            Storage::Narrow(words) => (words, &[]),
+            Storage::Wide(words) => (&[], words),
+        };
+        let narrow = narrow.get(start..).unwrap_or_default().iter();
+        let wide = wide.get(start..).unwrap_or_default().iter();
+        narrow
+            .map(|&word| u64::from(word))
+            .chain(wide.copied())
+            .map(centre)
     }
 
     /// The coordinates of `range`, bit-packed: coordinate i of the range at bits i x b and up, little-endian,

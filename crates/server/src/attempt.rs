@@ -219,6 +219,7 @@ impl Server {
             bits: encoding.bits().get(),
             dimension: encoding.dimension(),
             padded: encoding.padded(),
+            block: encoding.block(),
             chunk: 16_384,
             clip: encoding.clip().to_string().into_bytes().into(),
             grid: encoding.grid(),

@@ -131,6 +131,9 @@ pub struct PrivacySection {
     pub delta: Option<Decimal>,
     /// Clip norm of an update.
     pub clip: Decimal,
+    /// Values that are rotated together, a power of two; absent: chosen so that padding is small.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<u32>,
     /// Count clients by their examples; absent: all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weighting: Option<WeightingSection>,
@@ -357,6 +360,7 @@ impl ServerConfig {
             minimum_survivors: m,
             colluders: c,
             dimension: u32::try_from(dimension).map_err(|_| wrong("training.model", "too large".into()))?,
+            block: self.privacy.block,
             clip,
         };
         let plan = Plan::calibrate(request).map_err(|e| ConfigError::Plan {

@@ -151,6 +151,7 @@ impl Plan {
                 epsilon: budget.map(|b| b.epsilon),
                 delta: budget.map(|b| b.delta),
                 clip: float(defaults.clip_norm)?,
+                block: None,
                 weighting: None,
             },
             training: TrainingSection {
