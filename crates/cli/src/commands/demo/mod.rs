@@ -69,6 +69,9 @@ pub(crate) struct DemoArgs {
     /// Run every party as a process of its own
     #[arg(long)]
     pub(crate) processes: bool,
+    /// Run the server as a process of its own, all clients in this one: its memory can then be told apart
+    #[arg(long, conflicts_with = "processes")]
+    pub(crate) server_process: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
