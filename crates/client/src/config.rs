@@ -202,6 +202,13 @@ pub struct Consent {
     pub allow_unprotected: bool,
     /// Largest clip norm.
     pub largest_clip: Decimal,
+    /// Whether masks must withstand whoever records them and later computes discrete logarithms.
+    #[serde(default = "yes")]
+    pub require_post_quantum: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Consent {
@@ -217,6 +224,7 @@ impl Consent {
             noise_floor: self.noise_floor,
             allow_unprotected: self.allow_unprotected,
             largest_clip: self.largest_clip,
+            require_post_quantum: self.require_post_quantum,
         }
     }
 }

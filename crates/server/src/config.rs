@@ -8,6 +8,7 @@ use tacita_learn::csv::CsvOptions;
 use tacita_learn::{Algorithm, EmbeddedData, Instructions, ModelSpec};
 use tacita_privacy::{Decimal, ExampleWeighting, Plan, PlanError, PlanRequest};
 use tacita_protocol::graph::{ParameterError, RoundParameters};
+use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::manifest::Deadlines;
 
 /// Why a configuration is not accepted.
@@ -113,6 +114,29 @@ pub struct CohortSection {
     /// Seconds to wait for the whole cohort before a round starts with fewer.
     #[serde(default = "minute")]
     pub wait_seconds: u32,
+    /// How pairs of clients agree on their masks.
+    #[serde(default)]
+    pub key_agreement: Agreement,
+}
+
+/// How pairs of clients agree on their masks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Agreement {
+    /// X25519 and ML-KEM-768.
+    #[default]
+    Hybrid,
+    /// X25519 alone; clients refuse it unless their policy says otherwise.
+    X25519,
+}
+
+impl From<Agreement> for KeyAgreement {
+    fn from(agreement: Agreement) -> Self {
+        match agreement {
+            Agreement::Hybrid => Self::Hybrid,
+            Agreement::X25519 => Self::Classical,
+        }
+    }
 }
 
 fn minute() -> u32 {

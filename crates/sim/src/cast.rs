@@ -205,6 +205,7 @@ fn permissive() -> Result<ConsentPolicy, SimError> {
         noise_floor: None,
         allow_unprotected: true,
         largest_clip: Decimal::new(1_000_000_000, 0).map_err(|e| SimError::Setting(e.to_string()))?,
+        require_post_quantum: true,
     })
 }
 

@@ -12,6 +12,7 @@ mod dealers;
 mod flips;
 mod manifest;
 mod phases;
+mod post_quantum;
 mod quorum;
 mod record;
 mod rogue;

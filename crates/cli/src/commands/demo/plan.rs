@@ -7,8 +7,8 @@ use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me};
 use tacita_learn::{Defaults, EmbeddedData};
 use tacita_privacy::{Budget, Decimal};
 use tacita_server::config::{
-    CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection, ServerConfig,
-    TaskSection, TrainingSection,
+    Agreement, CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection,
+    ServerConfig, TaskSection, TrainingSection,
 };
 
 use super::{Dataset, DemoArgs};
@@ -146,6 +146,7 @@ impl Plan {
                 minimum_survivors: self.minimum_survivors,
                 colluders: self.colluders,
                 wait_seconds: 60,
+                key_agreement: Agreement::Hybrid,
             },
             privacy: PrivacySection {
                 epsilon: budget.map(|b| b.epsilon),
@@ -210,6 +211,7 @@ impl Plan {
                 noise_floor: budget.map(|_| Decimal::new(1, 1)).transpose()?,
                 allow_unprotected: budget.is_none(),
                 largest_clip: float(self.defaults.clip_norm)?,
+                require_post_quantum: true,
             },
             budget: budget.map(|task| Caps { task, day: None }),
         })
