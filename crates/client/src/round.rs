@@ -245,8 +245,8 @@ impl Client {
         else {
             return Err(ClientError::Worker);
         };
-        let packed: Vec<u8> = (0..update.chunks()).flat_map(|i| update.packed(i)).collect();
-        self.record.spend(spent, ticket, packed, now()).await?;
+        let bytes = update.packed_len() as u64;
+        self.record.spend(spent, ticket, bytes, now()).await?;
         self.upload(link, &update, &end).await
     }
 

@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::spool::SpoolError;
+
 /// Bytes from a peer that are not a message.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -106,6 +108,9 @@ pub enum Refusal {
     /// The upload's signed digest does not match its bytes.
     #[error("TAC-041: the upload's signature does not match its bytes")]
     UploadSignature,
+    /// The server cannot store an upload in flight.
+    #[error("TAC-043: the upload cannot be stored: {0}")]
+    NoRoom(SpoolError),
     /// A survivors bitmap is malformed or not within U1.
     #[error("TAC-050: the survivors list is malformed: {0}")]
     Survivors(&'static str),
@@ -201,6 +206,9 @@ pub enum Abort {
     /// Too few uploaded.
     #[error("{0} uploaded, {1} are needed")]
     TooFewSurvivors(u16, u16),
+    /// A whole upload did not come back from where it was stored as it went in: the sum may hold a part of it.
+    #[error("the upload of member {0} cannot be read back: {1}")]
+    Spool(u16, SpoolError),
     /// Too few signed the statement.
     #[error("{0} signed the statement, {1} are needed")]
     NoQuorum(u16, u16),

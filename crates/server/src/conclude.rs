@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sha2::{Digest as _, Sha256};
 use tacita_learn::{Evaluation, GlobalModel};
 use tacita_ledger::entry::{Entry, Outcome};
 use tacita_privacy::DecodedMean;
@@ -15,9 +14,10 @@ use tacita_protocol::server::{Revealing, UnmaskedSum};
 use tacita_protocol::{Abort, Refusal};
 use tokio::task::block_in_place;
 
-use crate::attempt::{Attempt, Failed, identities, ms};
+use crate::attempt::{Attempt, Failed};
 use crate::floor::Progress;
 use crate::lobby::Session;
+use crate::phases::{identities, ms};
 use crate::server::{RoundReport, Server, ServerError, ServerEvent};
 
 impl Server {
@@ -52,7 +52,7 @@ impl Server {
                     Ok(Progress::Done)
                 },
             )
-            .await;
+            .await?;
         attempt.mark("reveal", since);
         let since = Instant::now();
         let charged = self.desk.head().map_err(ServerError::from)?.clone();
@@ -127,8 +127,6 @@ impl Server {
         };
         let decimal = |value: f64| format!("{:.6}", value.max(0.0));
         let survivors = sum.survivors().count();
-        let mut sum_hash = Sha256::new();
-        sum_hash.update(sum.vector().pack(0..sum.vector().len()));
         let digest = self.state.save_model(next).map_err(ServerError::from)?;
         let entry = Entry::Outcome(Outcome {
             round_id: hex_digest(&fields.round_id),
@@ -136,7 +134,7 @@ impl Server {
             time: self.ledger_time(),
             survivor_count: u64::from(survivors),
             responders: u64::from(sum.responders()),
-            sum_digest: hex::encode(sum_hash.finalize()),
+            sum_digest: hex::encode(sum.digest()),
             model_digest: digest.clone(),
             accuracy: accuracy.map(decimal).map(|t| canonical(&t)),
             loss: loss.map(decimal).map(|t| canonical(&t)),

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tacita_protocol::messages::ClientMessage;
+use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::{Hash, RoundError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
+use crate::gate::Held;
 use crate::lobby::{Event, Lobby, Session, What};
 
 /// What a message did for its phase.
@@ -25,8 +26,8 @@ enum Step {
     Nothing,
     /// A member left the round.
     Left(Hash),
-    /// A message of a live session.
-    Message(Hash, ClientMessage),
+    /// A message of a live session, and the places it takes.
+    Message(Hash, ClientMessage, Held),
 }
 
 /// Events in, lobby kept.
@@ -80,7 +81,7 @@ impl Floor {
                         self.gone.insert(event.identity);
                         Step::Left(event.identity)
                     } else {
-                        Step::Message(event.identity, message)
+                        Step::Message(event.identity, message, event.held)
                     }
                 }
                 _ => Step::Nothing,
@@ -117,18 +118,21 @@ impl Floor {
     }
 
     /// Runs one phase: until everybody in `expected` is done or gone, or `limit` has passed. A refused message takes its
-    /// sender out of the phase, not the others.
+    /// sender out of the round, and it is told; the others go on.
+    ///
+    /// # Errors
+    /// An abort that a message led to.
     pub(crate) async fn phase(
         &mut self,
         limit: Duration,
         mut expected: HashSet<Hash>,
         mut handle: impl FnMut(&Hash, ClientMessage) -> Result<Progress, RoundError>,
-    ) {
+    ) -> Result<(), RoundError> {
         let deadline = Instant::now() + limit;
         expected.retain(|identity| !self.gone.contains(identity));
         while !expected.is_empty() {
-            let (identity, message) = match self.step(deadline).await {
-                Some(Step::Message(identity, message)) => (identity, message),
+            let (identity, message, _held) = match self.step(deadline).await {
+                Some(Step::Message(identity, message, held)) => (identity, message, held),
                 Some(Step::Left(identity)) => {
                     expected.remove(&identity);
                     continue;
@@ -136,7 +140,7 @@ impl Floor {
                 Some(Step::Nothing) => continue,
                 None => {
                     tracing::info!(missing = expected.len(), "deadline passed");
-                    return;
+                    return Ok(());
                 }
             };
             if self.gone.contains(&identity) || !expected.contains(&identity) {
@@ -146,13 +150,18 @@ impl Floor {
             match handle(&identity, message) {
                 Ok(Progress::Done) => drop(expected.remove(&identity)),
                 Ok(Progress::More) => {}
+                Err(error @ RoundError::Abort(_)) => return Err(error),
                 Err(error) => {
-                    let name = self.lobby.get(&identity).map(|s| s.certificate.name.to_string());
-                    tracing::warn!(client = name.unwrap_or_default(), message = kind, %error, "refused");
+                    if let Some(session) = self.lobby.get(&identity) {
+                        tracing::warn!(client = %session.certificate.name, message = kind, %error, "refused");
+                        // It need not wait for a round that goes on without it. A session that is gone is noticed elsewhere.
+                        let _ = session.send(&ServerMessage::abort(&error.to_string()));
+                    }
                     self.gone.insert(identity);
                     expected.remove(&identity);
                 }
             }
         }
+        Ok(())
     }
 }

@@ -3,13 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tacita_identity::VerifiedCertificate;
 use tacita_protocol::Hash;
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::refusal::Misuse;
-use tacita_transport::{CLOSE_COME_BACK, CLOSE_REFUSED, Connection};
+use tacita_transport::{CLOSE_COME_BACK, CLOSE_REFUSED, Connection, TransportError};
 use tokio::sync::mpsc;
+
+use crate::gate::{Gate, Held};
 
 /// Frames waiting for a slow reader, in bytes, before it is dropped.
 const MAX_QUEUED: usize = 64 << 20;
@@ -134,6 +137,8 @@ pub(crate) struct Event {
     pub(crate) identity: Hash,
     pub(crate) session: u64,
     pub(crate) what: What,
+    /// Places that it takes until it was dealt with.
+    pub(crate) held: Held,
 }
 
 /// The sessions, by identity. One live session per name: the first admitted stays (F24).
@@ -195,7 +200,13 @@ impl Lobby {
 }
 
 /// Serves one accepted connection: hello, then frames both ways until it ends.
-pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events: mpsc::Sender<Event>) {
+pub(crate) async fn serve(
+    connection: Connection,
+    id: u64,
+    der: Vec<u8>,
+    events: mpsc::Sender<Event>,
+    gate: Gate,
+) {
     let Some(certificate) = connection.peer().cloned() else {
         return;
     };
@@ -241,12 +252,14 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
         shown: Mutex::default(),
         probed: AtomicBool::new(false),
     });
-    let event = |what| Event {
+    let event = |what, held| Event {
         identity,
         session: id,
         what,
+        held,
     };
-    if events.send(event(What::Joined(session.clone()))).await.is_err() {
+    let joined = event(What::Joined(session.clone()), Held::default());
+    if events.send(joined).await.is_err() {
         return;
     }
     drop(session);
@@ -264,13 +277,23 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
         let _ = sender.finish_and_wait().await;
     });
     let mut strikes = 0u32;
+    let mut turnstile = gate.turnstile();
     loop {
+        receiver.set_pace(Some(turnstile.pace()));
+        let since = Instant::now();
         match receiver.recv().await {
             Ok(Some(frame)) => {
                 received.fetch_add(frame.len() as u64 + 4, Ordering::Relaxed);
                 match ClientMessage::decode(&frame) {
                     Ok(message) => {
-                        if events.send(event(What::Message(message))).await.is_err() {
+                        let bytes = frame.len();
+                        drop(frame);
+                        let passed = tokio::select! {
+                            passed = turnstile.pass(&message, bytes, since) => passed,
+                            _ = connection.closed() => None,
+                        };
+                        let Some(held) = passed else { break };
+                        if events.send(event(What::Message(message), held)).await.is_err() {
                             break;
                         }
                     }
@@ -286,11 +309,15 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
             }
             Ok(None) => break,
             Err(error) => {
+                if error == TransportError::Silent {
+                    connection.close(CLOSE_COME_BACK, "the upload is too slow");
+                }
                 tracing::debug!(client = %name, %error, "connection ended");
                 break;
             }
         }
     }
-    let _ = events.send(event(What::Gone)).await;
+    drop(turnstile);
+    let _ = events.send(event(What::Gone, Held::default())).await;
     writer.abort();
 }

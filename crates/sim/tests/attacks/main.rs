@@ -9,6 +9,7 @@ mod charge;
 mod checker;
 mod codec;
 mod dealers;
+mod disk;
 mod flips;
 mod manifest;
 mod phases;

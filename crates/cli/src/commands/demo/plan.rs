@@ -130,6 +130,7 @@ impl Plan {
                 state: "server".into(),
                 ledger: "ledger".into(),
                 origin: "localhost/tacita-demo".into(),
+                uploads_in_flight: 32,
                 loopback: true,
             },
             task: TaskSection {
