@@ -108,6 +108,9 @@ pub enum Refusal {
     /// The upload's signed digest does not match its bytes.
     #[error("TAC-041: the upload's signature does not match its bytes")]
     UploadSignature,
+    /// The server asks for a part of an upload that there is not.
+    #[error("TAC-042: there is no upload to go on with from chunk {0}")]
+    Resume(u32),
     /// The server cannot store an upload in flight.
     #[error("TAC-043: the upload cannot be stored: {0}")]
     NoRoom(SpoolError),
@@ -164,6 +167,12 @@ pub enum Refusal {
     /// The server's own limits: the cohort is full.
     #[error("TAC-075: the cohort is full")]
     CohortFull,
+    /// The server sent the message that was acted on last once more, with other bytes.
+    #[error("TAC-076: message {0} came again with other bytes")]
+    Repeated(&'static str),
+    /// A hello names an attempt that is not running, or that its sender is not in any more.
+    #[error("TAC-077: that attempt is over for this client")]
+    NotRunning,
 }
 
 /// What the consent policy forbids.

@@ -18,6 +18,7 @@ use tacita_protocol::server::{CommittedCharge, Revealing};
 use tacita_protocol::{Hash, RoundError, limits};
 
 use crate::lobby::{MODEL_PART, Session};
+use crate::papers::Papers;
 use crate::server::{RoundReport, Server, ServerError, ServerEvent};
 
 /// How an attempt ends without a result.
@@ -41,17 +42,18 @@ impl From<RoundError> for Failed {
 }
 
 /// What is known of an attempt once its manifest is reserved.
-pub(crate) struct Attempt {
+pub(crate) struct Attempt<'m> {
     pub(crate) manifest: Arc<CheckedManifest>,
     reserved: (u64, Entry),
     ticket: Option<BudgetTicket>,
     ledger_size: u64,
+    pub(crate) papers: Papers<'m>,
     pub(crate) started: Instant,
     pub(crate) phases: Vec<(&'static str, f64)>,
     pub(crate) received: HashMap<Hash, u64>,
 }
 
-impl Attempt {
+impl Attempt<'_> {
     pub(crate) fn mark(&mut self, name: &'static str, since: Instant) {
         self.phases.push((name, since.elapsed().as_secs_f64()));
     }
@@ -64,6 +66,14 @@ impl Server {
         round: u32,
         model: &GlobalModel,
     ) -> Result<(RoundReport, GlobalModel), Failed> {
+        let played = self.play(round, model).await;
+        if played.is_err() {
+            self.floor.end(None);
+        }
+        played
+    }
+
+    async fn play(&mut self, round: u32, model: &GlobalModel) -> Result<(RoundReport, GlobalModel), Failed> {
         let release = self.checked.plan.release();
         let ticket = self.account.reserve(release).map_err(ServerError::Budget)?;
         let (mut attempt, cohort) = match self.invite(round, model).await {
@@ -97,17 +107,16 @@ impl Server {
                 return Err(error);
             }
         };
-        self.after_charge(attempt, revealing, &cohort, model).await
+        self.after_charge(attempt, revealing, &cohort).await
     }
 
     /// Step 1: reserves in the ledger, invites the cohort, sends the model.
-    async fn invite(
+    async fn invite<'m>(
         &mut self,
         round: u32,
-        model: &GlobalModel,
-    ) -> Result<(Attempt, Vec<Arc<Session>>), Failed> {
+        model: &'m GlobalModel,
+    ) -> Result<(Attempt<'m>, Vec<Arc<Session>>), Failed> {
         let started = Instant::now();
-        self.floor.gone.clear();
         let wanted = usize::from(self.config.cohort.clients);
         let sessions: Vec<Arc<Session>> = self.floor.lobby.ready().cloned().collect();
         let cohort: Vec<Arc<Session>> = sessions.sample(&mut rand::rng(), wanted).cloned().collect();
@@ -117,6 +126,8 @@ impl Server {
         let bytes = model.to_bytes().map_err(ServerError::from)?;
         let head = self.desk.head().map_err(ServerError::from)?.clone();
         let manifest = self.manifest(round, model, head.checkpoint())?;
+        let members = cohort.iter().map(|session| session.certificate.identity.0);
+        self.floor.begin(manifest.round_id, members.collect());
         let signature = manifest.sign(&self.key).map_err(RoundError::from)?;
         let checked = manifest.clone().check().map_err(RoundError::from)?;
         // Proofs to the head before this manifest's own entry.
@@ -143,6 +154,7 @@ impl Server {
             .iter()
             .map(|s| (s.certificate.identity.0, s.received.load(Ordering::Relaxed)))
             .collect();
+        let mut papers = Papers::new(model, bytes.len() as u64);
         for session in &cohort {
             let invitation = Invitation {
                 manifest: manifest.clone(),
@@ -154,16 +166,18 @@ impl Server {
                     .unwrap_or_else(|| Vec::new().into()),
                 model_length: bytes.len() as u64,
             };
-            session
-                .send(&ServerMessage::Invitation(Box::new(invitation)))
-                .map_err(RoundError::from)?;
-            parts.iter().for_each(|part| session.send_frame(part.clone()));
+            let message = ServerMessage::Invitation(Box::new(invitation));
+            let frame = Arc::new(message.encode().map_err(RoundError::from)?);
+            papers.keep(session.certificate.identity.0, frame.clone());
+            session.send_frame(frame);
+            parts.iter().for_each(|part| session.send_shared(part.clone()));
         }
         let mut attempt = Attempt {
             manifest: Arc::new(checked),
             reserved: (index, entry),
             ticket: None,
             ledger_size: head.checkpoint().size,
+            papers,
             started,
             phases: Vec::new(),
             received,
@@ -231,7 +245,7 @@ impl Server {
     /// Steps 2 to 7, then the commit.
     async fn until_charge(
         &mut self,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
         cohort: &[Arc<Session>],
     ) -> Result<Revealing, Failed> {
         let sharing = self.advertise(attempt, cohort).await?;
@@ -262,8 +276,10 @@ impl Server {
         Ok(revealing)
     }
 
+    /// Tells the members of a cohort, on whatever connection they are now.
     pub(crate) fn tell(&self, cohort: &[Arc<Session>], message: &ServerMessage) {
-        for session in cohort {
+        let live = |session: &Arc<Session>| self.floor.lobby.get(&session.certificate.identity.0).cloned();
+        for session in cohort.iter().filter_map(live) {
             if session.send(message).is_err() {
                 tracing::warn!(client = %session.certificate.name, "could not be told");
             }

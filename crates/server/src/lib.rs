@@ -16,6 +16,7 @@ mod gate;
 mod ledger_desk;
 mod ledger_files;
 mod lobby;
+mod papers;
 mod phases;
 mod restart;
 mod server;

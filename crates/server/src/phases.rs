@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
-use tacita_protocol::messages::{ClientMessage, ServerMessage};
+use tacita_protocol::messages::{ClientMessage, Resume, ServerMessage};
 use tacita_protocol::roster::{Member, Roster};
 use tacita_protocol::server::{Agreeing, Collecting, Gathering, Sharing, certificate_bundles};
 use tacita_protocol::{Hash, Refusal, RoundError};
 use tokio::task::block_in_place;
 
 use crate::attempt::{Attempt, Failed};
-use crate::floor::Progress;
+use crate::floor::{Absence, Call, Progress};
 use crate::lobby::Session;
 use crate::server::{Server, ServerError};
 use crate::spool::FileSpool;
@@ -25,7 +25,7 @@ pub(crate) fn ms(value: u32) -> Duration {
 impl Server {
     pub(crate) async fn advertise(
         &mut self,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
         cohort: &[Arc<Session>],
     ) -> Result<Sharing, Failed> {
         let since = Instant::now();
@@ -45,7 +45,18 @@ impl Server {
         let expected = members.keys().copied().collect();
         let limit = ms(attempt.manifest.fields().deadlines.advertise_ms);
         self.floor
-            .phase(limit, expected, |identity, message| {
+            .phase(limit, expected, |call| {
+                let (identity, message) = match call {
+                    Call::Said(identity, message) => (identity, message),
+                    Call::Back(session, awaited) => {
+                        if awaited {
+                            attempt.papers.invite_again(session);
+                        }
+                        attempt.papers.rest_of_model(session)?;
+                        return Ok(Progress::More);
+                    }
+                    Call::Away(..) => return Ok(Progress::More),
+                };
                 let ClientMessage::Advertise(advertise) = message else {
                     return Err(Refusal::Unexpected(message.name()).into());
                 };
@@ -61,7 +72,8 @@ impl Server {
         let now = crate::now();
         for (member, refusal) in gathering.screen(&self.deny, now, now.saturating_add(seconds)) {
             tracing::warn!(client = %member.certificate.name, %refusal, "not in the roster");
-            self.floor.gone.insert(member.certificate.identity.0);
+            self.floor
+                .turn_away(&member.certificate.identity.0, &refusal.to_string());
         }
         let sharing = block_in_place(|| gathering.close())?;
         attempt.mark("advertise", since);
@@ -85,21 +97,14 @@ impl Server {
                 else {
                     return Ok(());
                 };
-                let needed = needed(*index);
-                let members = needed.iter().filter_map(|i| roster.member(*i));
-                let unseen = session.unseen(members);
-                for bundle in certificate_bundles(unseen.iter().map(|m| m.der.as_slice())) {
-                    session.send(&bundle)?;
-                }
-                session.send(&message(*index)?)?;
-                Ok(())
+                send(session, roster, &needed(*index), &message(*index)?)
             })
         })
     }
 
     pub(crate) async fn share(
         &mut self,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
         mut sharing: Sharing,
         roster: &Arc<Roster>,
     ) -> Result<Collecting, Failed> {
@@ -114,11 +119,22 @@ impl Server {
         let expected = identities(roster, everybody.iter().copied());
         let limit = ms(attempt.manifest.fields().deadlines.share_ms);
         self.floor
-            .phase(limit, expected, |identity, message| {
+            .phase(limit, expected, |call| {
+                let (index, message) = match called(roster, call)? {
+                    Called::Said(index, message) => (index, message),
+                    Called::Back(session, index) => {
+                        attempt.papers.rest_of_model(session)?;
+                        if let Some(index) = index {
+                            let message = ServerMessage::Roster(sharing.roster_message(index)?);
+                            send(session, roster, &roster.neighbours(index), &message)?;
+                        }
+                        return Ok(Progress::More);
+                    }
+                    Called::Away(..) => return Ok(Progress::More),
+                };
                 let ClientMessage::Shares(shares) = message else {
                     return Err(Refusal::Unexpected(message.name()).into());
                 };
-                let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
                 sharing.handle_shares(index, shares)?;
                 Ok(Progress::Done)
             })
@@ -130,7 +146,7 @@ impl Server {
 
     pub(crate) async fn upload(
         &mut self,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
         mut collecting: Collecting,
         roster: &Arc<Roster>,
     ) -> Result<Agreeing, Failed> {
@@ -146,27 +162,44 @@ impl Server {
         let state = self.config.server.state.clone();
         let mut spool = FileSpool::open(&state).map_err(|source| ServerError::spool(&state, source))?;
         let limit = ms(attempt.manifest.fields().deadlines.upload_ms);
+        let places = usize::from(self.config.server.uploads_in_flight);
+        let expected = identities(roster, sharers.iter().copied());
         self.floor
-            .phase(
-                limit,
-                identities(roster, sharers.iter().copied()),
-                |identity, message| {
-                    let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
-                    match message {
-                        ClientMessage::Chunk(chunk) => {
-                            let taken = collecting.handle_chunk(index, &chunk, &mut spool);
-                            // Whoever is refused is out of the round: its upload makes room.
-                            taken.inspect_err(|_| collecting.forget(index, &mut spool))?;
-                            Ok(Progress::More)
+            .phase(limit, expected, |call| {
+                let (index, message) = match called(roster, call)? {
+                    Called::Said(index, message) => (index, message),
+                    Called::Back(session, index) => {
+                        attempt.papers.rest_of_model(session)?;
+                        if let Some(index) = index {
+                            // From the first chunk that is missing; from the start if none is there.
+                            let message = match collecting.next_chunk(index) {
+                                0 => ServerMessage::Sharers(collecting.sharers_message(index)?),
+                                next => ServerMessage::Resume(Resume { next }),
+                            };
+                            session.send(&message)?;
                         }
-                        ClientMessage::UploadEnd(end) => {
-                            block_in_place(|| collecting.handle_end(index, &end, &mut spool))?;
-                            Ok(Progress::Done)
-                        }
-                        other => Err(Refusal::Unexpected(other.name()).into()),
+                        return Ok(Progress::More);
                     }
-                },
-            )
+                    Called::Away(index, absence) => {
+                        // What a lost connection leaves is kept for its return, for as many as there are places.
+                        if absence == Absence::Left || spool.len() > places {
+                            collecting.forget(index, &mut spool);
+                        }
+                        return Ok(Progress::More);
+                    }
+                };
+                match message {
+                    ClientMessage::Chunk(chunk) => {
+                        collecting.handle_chunk(index, &chunk, &mut spool)?;
+                        Ok(Progress::More)
+                    }
+                    ClientMessage::UploadEnd(end) => {
+                        block_in_place(|| collecting.handle_end(index, &end, &mut spool))?;
+                        Ok(Progress::Done)
+                    }
+                    other => Err(Refusal::Unexpected(other.name()).into()),
+                }
+            })
             .await?;
         attempt.received = self
             .received(roster, &sharers)
@@ -196,7 +229,7 @@ impl Server {
 
     pub(crate) async fn agree(
         &mut self,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
         mut agreeing: Agreeing,
         roster: &Arc<Roster>,
     ) -> Result<Agreeing, Failed> {
@@ -205,23 +238,70 @@ impl Server {
         let request = ServerMessage::Agree(agreeing.request());
         self.deliver(roster, &survivors, |_| Vec::new(), |_| Ok(request.clone()))?;
         let limit = ms(attempt.manifest.fields().deadlines.agree_ms);
+        let expected = identities(roster, survivors.iter().copied());
         self.floor
-            .phase(
-                limit,
-                identities(roster, survivors.iter().copied()),
-                |identity, message| {
-                    let ClientMessage::Agreement(agreement) = message else {
-                        return Err(Refusal::Unexpected(message.name()).into());
-                    };
-                    let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
-                    agreeing.handle_agreement(index, &agreement)?;
-                    Ok(Progress::Done)
-                },
-            )
+            .phase(limit, expected, |call| {
+                let (index, message) = match called(roster, call)? {
+                    Called::Said(index, message) => (index, message),
+                    Called::Back(session, index) => {
+                        if index.is_some() {
+                            session.send(&request)?;
+                        }
+                        return Ok(Progress::More);
+                    }
+                    Called::Away(..) => return Ok(Progress::More),
+                };
+                let ClientMessage::Agreement(agreement) = message else {
+                    return Err(Refusal::Unexpected(message.name()).into());
+                };
+                agreeing.handle_agreement(index, &agreement)?;
+                Ok(Progress::Done)
+            })
             .await?;
         attempt.mark("agree", since);
         Ok(agreeing)
     }
+}
+
+/// A call of the floor, by roster index.
+pub(crate) enum Called<'a> {
+    /// A member said something.
+    Said(u16, ClientMessage),
+    /// A member is back; its index if something is awaited from it.
+    Back(&'a Session, Option<u16>),
+    /// A member is away.
+    Away(u16, Absence),
+}
+
+/// Who that is in the roster.
+///
+/// # Errors
+/// [`Refusal::NotAMember`].
+pub(crate) fn called<'a>(roster: &Roster, call: Call<'a>) -> Result<Called<'a>, Refusal> {
+    let index_of = |identity: &Hash| roster.index_of(identity).ok_or(Refusal::NotAMember);
+    Ok(match call {
+        Call::Said(identity, message) => Called::Said(index_of(identity)?, message),
+        Call::Back(session, awaited) => {
+            let index = index_of(&session.certificate.identity.0)?;
+            Called::Back(session, awaited.then_some(index))
+        }
+        Call::Away(identity, absence) => Called::Away(index_of(identity)?, absence),
+    })
+}
+
+/// Sends a message, preceded by those of the certificates `needed` that the connection was not sent yet.
+pub(crate) fn send(
+    session: &Session,
+    roster: &Roster,
+    needed: &[u16],
+    message: &ServerMessage,
+) -> Result<(), RoundError> {
+    let members = needed.iter().filter_map(|index| roster.member(*index));
+    let unseen = session.unseen(members);
+    for bundle in certificate_bundles(unseen.iter().map(|m| m.der.as_slice())) {
+        session.send(&bundle)?;
+    }
+    Ok(session.send(message)?)
 }
 
 pub(crate) fn identities(roster: &Roster, indices: impl Iterator<Item = u16>) -> HashSet<Hash> {

@@ -33,6 +33,8 @@ const EVENT_QUEUE: usize = 2048;
 
 /// How long members that are away when the task ends may take to come back and hear of it.
 const LATECOMERS: Duration = Duration::from_secs(1);
+/// How long members whose connection was lost may take to come back for the last outcome.
+const OWED: Duration = Duration::from_secs(10);
 /// How long members may take to leave when the task is over.
 const DRAINED: Duration = Duration::from_secs(5);
 /// How long the last messages may take when the service stops before that.
@@ -321,6 +323,7 @@ impl Server {
                 self.floor
                     .lobby
                     .bid_farewell(ServerMessage::Finished(word.into()));
+                self.floor.settle(OWED).await;
                 if self.floor.lobby.len() < usize::from(self.config.cohort.clients) {
                     // Members that lost their connection in the last round and are on their way back.
                     self.floor.gather(usize::MAX, LATECOMERS).await;

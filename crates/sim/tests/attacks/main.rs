@@ -15,6 +15,7 @@ mod manifest;
 mod phases;
 mod quorum;
 mod record;
+mod resumption;
 mod rogue;
 mod roster;
 mod server_side;
