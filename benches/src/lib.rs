@@ -66,6 +66,7 @@ pub fn on_one_core<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 #[must_use]
 pub fn criterion() -> criterion::Criterion {
     use std::time::Duration;
+    cpu::one_core();
     criterion::Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))

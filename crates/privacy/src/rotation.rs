@@ -48,6 +48,9 @@ impl Rotation {
     }
 
     fn transform(&self, values: &mut [f64]) {
+        if values.len() <= 4 * SIGNS {
+            return values.chunks_mut(self.block).for_each(hadamard);
+        }
         let blocks_a_task = (SIGNS / self.block).max(1);
         values
             .par_chunks_mut(self.block)

@@ -35,6 +35,7 @@ mod share_tree;
 mod sharers;
 mod sharing;
 mod signature;
+pub mod spool;
 mod upload;
 
 pub use head::{ForkEvidence, LedgerHead};

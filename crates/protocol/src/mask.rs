@@ -316,6 +316,12 @@ impl MaskedUpdate {
         self.vector.len().div_ceil(self.chunk)
     }
 
+    /// Bytes of all chunks together.
+    #[must_use]
+    pub fn packed_len(&self) -> usize {
+        self.vector.bits().packed_len(self.vector.len())
+    }
+
     /// The packed bytes of chunk `index`; empty beyond the end.
     #[must_use]
     pub fn packed(&self, index: usize) -> Vec<u8> {
@@ -413,6 +419,9 @@ mod tests {
             (30, 5, PIECE, 3),
             (24, 3, 2 * PIECE + 77, 5),
             (40, 9, PIECE + 1, 5),
+            // Longer than what one core does alone.
+            (32, 5, 2 * PIECE + 77, 3),
+            (33, 0, PIECE + 1, 2),
         ] {
             let masks: Vec<([u8; 32], Sign)> = (0..count)
                 .map(|i: usize| {

@@ -72,6 +72,9 @@ pub struct Me {
     pub ledger: PathBuf,
     /// The ledger's origin: its public name, such as `example.org/tacita`.
     pub origin: String,
+    /// Uploads that may be in flight at once; others wait. Twice as many may lie on the disk of the state directory.
+    #[serde(default = "thirty_two")]
+    pub uploads_in_flight: u16,
     /// For demonstrations on one machine: limits that let hundreds of clients share one address.
     #[serde(default)]
     pub loopback: bool,
@@ -82,6 +85,10 @@ pub struct Me {
 
 fn ten() -> NonZeroU16 {
     NonZeroU16::MIN.saturating_add(9)
+}
+
+fn thirty_two() -> u16 {
+    32
 }
 
 /// The task.
@@ -335,6 +342,9 @@ impl ServerConfig {
                 "task.rounds",
                 "rounds and attempts must be at least 1".into(),
             ));
+        }
+        if self.server.uploads_in_flight == 0 {
+            return Err(wrong("server.uploads_in_flight", "must be at least 1".into()));
         }
         if self.cohort.clients > tacita_protocol::limits::MAX_COHORT {
             let max = tacita_protocol::limits::MAX_COHORT;

@@ -133,6 +133,7 @@ impl Plan {
                 state: "server".into(),
                 ledger: "ledger".into(),
                 origin: "localhost/tacita-demo".into(),
+                uploads_in_flight: 32,
                 loopback: true,
                 authority_seconds: VISITS,
             },
