@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
 use tacita_algebra::SecretScalar;
+use tacita_identity::DenyList;
 use tacita_ledger::entry::Entry;
 use tacita_ledger::note::VerifierKey;
 use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
@@ -256,6 +257,14 @@ impl HubMachine {
             _ => return Err(Refusal::Unexpected(name).into()),
         }
         Ok(true)
+    }
+
+    /// Turns away members whose certificate neighbours would refuse, when the roster is about to be fixed.
+    pub(crate) fn screen(&mut self, deny: &DenyList, now: u64, until: u64) -> Vec<(Member, Refusal)> {
+        match self {
+            Self::Gathering(state) => state.screen(deny, now, until),
+            _ => Vec::new(),
+        }
     }
 
     /// Closes a phase before the charge; from Agreeing on, the charge has to be committed first.

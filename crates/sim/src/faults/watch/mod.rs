@@ -72,6 +72,8 @@ pub struct Watch {
     once: HashMap<(&'static str, Hash), Hash>,
     /// What a member said in a slot that has one content.
     said: HashMap<(usize, &'static str, Hash, u32), Hash>,
+    /// The last ledger head that each member had kept.
+    heads: BTreeMap<usize, (u64, Hash)>,
     canaries: Canaries,
     violations: Vec<Violation>,
     history: Option<Vec<String>>,
@@ -98,6 +100,7 @@ impl Watch {
             rounds: BTreeMap::new(),
             once: HashMap::new(),
             said: HashMap::new(),
+            heads: BTreeMap::new(),
             canaries,
             violations: Vec::new(),
             history: keep_history.then(Vec::new),

@@ -55,6 +55,7 @@ impl Watch {
                 self.upload_ends(member, manifest, disk, context);
             }
             ClientMessage::Agreement(_) => {
+                self.head_grows(member, disk);
                 self.says(member, "agreement", round_id, 0, frame);
                 if disk.durable(record::SIGNED, &round_id).is_none() {
                     self.violation(
@@ -64,6 +65,7 @@ impl Watch {
                 }
             }
             ClientMessage::Reveal(reveal) => {
+                self.head_grows(member, disk);
                 self.says(member, "reveal", round_id, 0, frame);
                 for share in reveal.shares.as_slice() {
                     self.says(member, "share", *manifest, u32::from(share.dealer), &share.value);
@@ -80,7 +82,7 @@ impl Watch {
                     );
                 }
             }
-            ClientMessage::Hello(_) | ClientMessage::Leave(_) => {}
+            _ => {}
         }
     }
 
@@ -124,6 +126,24 @@ impl Watch {
         if mask.sub_assign(&plain).is_ok() {
             let mask = digest(&[&mask.pack(0..length)]);
             self.once("a mask", mask, context);
+        }
+    }
+
+    /// Whatever the server shows, the head that a member keeps never goes back, and never becomes another of its size (G4).
+    fn head_grows(&mut self, member: usize, disk: &Disk) {
+        let kept = disk.durable(record::HEAD, b"");
+        let Some(head) = kept.and_then(|bytes| record::decode_head(&bytes)) else {
+            return;
+        };
+        let (size, root) = (head.size, head.root);
+        let before = self.heads.insert(member, (size, root));
+        if let Some((old, was)) = before
+            && (size < old || (size == old && root != was))
+        {
+            self.violation(
+                "head",
+                format!("member {member} kept a head of {old} entries, now one of {size}"),
+            );
         }
     }
 
