@@ -45,6 +45,8 @@ pub struct Verdict {
     pub refusals: BTreeMap<String, u64>,
     /// Simulated milliseconds.
     pub time: u64,
+    /// Simulated milliseconds from the end of all faults to the completion of a round, where one had to complete.
+    pub recovery: Option<u64>,
     /// Events.
     pub events: u64,
     /// Steps and writes of each process.
@@ -82,6 +84,7 @@ pub fn run_plan(cast: &Arc<Cast>, plan: &SeedPlan, keep_history: bool) -> Verdic
                 aborts: BTreeMap::new(),
                 refusals: BTreeMap::new(),
                 time: 0,
+                recovery: None,
                 events: 0,
                 toil: Vec::new(),
                 history: watch.take_history(),
@@ -97,6 +100,7 @@ struct World<'a> {
     hub: Hub,
     members: Vec<Member>,
     events: u64,
+    recovery: Option<u64>,
 }
 
 impl<'a> World<'a> {
@@ -143,6 +147,7 @@ impl<'a> World<'a> {
             hub,
             members,
             events: 0,
+            recovery: None,
         })
     }
 
@@ -173,6 +178,8 @@ impl<'a> World<'a> {
             watch.queues(self.network.waiting(), self.members.len());
             if goal.is_some_and(|goal| self.hub.done >= goal) {
                 self.hub.last = self.hub.begun;
+                let healed = end.saturating_sub(LIVELY);
+                self.recovery = Some(self.network.now() - healed);
                 end = end.min(self.network.now() + LAST_WORDS);
                 goal = None;
             } else if goal.is_some() && !self.plan.must_live() {
@@ -274,6 +281,7 @@ impl<'a> World<'a> {
             aborts: std::mem::take(&mut watch.aborts),
             refusals: std::mem::take(&mut watch.refusals),
             time: self.network.now(),
+            recovery: self.recovery,
             events: self.events,
             toil,
             history: watch.take_history(),
