@@ -43,6 +43,7 @@ pub mod ledger;
 pub mod plain;
 pub mod record;
 pub mod report;
+pub mod scale;
 pub mod script;
 pub mod setting;
 pub mod stage;

@@ -1,7 +1,8 @@
 //! The command line: what to play, and how to show it.
 
-mod crashes;
 mod histories;
+mod mishaps;
+mod scale;
 mod seeds;
 
 use std::fmt::Display;
@@ -17,8 +18,10 @@ Plays the simulated world and checks it.
   tacita-sim --seeds A..B [--mutant NAME] [--json]   seeds A to B - 1 of the faulty world, on all cores
   tacita-sim --seed N [--trace] [--mutant NAME]      one seed; --trace prints its history
   tacita-sim --exhaustive N [--json]                 all drop-out histories of N members, over five moments
-  tacita-sim --crashes [--json]                      a crash at every step of a round of four, of every process, and
-                                                     a second one at each of the first steps of its next life
+  tacita-sim --mishaps [--json]                      every process of a round of four dies at every step, and again
+                                                     at each of the first steps of its next life; every write fails
+  tacita-sim --scale N [--json]                      an honest round of N members, and of N/8, N/4 and N/2: bytes and
+                                                     messages of a client
   tacita-sim --mutants                               names of the faults that can be put into the shells
   tacita-sim --help
 
@@ -33,7 +36,8 @@ pub(crate) enum Task {
     Seeds(Range<u64>),
     Seed(u64),
     Exhaustive(usize),
-    Crashes,
+    Mishaps,
+    Scale(u16),
     Mutants,
     Help,
 }
@@ -58,7 +62,8 @@ impl Command {
                 "--seeds" => task = Some(Task::Seeds(range(&value()?)?)),
                 "--seed" => task = Some(Task::Seed(number(&value()?)?)),
                 "--exhaustive" => task = Some(Task::Exhaustive(number(&value()?)?)),
-                "--crashes" => task = Some(Task::Crashes),
+                "--mishaps" => task = Some(Task::Mishaps),
+                "--scale" => task = Some(Task::Scale(number(&value()?)?)),
                 "--mutants" => task = Some(Task::Mutants),
                 "--help" | "-h" => task = Some(Task::Help),
                 "--trace" => trace = true,
@@ -87,7 +92,8 @@ impl Command {
             Task::Seeds(range) => seeds::many(self, range.clone(), out),
             Task::Seed(seed) => seeds::one(self, *seed, out),
             Task::Exhaustive(members) => histories::all(self, *members, out),
-            Task::Crashes => crashes::all(self, out),
+            Task::Mishaps => mishaps::all(self, out),
+            Task::Scale(cohort) => scale::rounds(self, *cohort, out),
             Task::Mutants => Mutant::ALL
                 .iter()
                 .try_for_each(|(_, name, checkers)| {

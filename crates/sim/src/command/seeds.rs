@@ -37,6 +37,7 @@ struct Tally {
     refusals: BTreeMap<String, u64>,
     simulated: u64,
     events: u64,
+    recoveries: Vec<u64>,
 }
 
 impl Tally {
@@ -44,6 +45,7 @@ impl Tally {
         self.sums += verdict.sums;
         self.simulated += verdict.time;
         self.events += verdict.events;
+        self.recoveries.extend(verdict.recovery);
         for (reason, count) in &verdict.aborts {
             *self.aborts.entry(reason).or_insert(0) += count;
         }
@@ -109,7 +111,7 @@ pub(super) fn many(command: &Command, range: Range<u64>, out: &mut impl Write) -
         let report = json!({
             "seeds": [range.start, range.end], "passed": tally.passed, "failed": failed, "seconds": seconds,
             "sums": tally.sums, "aborts": tally.aborts, "refusals": tally.refusals,
-            "simulated_ms": tally.simulated, "events": tally.events,
+            "longest_recovery_ms": tally.recoveries.iter().max(), "simulated_ms": tally.simulated, "events": tally.events,
         });
         writeln!(out, "{report}")?;
         return Ok(tally.failed.is_empty());
@@ -128,6 +130,14 @@ pub(super) fn many(command: &Command, range: Range<u64>, out: &mut impl Write) -
     }
     writeln!(out, "{} exact sums; aborts: {}", tally.sums, list(&tally.aborts))?;
     writeln!(out, "refusals: {}", list(&tally.refusals))?;
+    tally.recoveries.sort_unstable();
+    let at = |part: usize| tally.recoveries.get(tally.recoveries.len() * part / 100);
+    if let (Some(half), Some(most), Some(last)) = (at(50), at(99), tally.recoveries.last()) {
+        writeln!(
+            out,
+            "a round completed {half} ms after the last fault in half of the seeds, {most} in 99 %, {last} at most"
+        )?;
+    }
     let (seeds, minutes) = (range.end - range.start, tally.simulated / 60_000);
     writeln!(
         out,

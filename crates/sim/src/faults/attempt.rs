@@ -203,7 +203,8 @@ impl Hub {
         match machine {
             HubMachine::Agreeing(_) => self.charge(machine, stage)?,
             HubMachine::Revealing(_) => return self.finish(machine, stage),
-            machine => {
+            mut machine => {
+                self.screen(&mut machine, stage)?;
                 let next = match machine.close() {
                     Ok(next) => next,
                     Err(error) => return Err(self.aborts(&error, stage)),
@@ -220,6 +221,21 @@ impl Hub {
         }
         stage.note(|| format!("server closes {name}"));
         self.open_phase(stage)
+    }
+
+    /// At the roster: a certificate that is not valid now, or not until the round can be over, would make every neighbour
+    /// refuse.
+    fn screen(&mut self, machine: &mut HubMachine, stage: &mut Stagehand<'_>) -> Result<(), Halt> {
+        let now = stage.unix();
+        let any = stage.cast.participant(0).map_err(|e| Halt::Exit(e.to_string()))?;
+        for (member, refusal) in machine.screen(&any.deny, now, now + 2) {
+            stage.watch.error(&refusal.into());
+            let number = stage.cast.number_of(&member.certificate.identity.0);
+            if let (Some(process), Some(number)) = (&mut self.process, number) {
+                process.gone.insert(number);
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn aborts(&mut self, error: &RoundError, stage: &mut Stagehand<'_>) -> Halt {

@@ -79,6 +79,11 @@ impl Chance {
         order
     }
 
+    /// By how many seconds a wrong clock is wrong: up to two hours, either way.
+    pub fn skew(&mut self) -> i64 {
+        i64::try_from(self.below(14_400)).unwrap_or(0) - 7200
+    }
+
     /// Flips bits in one to three bytes.
     pub fn corrupt(&mut self, bytes: &mut [u8]) {
         for _ in 0..self.between(1, 3) {

@@ -2,16 +2,14 @@
 
 use sha2::{Digest as _, Sha256};
 use tacita_ledger::entry::{Entry, Outcome, Release, printable_reason};
-use tacita_privacy::DecodedMean;
+use tacita_protocol::Refusal;
 use tacita_protocol::ledger_entries::hex_digest;
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{OutcomeMessage, ServerMessage};
-use tacita_protocol::server::UnmaskedSum;
-use tacita_protocol::{Abort, Refusal};
 
 use super::desk::TaskState;
 use super::hub::{Doing, Halt, Hub};
-use super::machines::{HubMachine, hex};
+use super::machines::{Finished, HubMachine, hex};
 use super::mutant::Mutant;
 use super::stagehand::Stagehand;
 
@@ -31,35 +29,25 @@ impl Hub {
                 stage.watch.blamed(member, blame);
             }
         }
-        let sum = match machine.finish() {
-            Ok(sum) => sum,
-            Err(error) => return Err(self.aborts(&error, stage)),
-        };
         let Some(attempt) = self.attempt() else {
             return Ok(());
         };
         let (manifest, roster) = (attempt.manifest.clone(), attempt.roster.clone());
-        let number_of = |index: u16| {
-            let member = roster.as_ref()?.member(index)?;
+        let sum = match machine.finish(&manifest) {
+            Ok(sum) => sum,
+            Err(error) => return Err(self.aborts(&error, stage)),
+        };
+        let number_of = |index: &u16| {
+            let member = roster.as_ref()?.member(*index)?;
             stage.cast.number_of(&member.certificate.identity.0)
         };
-        let survivors: Vec<usize> = sum.survivors().indices().filter_map(number_of).collect();
-        let answered: Vec<usize> = sum.answered().indices().filter_map(number_of).collect();
-        let mut values = sum.vector().to_signed();
+        let survivors: Vec<usize> = sum.survivors.iter().filter_map(number_of).collect();
+        let answered: Vec<usize> = sum.answered.iter().filter_map(number_of).collect();
+        let mut values = sum.values.clone();
         if self.mutant == Mutant::AddsOne {
             values.iter_mut().take(1).for_each(|value| *value += 1);
         }
         stage.watch.sum(manifest.digest(), &survivors, &values);
-        let mean = DecodedMean::from_sum(
-            sum.vector(),
-            manifest.encoding(),
-            &manifest.noise(),
-            u32::from(sum.survivors().count()),
-            manifest.weighting(),
-        );
-        if mean.is_err() {
-            return Err(self.aborts(&Abort::Implausible.into(), stage));
-        }
         self.conclude(&manifest, &sum, &answered, stage)
     }
 
@@ -67,7 +55,7 @@ impl Hub {
     fn conclude(
         &mut self,
         manifest: &CheckedManifest,
-        sum: &UnmaskedSum,
+        sum: &Finished,
         answered: &[usize],
         stage: &mut Stagehand<'_>,
     ) -> Result<(), Halt> {
@@ -79,10 +67,9 @@ impl Hub {
             return Ok(());
         };
         let charged = attempt.charged.unwrap_or(0);
-        let packed = sum.vector().pack(0..sum.vector().len());
         let model: Vec<u8> = Sha256::new()
             .chain_update(&process.model)
-            .chain_update(&packed)
+            .chain_update(sum.digest)
             .finalize()
             .to_vec();
         let digest = hex(&Sha256::digest(&model));
@@ -94,9 +81,9 @@ impl Hub {
             round_id: hex_digest(&fields.round_id),
             round: u64::from(fields.round),
             time: process.desk.time(now),
-            survivor_count: u64::from(sum.survivors().count()),
-            responders: u64::from(sum.responders()),
-            sum_digest: hex(&Sha256::digest(&packed)),
+            survivor_count: sum.survivors.len() as u64,
+            responders: sum.answered.len() as u64,
+            sum_digest: hex(&sum.digest),
             model_digest: digest.clone(),
             accuracy: None,
             loss: None,

@@ -30,6 +30,8 @@ pub struct DiskFaults {
     pub failed: u64,
     /// Whether it acknowledges what it has not synced.
     pub lies: bool,
+    /// One more write that fails, by its number from 0.
+    pub failed_at: Option<u64>,
 }
 
 /// What is on the disk, whoever runs.
@@ -42,6 +44,7 @@ struct Platter {
     chance: Chance,
     faults: DiskFaults,
     fuse: Fuse,
+    writes: u64,
 }
 
 /// A disk; its clones are the same disk.
@@ -74,6 +77,7 @@ impl Disk {
             chance,
             faults,
             fuse,
+            writes: 0,
         })))
     }
 
@@ -81,9 +85,14 @@ impl Disk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes how often it fails from now on.
-    pub fn set_faults(&self, faults: DiskFaults) {
-        self.platter().faults = faults;
+    /// It fails no more, but for a failure that was planned.
+    pub fn heal(&self) {
+        self.platter().faults.failed = 0;
+    }
+
+    /// Writes so far, failed ones included.
+    pub fn writes(&self) -> u64 {
+        self.platter().writes
     }
 
     /// Opens the store as the next process does: cuts the torn tail off, reads every whole record.
@@ -153,8 +162,7 @@ impl Disk {
                 },
             };
             platter.fuse.step()?;
-            let rate = platter.faults.failed;
-            if platter.chance.hits(rate) {
+            if platter.fails() {
                 // The rename may have happened before the sync of the folder failed.
                 if platter.chance.hits(500) {
                     platter.files.apply(&change);
@@ -207,6 +215,13 @@ impl Disk {
 pub struct Snapshot(Vec<u8>, Rows, MemoryFiles);
 
 impl Platter {
+    /// Whether the next write fails.
+    fn fails(&mut self) -> bool {
+        let number = self.writes;
+        self.writes += 1;
+        self.chance.hits(self.faults.failed) || self.faults.failed_at == Some(number)
+    }
+
     fn append(&mut self, batch: &Batch) {
         let payload = encode(batch);
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
@@ -301,8 +316,7 @@ impl Store for FaultyStore {
             return Ok(());
         }
         let mut platter = self.disk.platter();
-        let rate = platter.faults.failed;
-        if platter.chance.hits(rate) {
+        if platter.fails() {
             if platter.chance.hits(300) {
                 return Err(StoreError::DiskFull { path: path() });
             }

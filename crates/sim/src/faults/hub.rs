@@ -100,6 +100,9 @@ pub struct Hub {
     pub mutant: Mutant,
     /// How often its process dies in a phase, per thousand.
     pub crash: u64,
+    /// How often its clock is wrong after a start, per thousand.
+    pub clock: u64,
+    skew: i64,
     pub(super) key: SigningKey,
     pub(super) chance: Chance,
     /// Round ids; a snapshot of the machine may bring this back too.
@@ -129,6 +132,8 @@ impl Hub {
             guile: None,
             mutant: Mutant::None,
             crash: 0,
+            clock: 0,
+            skew: 0,
             key,
             chance,
             ids,
@@ -140,6 +145,11 @@ impl Hub {
             last: u64::MAX,
             kept_ids: None,
         }
+    }
+
+    /// The clock is right again, and stays so.
+    pub fn set_clock(&mut self) {
+        (self.clock, self.skew) = (0, 0);
     }
 
     /// Whether its process runs.
@@ -167,6 +177,7 @@ impl Hub {
 
     /// Takes an event.
     pub fn handle(&mut self, event: Event, stage: &mut Stagehand<'_>) {
+        stage.skew = self.skew;
         let done = match event {
             Event::StartHub => self.start(stage),
             Event::Connect(member, link) => self.connects(member, link, stage),
@@ -238,6 +249,12 @@ impl Hub {
             return Ok(());
         }
         self.fuse.replace();
+        self.skew = if self.chance.hits(self.clock) {
+            self.chance.skew()
+        } else {
+            0
+        };
+        stage.skew = self.skew;
         let opened = Desk::open(
             &self.disk,
             stage.cast.log_key().clone(),

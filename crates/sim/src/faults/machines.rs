@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng as _;
+use sha2::{Digest as _, Sha256};
 use tacita_algebra::SecretScalar;
+use tacita_identity::DenyList;
 use tacita_ledger::entry::Entry;
 use tacita_ledger::note::VerifierKey;
-use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
+use tacita_privacy::{BudgetTicket, DecodedMean, LocalUpdate, NoisedUpdate};
 use tacita_protocol::client::{
     Advertised, Agreed, ClientRecord, Effect, Invited, Masked, Participant, RecordChange, Refused, Revealed,
     Shared,
@@ -17,9 +19,9 @@ use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, Invitation, ServerMessage, UploadChunk};
 use tacita_protocol::roster::{Member, Roster};
 use tacita_protocol::server::{
-    Agreeing, Collecting, CommittedCharge, Gathering, Revealing, Sharing, UnmaskedSum, certificate_bundles,
+    Agreeing, Collecting, CommittedCharge, Gathering, Revealing, Sharing, certificate_bundles,
 };
-use tacita_protocol::{Hash, Misuse, Refusal, RoundError};
+use tacita_protocol::{Abort, Hash, Misuse, Refusal, RoundError};
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -177,6 +179,18 @@ fn acts(effects: impl IntoIterator<Item = Effect>) -> Vec<Act> {
     out
 }
 
+/// What a round came to.
+pub(crate) struct Finished {
+    /// The integers of the sum, centred.
+    pub(crate) values: Vec<i64>,
+    /// The digest that the outcome names.
+    pub(crate) digest: Hash,
+    /// U2.
+    pub(crate) survivors: Vec<u16>,
+    /// Those that revealed.
+    pub(crate) answered: Vec<u16>,
+}
+
 /// The server's state in an attempt.
 pub(crate) enum HubMachine {
     /// Step 2.
@@ -258,6 +272,14 @@ impl HubMachine {
         Ok(true)
     }
 
+    /// Turns away members whose certificate neighbours would refuse, when the roster is about to be fixed.
+    pub(crate) fn screen(&mut self, deny: &DenyList, now: u64, until: u64) -> Vec<(Member, Refusal)> {
+        match self {
+            Self::Gathering(state) => state.screen(deny, now, until),
+            _ => Vec::new(),
+        }
+    }
+
     /// Closes a phase before the charge; from Agreeing on, the charge has to be committed first.
     ///
     /// # Errors
@@ -293,15 +315,30 @@ impl HubMachine {
         }
     }
 
-    /// The sum.
+    /// The sum, and what is made of it.
     ///
     /// # Errors
     /// Why there is none.
-    pub(crate) fn finish(self) -> Result<UnmaskedSum, RoundError> {
-        match self {
-            Self::Revealing(state) => state.close(),
-            _ => Err(Misuse::Argument("nothing was revealed").into()),
-        }
+    pub(crate) fn finish(self, manifest: &CheckedManifest) -> Result<Finished, RoundError> {
+        let sum = match self {
+            Self::Revealing(state) => state.close()?,
+            _ => return Err(Misuse::Argument("nothing was revealed").into()),
+        };
+        let count = sum.survivors().count();
+        DecodedMean::from_sum(
+            sum.vector(),
+            manifest.encoding(),
+            &manifest.noise(),
+            u32::from(count),
+            manifest.weighting(),
+        )
+        .map_err(|_| Abort::Implausible)?;
+        Ok(Finished {
+            values: sum.vector().to_signed(),
+            digest: Sha256::digest(sum.vector().pack(0..sum.vector().len())).into(),
+            survivors: sum.survivors().indices().collect(),
+            answered: sum.answered().indices().collect(),
+        })
     }
 
     /// The roster, once there is one.

@@ -75,6 +75,8 @@ pub struct Member {
     pub answers_copies: bool,
     /// How often its process dies in a phase, per thousand.
     pub crash: u64,
+    /// By how many seconds its clock is wrong.
+    pub skew: i64,
     /// Whether it has stopped for good: evidence of a fork, or a round that it will never consent to.
     pub stopped: bool,
     pub(super) participant: Arc<Participant>,
@@ -105,6 +107,7 @@ impl Member {
             mutant: Mutant::None,
             answers_copies: true,
             crash: 0,
+            skew: 0,
             stopped: false,
             participant,
             chance,
@@ -123,6 +126,7 @@ impl Member {
 
     /// Takes an event.
     pub fn handle(&mut self, event: Event, stage: &mut Stagehand<'_>) {
+        stage.skew = self.skew;
         let done = match event {
             Event::StartMember(_) => self.start(stage),
             Event::Answered(_, link, taken) => self.answered(link, taken, stage),
@@ -248,7 +252,10 @@ impl Member {
         }
         self.fuse.replace();
         let record = match DiskRecord::open(self.disk.open(), self.budget) {
-            Ok(record) => record,
+            Ok(mut record) => {
+                record.forgets = self.mutant == Mutant::ForgetsRounds;
+                record
+            }
             Err(RecordError::Forked) => {
                 self.stopped = true;
                 return Ok(());

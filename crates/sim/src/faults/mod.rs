@@ -18,7 +18,6 @@
 mod attempt;
 pub mod chance;
 mod conclude;
-pub mod crashes;
 pub mod desk;
 pub mod disk;
 pub mod fuse;
@@ -27,6 +26,7 @@ mod lobby;
 pub(crate) mod machines;
 pub mod meddler;
 pub mod member;
+pub mod mishaps;
 pub mod mutant;
 pub mod network;
 pub mod plan;
@@ -39,9 +39,9 @@ pub mod villains;
 pub mod watch;
 
 pub use chance::Chance;
-pub use crashes::CrashPoints;
 pub use disk::{Disk, DiskFaults, FaultyStore};
 pub use fuse::Fuse;
+pub use mishaps::Mishaps;
 pub use mutant::Mutant;
-pub use plan::{LARGEST, Party, SeedPlan, Server};
+pub use plan::{LARGEST, Mishap, Party, SeedPlan, Server};
 pub use run::{LIVELY, Verdict, run_plan, run_seed};

@@ -10,6 +10,8 @@ pub enum Mutant {
     UploadsFirst,
     /// A member keeps no record of its charges.
     KeepsNoCharge,
+    /// A member does not know which round ids it has spent, under a server that uses them again.
+    ForgetsRounds,
     /// A member gives its reservation back after the upload.
     GivesChargesBack,
     /// A member sends its signature before it is durable.
@@ -48,9 +50,10 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them, with the checkers of which one at least has to see it.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 19] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 20] = [
         (Self::UploadsFirst, "uploads-first", &["durable"]),
         (Self::KeepsNoCharge, "keeps-no-charge", &["durable"]),
+        (Self::ForgetsRounds, "forgets-rounds", &["once"]),
         (Self::GivesChargesBack, "gives-charges-back", &["budget"]),
         (Self::SignsFirst, "signs-first", &["durable"]),
         (Self::CosignsFirst, "cosigns-first", &["durable"]),

@@ -29,13 +29,22 @@ pub enum Server {
     RollsBack(bool),
 }
 
-/// Which process a systematic crash is of.
+/// A process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Party {
     /// The server.
     Hub,
     /// A member.
     Member(usize),
+}
+
+/// What befalls one process, at a point counted on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// It dies before the step after so many, and perhaps once more so many steps after its next start.
+    Death(Party, u64, Option<u64>),
+    /// The write with this number fails.
+    FailedWrite(Party, u64),
 }
 
 /// A seed's decisions.
@@ -53,6 +62,8 @@ pub struct SeedPlan {
     pub disk: DiskFaults,
     /// Processes that die in a phase, per thousand.
     pub crash: u64,
+    /// Clocks that are wrong, per thousand: a member's for as long as faults last, the server's from a start to the next.
+    pub clock: u64,
     /// Dishonest members; no more than the setting withstands.
     pub villains: BTreeMap<usize, Villain>,
     /// The server.
@@ -67,10 +78,8 @@ pub struct SeedPlan {
     pub safety: u64,
     /// How many attempts they last at most.
     pub attempts: u64,
-    /// One process dies before the step after so many.
-    pub crash_at: Option<(Party, u64)>,
-    /// And once more, so many steps after it has started again.
-    pub crash_again: Option<u64>,
+    /// What befalls one process at one point of its own.
+    pub mishap: Option<Mishap>,
     /// A fault put into the shells on purpose.
     pub mutant: Mutant,
 }
@@ -107,7 +116,7 @@ impl SeedPlan {
         };
         let server = draw_server(chance, members);
         let most = usize::from(colluders);
-        let count = if most > 0 && chance.hits(400) {
+        let count = if most > 0 && chance.hits(600) {
             1 + chance.index(most)
         } else {
             0
@@ -131,9 +140,10 @@ impl SeedPlan {
             network,
             disk: DiskFaults {
                 failed: chance.rate(100),
-                lies: false,
+                ..DiskFaults::default()
             },
             crash: chance.rate(200),
+            clock: chance.rate(200),
             villains,
             server,
             budget,
@@ -141,8 +151,7 @@ impl SeedPlan {
             answers_copies: raw || chance.hits(300),
             safety: chance.between(2000, 8000),
             attempts: if cohort > 12 { 2 } else { chance.between(2, 4) },
-            crash_at: None,
-            crash_again: None,
+            mishap: None,
             mutant: Mutant::None,
         }
     }
@@ -165,6 +174,7 @@ impl SeedPlan {
             },
             disk: DiskFaults::default(),
             crash: 0,
+            clock: 0,
             villains: BTreeMap::new(),
             server: Server::Honest,
             budget: Decimal::new(30, 0)
@@ -175,8 +185,7 @@ impl SeedPlan {
             answers_copies: false,
             safety: 1,
             attempts: 1,
-            crash_at: None,
-            crash_again: None,
+            mishap: None,
             mutant: Mutant::None,
         }
     }
@@ -187,6 +196,11 @@ impl SeedPlan {
         self.mutant = mutant;
         match mutant {
             Mutant::DisksLie => self.disk.lies = true,
+            Mutant::ForgetsRounds => {
+                self.server = Server::RollsBack(true);
+                (self.crash, self.attempts, self.safety) = (400, 12, 20_000);
+                (self.budget, self.setting.noise) = (None, Noise::None);
+            }
             Mutant::TooManyColluders => {
                 // Everybody but two honest members helps a server that shows each of the two another round.
                 self.setting = Setting::new(6, 1, 4);
@@ -209,13 +223,25 @@ impl SeedPlan {
         self.server == Server::Honest && !self.tight
     }
 
-    /// Lights the fuse of the process whose crash is planned.
+    /// Lights the fuse of a process whose death is planned.
     pub fn light(&self, party: Party, fuse: &Fuse) {
-        if let Some((planned, step)) = self.crash_at
+        if let Some(Mishap::Death(planned, step, again)) = self.mishap
             && planned == party
         {
             fuse.light(step);
-            fuse.light_again(self.crash_again);
+            fuse.light_again(again);
+        }
+    }
+
+    /// The faults of a process's disk.
+    pub fn disk_of(&self, party: Party) -> DiskFaults {
+        let failed_at = match self.mishap {
+            Some(Mishap::FailedWrite(planned, number)) if planned == party => Some(number),
+            _ => None,
+        };
+        DiskFaults {
+            failed_at,
+            ..self.disk
         }
     }
 }
@@ -231,7 +257,12 @@ fn shape(chance: &mut Chance) -> (u16, u16, u16) {
         86..97 => chance.between(10, 17),
         _ => chance.between(18, 30),
     };
-    let colluders = chance.below(cohort / 4 + 1);
+    let most = cohort / 4;
+    let colluders = if chance.hits(600) {
+        chance.between(most.min(1), most)
+    } else {
+        chance.below(most + 1)
+    };
     let possible: Vec<u64> = (1..=cohort)
         .filter(|minimum| {
             let narrow = |value: u64| u32::try_from(value).unwrap_or(0);

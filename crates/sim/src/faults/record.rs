@@ -67,6 +67,8 @@ pub struct DiskRecord {
     head_is_stored: bool,
     filters: BTreeMap<String, BudgetFilter>,
     last_upload: Option<Hash>,
+    /// Whether it does not know what it has spent: a mutant's.
+    pub(super) forgets: bool,
 }
 
 impl DiskRecord {
@@ -107,6 +109,7 @@ impl DiskRecord {
             head_is_stored: true,
             filters,
             last_upload: None,
+            forgets: false,
         })
     }
 
@@ -136,7 +139,11 @@ impl DiskRecord {
             release,
             upload_digest: hex(&upload_digest),
         };
-        batch.insert_new(SPENT, round_id, json(&entry));
+        if self.forgets {
+            batch.put(SPENT, round_id, json(&entry));
+        } else {
+            batch.insert_new(SPENT, round_id, json(&entry));
+        }
         if let Some(old) = self.last_upload.replace(round_id) {
             batch.delete(UPLOAD, old);
         }
@@ -212,7 +219,7 @@ impl DiskRecord {
 
 impl ClientRecord for DiskRecord {
     fn is_spent(&self, round_id: &[u8; 32]) -> bool {
-        self.spent.contains(round_id)
+        self.spent.contains(round_id) && !self.forgets
     }
 
     fn signed_statement(&self, round_id: &[u8; 32]) -> Option<Hash> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tacita_protocol::certificates::CertificateCache;
 
 use super::chance::Chance;
-use super::disk::{Disk, DiskFaults};
+use super::disk::Disk;
 use super::fuse::Fuse;
 use super::hub::{Guile, Hub};
 use super::meddler::Meddler;
@@ -45,10 +45,12 @@ pub struct Verdict {
     pub refusals: BTreeMap<String, u64>,
     /// Simulated milliseconds.
     pub time: u64,
+    /// Simulated milliseconds from the end of all faults to the completion of a round, where one had to complete.
+    pub recovery: Option<u64>,
     /// Events.
     pub events: u64,
-    /// Steps that the server's process took, and those of each member.
-    pub steps: (u64, Vec<u64>),
+    /// Steps and writes of each process.
+    pub toil: Vec<(Party, u64, u64)>,
     /// The history, if it was asked for.
     pub history: Vec<String>,
 }
@@ -82,8 +84,9 @@ pub fn run_plan(cast: &Arc<Cast>, plan: &SeedPlan, keep_history: bool) -> Verdic
                 aborts: BTreeMap::new(),
                 refusals: BTreeMap::new(),
                 time: 0,
+                recovery: None,
                 events: 0,
-                steps: (0, Vec::new()),
+                toil: Vec::new(),
                 history: watch.take_history(),
             }
         }
@@ -97,6 +100,7 @@ struct World<'a> {
     hub: Hub,
     members: Vec<Member>,
     events: u64,
+    recovery: Option<u64>,
 }
 
 impl<'a> World<'a> {
@@ -105,12 +109,14 @@ impl<'a> World<'a> {
         let network = Network::new(plan.members, plan.network, chance.part("network"));
         let fuse = Fuse::default();
         plan.light(Party::Hub, &fuse);
-        let disk = Disk::new(chance.part("server's disk"), plan.disk, fuse.clone());
+        let faults = plan.disk_of(Party::Hub);
+        let disk = Disk::new(chance.part("server's disk"), faults, fuse.clone());
         let key = cast.server().key.clone();
         let mut hub = Hub::new(plan.setting.clone(), key, disk, fuse, chance.part("server"));
         (hub.budget, hub.mutant, hub.crash) = (plan.budget, plan.mutant, plan.crash);
-        hub.guile = guile(plan);
+        (hub.clock, hub.guile) = (plan.clock, guile(plan));
         let shared = Arc::new(CertificateCache::default());
+        let mut clocks = chance.part("clocks");
         let mut members = Vec::with_capacity(plan.members);
         for number in 0..plan.members {
             let mut participant = cast.participant(number)?;
@@ -121,13 +127,17 @@ impl<'a> World<'a> {
             };
             let fuse = Fuse::default();
             plan.light(Party::Member(number), &fuse);
-            let disk = Disk::new(chance.part("a member's disk"), plan.disk, fuse.clone());
+            let faults = plan.disk_of(Party::Member(number));
+            let disk = Disk::new(chance.part("a member's disk"), faults, fuse.clone());
             let update = plan.setting.unit_update(number);
             let chance = chance.part("a member");
             let mut member = Member::new(number, Arc::new(participant), disk, fuse, update, chance);
             (member.budget, member.mutant, member.crash) = (plan.budget, plan.mutant, plan.crash);
             member.villain = plan.villains.get(&number).copied();
             member.answers_copies = plan.answers_copies;
+            if clocks.hits(plan.clock) {
+                member.skew = clocks.skew();
+            }
             members.push(member);
         }
         Ok(Self {
@@ -137,6 +147,7 @@ impl<'a> World<'a> {
             hub,
             members,
             events: 0,
+            recovery: None,
         })
     }
 
@@ -153,7 +164,7 @@ impl<'a> World<'a> {
                 break;
             };
             self.events += 1;
-            let enough = self.hub.begun > self.plan.attempts && self.plan.crash_at.is_none();
+            let enough = self.hub.begun > self.plan.attempts;
             if goal.is_none() && end == u64::MAX && (enough || matches!(event, Event::Heal)) {
                 self.heal(watch);
                 // A plan that crashes one process at one step heals from the start: its round is the one that counts.
@@ -162,11 +173,13 @@ impl<'a> World<'a> {
             }
             self.dispatch(event, watch);
             if end < u64::MAX && self.events.is_multiple_of(LOOKS) {
-                self.look();
+                self.look(watch);
             }
             watch.queues(self.network.waiting(), self.members.len());
             if goal.is_some_and(|goal| self.hub.done >= goal) {
                 self.hub.last = self.hub.begun;
+                let healed = end.saturating_sub(LIVELY);
+                self.recovery = Some(self.network.now() - healed);
                 end = end.min(self.network.now() + LAST_WORDS);
                 goal = None;
             } else if goal.is_some() && !self.plan.must_live() {
@@ -190,6 +203,7 @@ impl<'a> World<'a> {
             network: &mut self.network,
             watch,
             cast: self.cast,
+            skew: 0,
         };
         match &event {
             Event::Weather => stage.network.weather(),
@@ -217,27 +231,28 @@ impl<'a> World<'a> {
     fn heal(&mut self, watch: &mut Watch) {
         watch.note(self.network.now(), || "faults are healed".to_owned());
         self.network.heal();
-        let calm = DiskFaults {
-            failed: 0,
-            lies: self.plan.disk.lies,
-        };
-        self.hub.disk.set_faults(calm);
+        self.hub.disk.heal();
         (self.hub.crash, self.hub.guile) = (0, None);
+        self.hub.set_clock();
         for member in &mut self.members {
-            member.disk.set_faults(calm);
-            (member.crash, member.villain) = (0, None);
+            member.disk.heal();
+            (member.crash, member.skew, member.villain) = (0, 0, None);
         }
-        self.look();
+        self.look(watch);
     }
 
     /// A person looks at evidence of a fork that an honest server cannot have given: a network that changes or repeats
     /// words did. (What was on its way before the faults were healed may still arrive after.)
-    fn look(&mut self) {
+    fn look(&mut self, watch: &mut Watch) {
         if self.plan.server != Server::Honest {
             return;
         }
         for member in self.members.iter_mut().filter(|member| member.stopped) {
             if !member.disk.durable_space(record::FORK).is_empty() {
+                let number = member.number;
+                watch.note(self.network.now(), || {
+                    format!("a person looks at the evidence of member {number}")
+                });
                 member.disk.clear_space(record::FORK);
                 member.stopped = false;
                 self.network.after(1, Event::StartMember(member.number));
@@ -252,6 +267,13 @@ impl<'a> World<'a> {
             members: self.members.iter().map(|member| &member.disk).collect(),
             rolled_back: self.hub.rolled_back,
         });
+        let of_members = self.members.iter().map(|member| {
+            let party = Party::Member(member.number);
+            (party, member.fuse.steps(), member.disk.writes())
+        });
+        let toil = std::iter::once((Party::Hub, self.hub.fuse.steps(), self.hub.disk.writes()))
+            .chain(of_members)
+            .collect();
         Verdict {
             seed: self.plan.seed,
             violations: watch.violations().to_vec(),
@@ -259,11 +281,9 @@ impl<'a> World<'a> {
             aborts: std::mem::take(&mut watch.aborts),
             refusals: std::mem::take(&mut watch.refusals),
             time: self.network.now(),
+            recovery: self.recovery,
             events: self.events,
-            steps: (
-                self.hub.fuse.steps(),
-                self.members.iter().map(|member| member.fuse.steps()).collect(),
-            ),
+            toil,
             history: watch.take_history(),
         }
     }

@@ -13,12 +13,14 @@ pub struct Stagehand<'a> {
     pub watch: &'a mut Watch,
     /// Keys and certificates.
     pub cast: &'a Cast,
+    /// By how many seconds the clock of the machine whose turn it is is wrong. Deadlines do not go by it.
+    pub skew: i64,
 }
 
 impl Stagehand<'_> {
-    /// The time that machines read, in unix seconds.
+    /// The time that the machine reads, in unix seconds.
     pub fn unix(&self) -> u64 {
-        NOW + self.network.now() / 1000
+        (NOW + self.network.now() / 1000).saturating_add_signed(self.skew)
     }
 
     /// A line of the history.

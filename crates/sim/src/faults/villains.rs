@@ -60,9 +60,15 @@ pub fn bend(
     match (villain, &mut bent) {
         (Villain::SpoilsBoxes, ClientMessage::Shares(shares)) => {
             let mut boxes = shares.boxes.as_slice().to_vec();
-            let rate = chance.between(100, 1000);
-            for sealed in &mut boxes {
-                if chance.hits(rate) {
+            // Mostly a few: so many that no sum can be had shows less.
+            let spoilt = if chance.hits(700) {
+                chance.between(1, 2)
+            } else {
+                chance.below(boxes.len() as u64 + 1)
+            };
+            let spoilt = usize::try_from(spoilt).unwrap_or(usize::MAX);
+            for at in chance.sample(boxes.len(), spoilt) {
+                if let Some(sealed) = boxes.get_mut(at) {
                     let mut ciphertext = sealed.ciphertext.as_slice().to_vec();
                     chance.corrupt(&mut ciphertext);
                     sealed.ciphertext = ciphertext.into();

@@ -25,7 +25,7 @@ fn acknowledged_whole_or_nothing() {
         let fuse = Fuse::default();
         let faults = DiskFaults {
             failed: 100,
-            lies: false,
+            ..DiskFaults::default()
         };
         let disk = disk(seed, faults, &fuse);
         let mut acknowledged = Vec::new();
@@ -71,8 +71,8 @@ fn acknowledged_whole_or_nothing() {
 fn a_lying_disk_loses_what_it_acknowledged() {
     let fuse = Fuse::default();
     let faults = DiskFaults {
-        failed: 0,
         lies: true,
+        ..DiskFaults::default()
     };
     let lost = (0..50).any(|seed| {
         let disk = disk(seed, faults, &fuse);

@@ -3,9 +3,9 @@
 // Helpers of tests may unwrap like the tests themselves.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-mod crashes;
 mod disk;
 mod histories;
+mod mishaps;
 mod mutants;
 mod seeds;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use tacita_sim::faults::run_seed;
+use tacita_sim::faults::{Chance, SeedPlan, Server, run_seed};
 
 use crate::{CAST, on_all_cores, passes};
 
@@ -48,11 +48,40 @@ fn a_seed_is_one_history() {
     }
 }
 
-/// Failure: a frame that was damaged before faults were healed, and read after, takes a member out for good, and nobody
-/// ever looks at the evidence that it is not. (A hello with another ledger size; an invitation with another proof.)
+/// A seed that once found something, and the line of its history without which it no longer shows it: whoever changes what
+/// seeds decide looks for others that do.
+fn kept(seed: u64, line: &str) {
+    let verdict = run_seed(&CAST, seed, true);
+    passes(&verdict);
+    let healed = verdict
+        .history
+        .iter()
+        .position(|line| line.contains("faults are healed"));
+    let (before, after) = verdict.history.split_at(healed.unwrap());
+    let at = |part: &[String]| part.iter().any(|found| found.contains(line));
+    assert!(at(after) && !at(before), "seed {seed} shows something else now");
+}
+
+/// Failure: a frame that was damaged, doubled or overtaken before faults were healed, and read after, takes a member out for
+/// good as if it had seen a fork, and no person ever looks at evidence that is none. (A hello with another ledger size; an
+/// invitation with another proof; an old invitation after a new one.)
 #[test]
-fn seeds_524_1898_2484_evidence_that_is_none() {
-    for seed in [524, 1898, 2484] {
-        passes(&run_seed(&CAST, seed, false));
+fn evidence_that_is_none() {
+    for seed in [32, 65, 229] {
+        kept(seed, "a person looks at the evidence");
     }
+}
+
+/// Failure: a server that was put back to an earlier state, generator included, uses a round id again for members that had
+/// no part in its first use, and that counts as two sums of one round although no member is in both. (So it did; what has to
+/// hold is that no member is.)
+#[test]
+fn a_round_id_for_other_members() {
+    let plan = SeedPlan::draw(11066, &mut Chance::new(11066).part("plan"));
+    assert_eq!(
+        plan.server,
+        Server::RollsBack(true),
+        "the seed shows something else now"
+    );
+    passes(&run_seed(&CAST, 11066, false));
 }

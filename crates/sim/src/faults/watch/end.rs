@@ -78,11 +78,19 @@ impl Watch {
                     ));
                 }
             }
-            *by_round.entry(fields.round_id).or_insert(0) += exposed.len();
+            // Of one attempt nobody but one set can be had. Of one round id, which a server that was put back to an
+            // earlier state may use again, two may, but no member is in both.
+            if exposed.len() > 1 {
+                found.push(format!("{} sums of one attempt can be computed", exposed.len()));
+            }
+            for member in exposed.iter().flatten() {
+                *by_round.entry((fields.round_id, *member)).or_insert(0u32) += 1;
+            }
         }
-        let most = by_round.values().copied().max().unwrap_or(0);
-        if most > 1 {
-            found.push(format!("{most} sums of one round can be computed"));
+        for ((_, member), sums) in by_round {
+            if sums > 1 {
+                found.push(format!("member {member} is in {sums} sums of one round"));
+            }
         }
         for text in found {
             self.violation("knowledge", text);

@@ -8,6 +8,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use tacita_algebra::RingVector;
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{RosterMessage, ServerMessage, SharersMessage};
 use tacita_protocol::{Abort, Hash, Refusal, RoundError};
@@ -40,6 +41,8 @@ struct Seen {
     knowledge: Knowledge,
     /// The integers that members masked.
     encoded: BTreeMap<usize, Vec<i64>>,
+    /// The masked vectors that members sent, as far as they got.
+    masked: BTreeMap<usize, RingVector>,
     rosters: BTreeMap<usize, RosterMessage>,
     sharers: BTreeMap<usize, SharersMessage>,
     /// Size of the head that a member was last shown.
@@ -72,6 +75,8 @@ pub struct Watch {
     once: HashMap<(&'static str, Hash), Hash>,
     /// What a member said in a slot that has one content.
     said: HashMap<(usize, &'static str, Hash, u32), Hash>,
+    /// The last ledger head that each member had kept.
+    heads: BTreeMap<usize, (u64, Hash)>,
     canaries: Canaries,
     violations: Vec<Violation>,
     history: Option<Vec<String>>,
@@ -98,6 +103,7 @@ impl Watch {
             rounds: BTreeMap::new(),
             once: HashMap::new(),
             said: HashMap::new(),
+            heads: BTreeMap::new(),
             canaries,
             violations: Vec::new(),
             history: keep_history.then(Vec::new),
@@ -201,7 +207,11 @@ impl Watch {
                 }
                 "dishonest dealer"
             }
-            RoundError::Abort(Abort::Implausible) => "implausible mean",
+            RoundError::Abort(Abort::Implausible) => {
+                // Nobody in this world masks anything but a clipped update.
+                self.violation("sum", "the mean of clipped updates is implausible");
+                "implausible mean"
+            }
             _ if networked => "other",
             _ => {
                 self.violation("abort", format!("an honest server ended an attempt with {error}"));
@@ -233,6 +243,7 @@ impl Watch {
                 &colluders,
             ),
             encoded: BTreeMap::new(),
+            masked: BTreeMap::new(),
             rosters: BTreeMap::new(),
             sharers: BTreeMap::new(),
             shown: BTreeMap::new(),

@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 use tacita_algebra::RingVector;
 use tacita_ledger::SignedCheckpoint;
 use tacita_protocol::Hash;
-use tacita_protocol::messages::{Advertise, ClientMessage, ServerMessage};
+use tacita_protocol::messages::{Advertise, ClientMessage, ServerMessage, UploadChunk};
 
 use super::Watch;
 use crate::faults::desk;
@@ -46,15 +46,17 @@ impl Watch {
             }
             ClientMessage::Chunk(chunk) => {
                 self.says(member, "chunk", round_id, chunk.index, frame);
+                self.chunk_leaves(member, manifest, chunk);
                 if disk.durable(record::SPENT, &round_id).is_none() {
                     self.violation("durable", format!("member {member} sends masked bytes uncharged"));
                 }
             }
             ClientMessage::UploadEnd(_) => {
                 self.says(member, "upload end", round_id, 0, frame);
-                self.upload_ends(member, manifest, disk, context);
+                self.upload_ends(member, manifest, context);
             }
             ClientMessage::Agreement(_) => {
+                self.head_grows(member, disk);
                 self.says(member, "agreement", round_id, 0, frame);
                 if disk.durable(record::SIGNED, &round_id).is_none() {
                     self.violation(
@@ -64,6 +66,7 @@ impl Watch {
                 }
             }
             ClientMessage::Reveal(reveal) => {
+                self.head_grows(member, disk);
                 self.says(member, "reveal", round_id, 0, frame);
                 for share in reveal.shares.as_slice() {
                     self.says(member, "share", *manifest, u32::from(share.dealer), &share.value);
@@ -80,7 +83,7 @@ impl Watch {
                     );
                 }
             }
-            ClientMessage::Hello(_) | ClientMessage::Leave(_) => {}
+            _ => {}
         }
     }
 
@@ -92,38 +95,57 @@ impl Watch {
         self.once("a share key", advertise.share_key, context);
     }
 
+    /// A chunk is out: its coordinates join the masked vector.
+    fn chunk_leaves(&mut self, member: usize, manifest: &Hash, chunk: &UploadChunk) {
+        let Some(seen) = self.rounds.get_mut(manifest) else {
+            return;
+        };
+        let (bits, length) = (seen.manifest.bits(), seen.manifest.padded());
+        let size = seen.manifest.fields().chunk as usize;
+        let start = size.saturating_mul(chunk.index as usize);
+        let masked = seen
+            .masked
+            .entry(member)
+            .or_insert_with(|| RingVector::zeros(bits, length));
+        let count = size.min(length.saturating_sub(start));
+        if masked.unpack_into(start, count, chunk.packed.as_slice()).is_err() {
+            self.violation(
+                "chunk",
+                format!("member {member} sends a chunk of the wrong size"),
+            );
+        }
+    }
+
     /// The whole upload is out: its mask, which is what it differs by from the integers in it, was never used before.
-    fn upload_ends(&mut self, member: usize, manifest: &Hash, disk: &Disk, context: Hash) {
+    fn upload_ends(&mut self, member: usize, manifest: &Hash, context: Hash) {
         let Some(seen) = self.rounds.get_mut(manifest) else {
             return;
         };
         seen.uploaded.insert(member);
         let (bits, length) = (seen.manifest.bits(), seen.manifest.padded());
-        let round_id = seen.manifest.fields().round_id;
-        let stored = disk.durable(record::UPLOAD, &round_id);
-        let Some((packed, encoded)) = stored.zip(seen.encoded.get(&member)) else {
-            return;
-        };
-        let plain = RingVector::from_signed(bits, encoded);
-        let mut mask = RingVector::zeros(bits, length);
-        let chunk = seen.manifest.fields().chunk as usize;
-        let (mut at, mut read) = (0usize, 0usize);
-        while at < length {
-            let count = chunk.min(length - at);
-            let bytes = bits.packed_len(count);
-            let part = packed.get(read..read + bytes).unwrap_or_default();
-            if mask.unpack_into(at, count, part).is_err() {
-                self.violation(
-                    "durable",
-                    format!("the masked bytes kept by member {member} are not whole"),
-                );
-                return;
-            }
-            (at, read) = (at + count, read + bytes);
-        }
-        if mask.sub_assign(&plain).is_ok() {
+        let both = seen.masked.get(&member).cloned().zip(seen.encoded.get(&member));
+        let Some((mut mask, encoded)) = both else { return };
+        if mask.sub_assign(&RingVector::from_signed(bits, encoded)).is_ok() {
             let mask = digest(&[&mask.pack(0..length)]);
             self.once("a mask", mask, context);
+        }
+    }
+
+    /// Whatever the server shows, the head that a member keeps never goes back, and never becomes another of its size (G4).
+    fn head_grows(&mut self, member: usize, disk: &Disk) {
+        let kept = disk.durable(record::HEAD, b"");
+        let Some(head) = kept.and_then(|bytes| record::decode_head(&bytes)) else {
+            return;
+        };
+        let (size, root) = (head.size, head.root);
+        let before = self.heads.insert(member, (size, root));
+        if let Some((old, was)) = before
+            && (size < old || (size == old && root != was))
+        {
+            self.violation(
+                "head",
+                format!("member {member} kept a head of {old} entries, now one of {size}"),
+            );
         }
     }
 
