@@ -340,7 +340,11 @@ pub(crate) async fn serve(
                             _ = connection.closed() => None,
                         };
                         let Some(held) = passed else { break };
-                        if events.send(event(What::Message(Box::new(message)), held)).await.is_err() {
+                        if events
+                            .send(event(What::Message(Box::new(message)), held))
+                            .await
+                            .is_err()
+                        {
                             break;
                         }
                     }

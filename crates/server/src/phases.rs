@@ -71,7 +71,9 @@ impl Server {
         let rest = [d.share_ms, d.upload_ms, d.agree_ms, d.reveal_ms];
         let seconds: u64 = rest.iter().map(|ms| u64::from(*ms) / 1000).sum();
         let now = crate::now();
-        for (member, refusal) in gathering.screen(&self.standing.borrow().deny, now, now.saturating_add(seconds)) {
+        for (member, refusal) in
+            gathering.screen(&self.standing.borrow().deny, now, now.saturating_add(seconds))
+        {
             tracing::warn!(client = %member.certificate.name, %refusal, "not in the roster");
             self.floor
                 .turn_away(&member.certificate.identity.0, &refusal.to_string());

@@ -271,7 +271,7 @@ impl Hub {
         let fields = attempt.manifest.fields();
         let limit = match machine {
             Some(HubMachine::Sharing(_)) => fields.deadlines.share_ms,
-            Some(HubMachine::Collecting(_)) => fields.deadlines.upload_ms,
+            Some(HubMachine::Collecting(..)) => fields.deadlines.upload_ms,
             Some(HubMachine::Agreeing(_)) => fields.deadlines.agree_ms,
             _ => fields.deadlines.reveal_ms,
         };

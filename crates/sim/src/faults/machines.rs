@@ -23,6 +23,8 @@ use tacita_protocol::server::{
 };
 use tacita_protocol::{Abort, Hash, Misuse, Refusal, RoundError};
 
+use crate::disk::Disk;
+
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -198,7 +200,7 @@ pub(crate) enum HubMachine {
     /// Step 4.
     Sharing(Sharing),
     /// Step 6.
-    Collecting(Box<Collecting>),
+    Collecting(Box<Collecting>, Disk),
     /// Step 7.
     Agreeing(Box<Agreeing>),
     /// Step 8.
@@ -222,7 +224,7 @@ impl HubMachine {
                 let message = ServerMessage::Roster(state.roster_message(index)?);
                 (state.roster().neighbours(index), Some(message))
             }
-            Self::Collecting(state) if state.sharers().contains(index) => {
+            Self::Collecting(state, _) if state.sharers().contains(index) => {
                 let message = ServerMessage::Sharers(state.sharers_message(index)?);
                 (Vec::new(), Some(message))
             }
@@ -258,11 +260,13 @@ impl HubMachine {
         let index = index.ok_or(Refusal::NotAMember)?;
         match (self, message) {
             (Self::Sharing(state), ClientMessage::Shares(shares)) => state.handle_shares(index, shares)?,
-            (Self::Collecting(state), ClientMessage::Chunk(chunk)) => {
-                state.handle_chunk(index, &chunk)?;
+            (Self::Collecting(state, disk), ClientMessage::Chunk(chunk)) => {
+                state.handle_chunk(index, &chunk, disk)?;
                 return Ok(false);
             }
-            (Self::Collecting(state), ClientMessage::UploadEnd(end)) => state.handle_end(index, &end)?,
+            (Self::Collecting(state, disk), ClientMessage::UploadEnd(end)) => {
+                state.handle_end(index, &end, disk)?;
+            }
             (Self::Agreeing(state), ClientMessage::Agreement(agreement)) => {
                 state.handle_agreement(index, &agreement)?;
             }
@@ -287,8 +291,8 @@ impl HubMachine {
     pub(crate) fn close(self) -> Result<Self, RoundError> {
         Ok(match self {
             Self::Gathering(state) => Self::Sharing(state.close()?),
-            Self::Sharing(state) => Self::Collecting(Box::new(state.close()?)),
-            Self::Collecting(state) => Self::Agreeing(Box::new(state.close()?)),
+            Self::Sharing(state) => Self::Collecting(Box::new(state.close()?), Disk::default()),
+            Self::Collecting(state, _) => Self::Agreeing(Box::new(state.close()?)),
             other => other,
         })
     }
@@ -355,7 +359,7 @@ impl HubMachine {
         match self {
             Self::Gathering(_) => Vec::new(),
             Self::Sharing(_) => (0..roster.size()).collect(),
-            Self::Collecting(state) => state.sharers().indices().collect(),
+            Self::Collecting(state, _) => state.sharers().indices().collect(),
             Self::Agreeing(state) => state.survivors().indices().collect(),
             Self::Revealing(state) => state.signers().collect(),
         }
@@ -382,7 +386,7 @@ impl HubMachine {
         match self {
             Self::Gathering(_) => "gathering",
             Self::Sharing(_) => "sharing",
-            Self::Collecting(_) => "collecting",
+            Self::Collecting(..) => "collecting",
             Self::Agreeing(_) => "agreeing",
             Self::Revealing(_) => "revealing",
         }

@@ -7,7 +7,6 @@ use rand_chacha::ChaCha20Rng;
 use sha2::Digest as _;
 use tacita_privacy::Budget;
 use tacita_protocol::client::{ClientRecord as _, Participant};
-use tacita_protocol::limits::VERSION;
 use tacita_protocol::messages::{AbortMessage, ClientMessage, Hello, ServerMessage};
 use tacita_protocol::{Refusal, RoundError};
 
@@ -335,10 +334,7 @@ impl Member {
         };
         let Some(link) = process.link else { return Ok(()) };
         let ledger_size = process.record.head().map_or(0, |head| head.size);
-        let hello = ClientMessage::Hello(Hello {
-            version: VERSION,
-            ledger_size,
-        });
+        let hello = ClientMessage::Hello(Hello::fresh(ledger_size));
         self.hellos += 1;
         self.fuse.step()?;
         if let Ok(frame) = hello.encode() {

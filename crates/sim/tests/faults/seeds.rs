@@ -67,7 +67,7 @@ fn kept(seed: u64, line: &str) {
 /// invitation with another proof; an old invitation after a new one.)
 #[test]
 fn evidence_that_is_none() {
-    for seed in [32, 65, 229] {
+    for seed in [53, 65, 79] {
         kept(seed, "a person looks at the evidence");
     }
 }
