@@ -69,7 +69,10 @@ mod tests {
         let mut sum = 0u64;
         while watch.elapsed() < Duration::from_millis(20) {
             sum = std::hint::black_box(sum.wrapping_add(1));
-            assert!(start.elapsed() < Duration::from_secs(60), "{sum} additions cost nothing");
+            assert!(
+                start.elapsed() < Duration::from_secs(60),
+                "{sum} additions cost nothing"
+            );
         }
     }
 }
