@@ -109,7 +109,7 @@ impl Link {
             connection: connected,
             sender,
             receiver,
-            parts: Assembler::default(),
+            parts: Assembler::of_server(),
         });
         Ok(Some(Arc::new(peer)))
     }

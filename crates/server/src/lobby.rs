@@ -318,7 +318,7 @@ pub(crate) async fn serve(
     });
     let mut strikes = 0u32;
     let mut turnstile = gate.turnstile();
-    let mut assembler = Assembler::default();
+    let mut assembler = Assembler::of_client();
     loop {
         receiver.set_pace(Some(turnstile.pace()));
         let since = Instant::now();
