@@ -1,0 +1,8 @@
+"""Parts of the wire that are switched on when the Rust side has them. Each switch is one line, and goes when it is on."""
+
+# 02 section 3.1: `block` behind `padded`; `padded` is `dimension` rounded up to a multiple of it.
+BLOCK = False
+# 04 section 5: `noise_levels` behind `share_variance_q16`, `noise_seed` in the reveal.
+NOISE_LEVELS = False
+# 06 section 4: `uploads_root` in the charge, `upload_proof` in the reveal request.
+UPLOADS_ROOT = False
