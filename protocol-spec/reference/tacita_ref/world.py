@@ -14,6 +14,7 @@ from .client import Client, Participant, Policy
 from .ledger import Head, Log, head_text
 from .manifest import Manifest, check
 from .messages import Agreement, Certificates, Chunk, Model, Reveal, RevealRequest, Shares
+from .refusal import require
 from .ring import centred
 from .server import Server
 from .tape import Tape
@@ -21,6 +22,14 @@ from .tagged import sha256
 from .tls import Struct
 
 STEPS = ("invite", "roster", "sharers", "agree", "reveal", "outcome")
+# What the server expects of members in each step.
+_EXPECTED: dict[str, tuple[type[Struct], ...]] = {
+    "invite": (messages.Advertise,),
+    "roster": (Shares,),
+    "sharers": (Chunk, messages.UploadEnd),
+    "agree": (Agreement,),
+    "reveal": (Reveal,),
+}
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,8 @@ class Setup:
     """Everything that a round follows from."""
 
     cast: Cast
+    # How many of the cast are invited: the first ones.
+    members: int
     manifest: Manifest
     model: bytes
     tapes: Sequence[str]
@@ -63,11 +74,12 @@ class World:
             log.append(entry)
         self.server = Server(self.checked, log, cast.server.seed, cast.now)
         self.sent: list[Sent] = []
-        self.clients = [self._client(number, log) for number in range(len(cast.members))]
+        self.clients = [self._client(number, log) for number in range(setup.members)]
 
     def _client(self, number: int, log: Log) -> Client:
         cast, setup = self.setup.cast, self.setup
         actor = cast.members[number]
+        # Consents to everything that is well formed.
         policy = Policy(tasks=(self.checked.fields.task.decode(),), require_post_quantum=False)
         heard = setup.remembered[number] if setup.remembered else 0
         head = None
@@ -172,13 +184,15 @@ class World:
             return client.handle_outcome(message)
         return []
 
-    def receive(self, member: int, message: Struct) -> None:
-        """One message from one member to the server."""
+    def receive(self, member: int, message: Struct, step: str) -> None:
+        """One message from one member to the server, in the phase of `step`."""
         server = self.server
+        require(isinstance(message, _EXPECTED.get(step, ())), "TAC-070")
         if isinstance(message, messages.Advertise):
             server.handle_advertise(self.setup.cast.members[member].certificate, message)
             return
         index = self.index(member)
+        require(index is not None, "TAC-071")
         assert index is not None
         if isinstance(message, Shares):
             server.handle_shares(index, message)
@@ -217,7 +231,7 @@ class World:
                 answers += [(member, answer) for answer in self.hear(member, message)]
         for member, answer in answers:
             self.sent.append(Sent(step, member, False, messages.encode(answer)))
-            self.receive(member, answer)
+            self.receive(member, answer, step)
         self.close(step)
 
     def run(self, until: str | None = None) -> None:

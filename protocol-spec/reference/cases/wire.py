@@ -1,0 +1,59 @@
+"""Reading messages (05 section 3)."""
+
+from tacita_ref import messages
+from tacita_ref.messages import Agreement, AgreeRequest, Chunk, Hello, Leave, Roster, Shares, UploadEnd
+from tacita_ref.messages import Certificates, Sharers, ShareRoot
+
+from . import Case
+
+_ROOT = ShareRoot(root=bytes(32), self_commitment=bytes(32), signature=bytes(64))
+
+
+def wire() -> list[Case]:
+    hello = messages.encode(Hello(version=1, ledger_size=258)).hex()
+    good = {
+        "hello of 05 section 5": hello,
+        "agreement": messages.encode(Agreement(signature=bytes(64))).hex(),
+        "chunk": messages.encode(Chunk(index=3, packed=bytes(5))).hex(),
+        "leave": messages.encode(Leave(reason=b"TAC-020")).hex(),
+        "upload end with 1,000 suspects": _end(1000),
+        "shares without boxes": messages.encode(Shares(share_root=_ROOT, own_pair=[], boxes=[])).hex(),
+    }
+    bad = {
+        "empty": "",
+        "byte behind the message": hello + "00",
+        "a byte short": hello[:-2],
+        "unknown kind": "00" + hello[2:],
+        "kind of the server": "46" + "0000",
+        "length beyond the frame": "08ffff",
+        "element cut by its vector's end": "05" + "0003" + "000100" + "00" * 64,
+        "upload end with 1,001 suspects": _end(1001),
+        "proof of 31 bytes": "07" + "00000043" + "0000" + "00" * 32 + "001f" + "00" * 31 + "00" * 72,
+    }
+    cases = [Case(n, "read from member", {"bytes": d}) for n, d in good.items()]
+    cases += [Case(n, "read from member", {"bytes": d}, "malformed") for n, d in bad.items()]
+    return cases + _from_server()
+
+
+def _end(suspects: int) -> str:
+    return messages.encode(UploadEnd(suspects=list(range(suspects)), signature=bytes(64))).hex()
+
+
+def _from_server() -> list[Case]:
+    def roster(size: int) -> str:
+        return messages.encode(Roster(identities=[bytes(32)] * size, merkle_root=bytes(32), entries=[])).hex()
+
+    request = messages.encode(AgreeRequest(survivors=b"\x0f")).hex()
+    sharers = messages.encode(Sharers(sharers=b"\x0f", merkle_root=bytes(32), entries=[], boxes=[])).hex()
+    certificates = messages.encode(Certificates(list=[b""] * 1001)).hex()
+    good = {"agree request": request, "roster of nobody": roster(0), "sharers without entries": sharers}
+    bad = {
+        "roster of 1,001": roster(1001),
+        "1,001 certificates": certificates,
+        "agree request, byte behind": request + "00",
+        "message of a member to a member": messages.encode(Agreement(signature=bytes(64))).hex(),
+    }
+    cases = [Case(n, "read from server", {"bytes": d}) for n, d in good.items()]
+    return cases + [Case(n, "read from server", {"bytes": d}, "malformed") for n, d in bad.items()]
+
+
