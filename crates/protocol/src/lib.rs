@@ -33,6 +33,8 @@ mod sharers;
 mod sharing;
 mod signature;
 mod upload;
+#[cfg(test)]
+mod vectors;
 
 pub use head::{ForkEvidence, LedgerHead};
 pub use refusal::{Abort, DecodeError, Misuse, Refusal, RoundError};

@@ -351,7 +351,7 @@ impl VerifiedRoster {
 }
 
 /// Ring: neighbours only. Complete graph: everybody, the dealer included (it keeps one of its own shares).
-fn holders(graph: &Neighbourhood, dealer: u16) -> Vec<u16> {
+pub(crate) fn holders(graph: &Neighbourhood, dealer: u16) -> Vec<u16> {
     let mut holders = graph.neighbours_of(dealer);
     if graph.is_complete() {
         holders.push(dealer);

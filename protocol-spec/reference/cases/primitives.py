@@ -1,5 +1,7 @@
 """Hashes, trees, signatures, scalars, sharing, bits, streams (02 section 1)."""
 
+import hashlib
+
 from tacita_ref import ed25519, merkle
 from tacita_ref.scalar import ORDER
 from tacita_ref.tagged import sha256
@@ -74,12 +76,24 @@ def signatures() -> list[Case]:
         "key of order 8": {"key": order_8.hex()},
         "key of order 1, encoded as p + 1": {"key": (2**255 - 18).to_bytes(32, "little").hex()},
         "nonce point of order 8": {"signature": (order_8 + good[32:]).hex()},
+        "nonce point of order 1, by the key's holder": {"signature": _without_nonce(label, bytes.fromhex(digest))},
     }
     cases = [
         Case("sign", "sign", {"seed": SEED, "label": label, "digest": digest}),
         Case("signature", "signature", base),
     ]
     return cases + [Case(f"signature, {n}", "signature", {**base, **c}, "signature") for n, c in bad.items()]
+
+
+def _without_nonce(label: str, digest: bytes) -> str:
+    """R the identity and s = h a: the equation holds."""
+    seed, nonce = bytes.fromhex(SEED), (1).to_bytes(32, "little")
+    a = bytearray(hashlib.sha512(seed).digest()[:32])
+    a[0], a[31] = a[0] & 248, a[31] & 127 | 64
+    message = label.encode() + b"\0" + digest
+    h = hashlib.sha512(nonce + ed25519.public_key(seed) + message).digest()
+    s = int.from_bytes(h, "little") * int.from_bytes(a, "little") % ORDER
+    return (nonce + s.to_bytes(32, "little")).hex()
 
 
 def agreement() -> list[Case]:
