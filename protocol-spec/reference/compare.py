@@ -31,6 +31,7 @@ def read_cast(given: Json) -> Cast:
 
     return Cast(
         root,
+        b"",
         b(given["deny_list"]),
         actor(given["server"]),
         given["origin"],

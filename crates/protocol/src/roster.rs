@@ -68,7 +68,12 @@ struct Leaf<'a> {
     advertise: &'a Advertise,
 }
 
-fn leaf(index: u16, identity: &Hash, fingerprint: &Hash, advertise: &Advertise) -> Result<Hash, Misuse> {
+pub(crate) fn leaf(
+    index: u16,
+    identity: &Hash,
+    fingerprint: &Hash,
+    advertise: &Advertise,
+) -> Result<Hash, Misuse> {
     let bytes = Leaf {
         index,
         identity: *identity,

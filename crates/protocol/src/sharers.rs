@@ -72,6 +72,12 @@ impl SharersList {
         &self.digest
     }
 
+    /// The Merkle root over their signed share roots.
+    #[cfg(test)]
+    pub(crate) fn merkle_root(&self) -> Hash {
+        self.merkle.root()
+    }
+
     /// The members of U1.
     pub(crate) fn sharers(&self) -> &Bitmap {
         &self.sharers

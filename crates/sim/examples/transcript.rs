@@ -160,7 +160,7 @@ fn round(cast: &Cast, number: u64) -> Result<Value, Failure> {
         match attempt_at(cast, number, seed) {
             Ok(value) => return Ok(value),
             // On the ring silence can leave a member with too few answering neighbours: such a round aborts.
-            Err(Stop::Aborted(_)) => {}
+            Err(Stop::Aborted(why)) => eprintln!("round {number} is drawn again: {why}"),
             Err(Stop::Failed(failure)) => return Err(failure),
         }
     }
@@ -168,6 +168,7 @@ fn round(cast: &Cast, number: u64) -> Result<Value, Failure> {
 }
 
 enum Stop {
+    /// An honest party refused another, or too few answers were left.
     Aborted(SimError),
     Failed(Failure),
 }

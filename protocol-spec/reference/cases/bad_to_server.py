@@ -160,6 +160,7 @@ def _uploads() -> list[Case]:
         case("a suspect twice", suspects, "TAC-041", [chunk]),
         case("suspect of itself", end.replace(suspects=[1]), "TAC-041", [chunk]),
         case("chunk after the end", chunk, "TAC-072", [chunk, end]),
+        case("end after the end", end, "TAC-072", [chunk, end]),
         _case("upload, of no sharer", silent, "sharers", 1, chunk, "TAC-071"),
     ]
 

@@ -1,6 +1,8 @@
 """Digests, keys, shares and entries of a round (02 section 3, 06)."""
 
-from tacita_ref import keys, merkle, mlkem, scalar, sharing, x25519
+import base64
+
+from tacita_ref import ed25519, keys, ledger, merkle, mlkem, privacy, scalar, sharing, x25519
 from tacita_ref.messages import Advertise, RevealedShare, ShareRoot
 
 from . import D, F1, F2, G, M, R, SEED, Case, Json, filled
@@ -65,10 +67,40 @@ def manifests() -> list[Case]:
     cases = [
         Case(f"manifest, {n}", "manifest", {"bytes": m.encode().hex(), "time": NOW}) for n, m in good.items()
     ]
+    cases += _headroom()
+    for text in ("0.5", "123456789012345678", "0.000000000000000001", "17.25"):
+        given = {"bytes": base.replace(clip=text.encode()).encode().hex(), "time": NOW}
+        cases.append(Case(f"manifest, clip {text}", "manifest", given))
+    for text in ("", "00.5", "01", ".5", "5.", "1e3", "+1", "-1", "1234567890123456789", "0.0000000000000000001", "1,5"):
+        given = {"bytes": base.replace(clip=text.encode()).encode().hex(), "time": NOW}
+        cases.append(Case(f"manifest, clip '{text}'", "manifest", given, "TAC-003"))
     for name, (m, rule) in bad.items():
         tail = "00" if rule == "malformed" else ""
         given = {"bytes": m.encode().hex() + tail, "time": NOW}
         cases.append(Case(f"manifest, {name}", "manifest", given, rule))
+    return cases
+
+
+def _headroom() -> list[Case]:
+    """The smallest ring, and one bit less, over a spread of cohorts, grids, dimensions and noise."""
+    cases = []
+    for number in range(14):
+        n, grid, log_d = 3 + 9 * number % 62, 1 << (5 + number), number % 9
+        share = 0 if number % 5 == 4 else 5 ** (number + 8)
+        dimension = 1 << log_d
+        bits = privacy.needed_bits(n, grid, dimension, share)
+        noise = {
+            "grid": grid,
+            "mechanism": int(share > 0),
+            "share_variance_q16": share,
+            "total_variance_q16": share * n,
+            "epsilon": b"1" if share else b"",
+            "delta": b"0.01" if share else b"",
+        }
+        for less, rule in ((0, None), (1, "TAC-006")):
+            m = a_manifest(n, 0, n, dimension=dimension, bits=bits - less, **noise)
+            given = {"bytes": m.encode().hex(), "time": NOW}
+            cases.append(Case(f"headroom {number}, {bits - less} bits", "manifest", given, rule))
     return cases
 
 
@@ -312,4 +344,46 @@ def statements() -> list[Case]:
         Case("statement of other sharers", "statement", {**base, "sharers": R}),
         Case("statement of 06 section 4", "statement", example),
         Case("head and cosignature", "head", head),
+        *_heads(),
     ]
+
+
+def _heads() -> list[Case]:
+    origin, seed = "tacita.example/log", bytes.fromhex(SEED)
+    key = ed25519.public_key(seed)
+    text = ledger.head_text(origin, 258, bytes([0x21]) * 32).decode()
+
+    def signed(body: str, name: str = origin, by: bytes = seed) -> str:
+        payload = ledger.key_id(name, 1, ed25519.public_key(by)) + ed25519.sign_bytes(by, body.encode())
+        return f"{body}\n\u2014 {name} {base64.b64encode(payload).decode()}\n"
+
+    note = signed(text)
+    line = note.split("\n\n")[1]
+    other = signed(text, "witness.example", bytes(32)).split("\n\n")[1]
+    wrong = "\u2014 " + origin + " " + base64.b64encode(ledger.key_id(origin, 1, key) + bytes(64)).decode() + "\n"
+    empty = ledger.head_text(origin, 0, merkle.EMPTY_ROOT).decode()
+    good = {
+        "head": note,
+        "head of an empty log": signed(empty),
+        "head with a line of another key": note + other,
+        "head with a line of another key before": f"{text}\n{other}{line}",
+    }
+    bad = {
+        "unsigned": text + "\n",
+        "another key": signed(text, by=bytes(32)),
+        "another origin": signed(text.replace("log", "gol"), "tacita.example/gol"),
+        "a fourth line": signed(text + "more\n"),
+        "size with a leading zero": signed(text.replace("258", "0258")),
+        "size with a sign": signed(text.replace("258", "+258")),
+        "size of 2^63": signed(text.replace("258", str(2**63))),
+        "root of 31 bytes": signed(f"{origin}\n258\n{base64.b64encode(bytes(31)).decode()}\n"),
+        "root with spare bits": signed(text.replace("E=", "F=")),
+        "root of an empty log that is not empty": signed(ledger.head_text(origin, 0, bytes(32)).decode()),
+        "no newline at the end": note[:-1],
+        "a second signature of the key that is wrong": note + wrong,
+        "a line that is no signature": note + "more\n",
+        "over 4,096 bytes": note + other * 40,
+    }
+    given: Json = {"origin": origin, "key": key.hex()}
+    cases = [Case(n, "read head", {**given, "note": t}) for n, t in good.items()]
+    return cases + [Case(f"head, {n}", "read head", {**given, "note": t}, "TAC-011") for n, t in bad.items()]

@@ -28,6 +28,7 @@ class Actor:
 @dataclass(frozen=True)
 class Cast:
     root: bytes
+    root_seed: bytes
     deny_list: bytes
     server: Actor
     origin: str
@@ -74,7 +75,8 @@ def _usage(sign: bool) -> x509.KeyUsage:
 def make(size: int, text: str) -> Cast:
     """A cast of `size` members, ordered by identity."""
     tape = Tape(f"{text}/authority")
-    root_key = Ed25519PrivateKey.from_private_bytes(tape.read(32))
+    root_seed = tape.read(32)
+    root_key = Ed25519PrivateKey.from_private_bytes(root_seed)
     root_name = "tacita:root:vectors"
     root = (
         _builder(root_name, root_name, root_key.public_key(), _serial(tape), 365 * _DAY)
@@ -108,6 +110,7 @@ def make(size: int, text: str) -> Cast:
     members = [issue("client", f"member-{i:04}") for i in range(size)]
     return Cast(
         root,
+        root_seed,
         body + root_key.sign(body),
         issue("server", "hub"),
         ORIGIN,

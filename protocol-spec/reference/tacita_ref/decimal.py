@@ -9,8 +9,9 @@ _FORM = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]*[1-9])?")
 
 
 def parse(text: bytes, rule: str) -> Fraction:
-    """At most 18 digits in all; the number exactly."""
+    """Below 10^18 without its point, and at most 18 places; the number exactly."""
     written = text.decode("ascii", errors="replace")
     require(_FORM.fullmatch(written) is not None, rule, "decimal")
-    require(len(written.replace(".", "")) <= 18, rule, "decimal")
+    require(int(written.replace(".", "")) < 10**18, rule, "decimal")
+    require(len(written.partition(".")[2]) <= 18, rule, "decimal")
     return Fraction(written)

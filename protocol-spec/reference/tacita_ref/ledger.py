@@ -1,6 +1,7 @@
 """The log, its heads and cosignatures (06 section 1): C2SP notes over an RFC 6962 tree."""
 
 import base64
+import re
 from dataclasses import dataclass
 
 from . import ed25519, merkle
@@ -42,18 +43,38 @@ def read_head(note: bytes, origin: str, key: bytes) -> Head:
     rule = "TAC-011"
     require(len(note) <= MAX_CHECKPOINT, rule, "too long")
     try:
-        text, signatures = note.decode().split("\n\n")
-        name, size, root, end = (text + "\n").split("\n")
+        text, lines = note.decode().split("\n\n")
+        name, size, encoded = text.split("\n")
     except ValueError as error:
         raise Refused(rule, "not a note") from error
-    require(name == origin and end == "" and size == str(int(size)), rule, "head")
-    lines = [line.split(" ") for line in signatures.splitlines()]
-    ours = [base64.b64decode(line[2]) for line in lines if len(line) == 3 and line[1] == origin]
-    wanted = key_id(origin, _LOG, key)
-    ours = [payload for payload in ours if payload[:4] == wanted]
-    whole = (text + "\n").encode()
-    require(len(ours) == 1 and ed25519.verify_bytes(key, whole, ours[0][4:]), rule, "signature")
-    return Head(int(size), base64.b64decode(root), whole)
+    require(name == origin and re.fullmatch("0|[1-9][0-9]*", size) is not None, rule, "head")
+    require(int(size) < 2**63, rule, "size")
+    root, whole = _base64(encoded, rule), (text + "\n").encode()
+    require(len(root) == 32 and (int(size) > 0 or root == merkle.EMPTY_ROOT), rule, "root")
+    require(lines.endswith("\n"), rule, "signature lines")
+    found = False
+    for line in lines[:-1].split("\n"):
+        form = re.fullmatch("\u2014 ([^ +]{1,255}) ([^ ]+)", line)
+        require(form is not None, rule, "signature line")
+        assert form is not None
+        payload = _base64(form[2], rule)
+        require(len(payload) > 4, rule, "signature line")
+        # Lines of other keys are ignored; all of the pinned one must verify.
+        if form[1] == origin and payload[:4] == key_id(origin, _LOG, key):
+            require(ed25519.verify_bytes(key, whole, payload[4:]), rule, "signature")
+            found = True
+    require(found, rule, "not signed by the pinned key")
+    return Head(int(size), root, whole)
+
+
+def _base64(text: str, rule: str) -> bytes:
+    """RFC 4648 section 4, with padding and zero spare bits."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise Refused(rule, "base64") from error
+    require(base64.b64encode(data).decode() == text, rule, "base64")
+    return data
 
 
 def extend(ours: Head | None, note: bytes, proof: list[bytes], origin: str, key: bytes) -> Head:

@@ -331,6 +331,12 @@ def _head(i: Json) -> Json:
     }
 
 
+@op("read head")
+def _read_head(i: Json) -> Json:
+    head = ledger.read_head(i["note"].encode(), i["origin"], b(i["key"]))
+    return {"size": head.size, "root": head.root.hex()}
+
+
 # Keys
 
 

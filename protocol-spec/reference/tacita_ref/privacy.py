@@ -49,5 +49,5 @@ def joint_clip(update_clip: Fraction, scale: Fraction) -> Fraction:
     """sqrt(C_u^2 + a^2), rounded up to nine places (04 section 3)."""
     square = (update_clip**2 + scale**2) * 10**18
     whole = -(-square.numerator // square.denominator)
-    root = isqrt(whole - 1) + 1
+    root = isqrt(whole - 1) + 1 if whole else 0
     return Fraction(root, 10**9)

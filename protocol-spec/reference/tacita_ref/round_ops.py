@@ -28,6 +28,7 @@ def cast_json(cast: Cast) -> Json:
     return {
         "now": cast.now,
         "root": cast.root.hex(),
+        "root_seed": cast.root_seed.hex(),
         "deny_list": cast.deny_list.hex(),
         "origin": cast.origin,
         "log_seed": cast.log_seed.hex(),

@@ -236,7 +236,8 @@ class Server:
         flight.append(message.packed)
 
     def handle_end(self, index: int, message: UploadEnd) -> None:
-        require(index in self._shares and index not in self.uploads, "TAC-071")
+        require(index in self._shares, "TAC-071")
+        require(index not in self.uploads, "TAC-072")
         # An upload whose end is refused is forgotten.
         flight = self._in_flight.pop(index, [])
         chunks, bits = self.manifest.chunks(), self.manifest.fields.bits
