@@ -1,7 +1,7 @@
 """Checks the vector files of `protocol-spec/vectors/`, or writes them anew with `--write`.
 
-Every case is made again from its inputs and compared with its file byte for byte; a bad case must be refused by exactly the
-rule that `cases/` names.
+Every case is made again from its inputs and compared with its file byte for byte; a bad case must be refused by exactly
+the rule that `cases/` names.
 """
 
 import argparse

@@ -140,7 +140,9 @@ fn silent(draw: &mut Draw, setting: &Setting) -> BTreeMap<usize, Stage> {
     let mut silent = BTreeMap::new();
     let most = u64::from(setting.cohort - setting.minimum_survivors);
     let ring = setting.cohort > 64;
-    for _ in 0..draw.below(most + 1) {
+    // Somebody in most rounds that bear it.
+    let count = draw.below(most + 1).max(u64::from(most > 0 && !draw.one_in(4)));
+    for _ in 0..count {
         let member = draw.below(u64::from(setting.cohort)) as usize;
         let stages: &[Stage] = if ring {
             &[Stage::Sharers, Stage::Agree, Stage::Outcome]
@@ -240,7 +242,7 @@ fn client(
         Noise::None => None,
         Noise::Skellam(_) => Some(BudgetFilter::new(Budget {
             epsilon: Decimal::new(100, 0)?,
-            delta: Decimal::new(1, 5)?,
+            delta: Decimal::new(1, 2)?,
         })?),
     };
     let update: Vec<f32> = (0..setting.dimension)

@@ -96,7 +96,9 @@ def _invitations(make: Maker) -> None:
         signature = ed25519.sign(seed, labels.MANIFEST_SIGNATURE, changed.digest())
         return message.replace(manifest=changed, signature=signature)
 
-    def add(name: str, change: Callable[[World, Any], Struct], rule: str, round_: str = X25519, **flags: Any) -> None:
+    def add(
+        name: str, change: Callable[[World, Any], Struct], rule: str, round_: str = X25519, **flags: Any
+    ) -> None:
         make.add(f"invitation, {name}", round_, "invite", 0, Invitation, change, rule, **flags)
 
     add("signature of another key", lambda w, m: m.replace(signature=_flip(m.signature)), "TAC-002")
@@ -174,7 +176,11 @@ def _rosters(make: Maker) -> None:
     add("proof changed", proof(lambda p: [_flip(p[0]), *p[1:]]), "TAC-021")
     add("fingerprint changed", entry(1, fingerprint=bytes(32)), "TAC-021")
     add("an entry missing", lambda w, m: m.replace(entries=m.entries[:3]), "TAC-025")
-    add("entries out of order", lambda w, m: m.replace(entries=[m.entries[i] for i in (0, 2, 1, 3)]), "TAC-025")
+    add(
+        "entries out of order",
+        lambda w, m: m.replace(entries=[m.entries[i] for i in (0, 2, 1, 3)]),
+        "TAC-025",
+    )
     add("certificates withheld", lambda w, m: m, "TAC-024", withheld=True)
 
 
@@ -234,7 +240,7 @@ def _roster_members(make: Maker) -> None:
 # 3.5
 
 
-def _resharers(world: World, present: list[int], roots: dict[int, Struct]) -> Sharers:
+def _resharers(world: World, present: list[int], roots: dict[int, Any]) -> Sharers:
     """The message to member 0 over other sharers or other share roots."""
     server = world.server
     leaves = [sharers.leaf(i, roots[i]) for i in present]
@@ -249,7 +255,7 @@ def _resharers(world: World, present: list[int], roots: dict[int, Struct]) -> Sh
     )
 
 
-def _roots(world: World) -> dict[int, Struct]:
+def _roots(world: World) -> dict[int, Any]:
     return {i: shares.share_root for i, shares in world.server._shares.items()}
 
 
@@ -281,7 +287,9 @@ def _sharers(make: Maker) -> None:
 
     def exchanged(world: World, message: Sharers) -> Sharers:
         a, b, c = message.boxes
-        return message.replace(boxes=[a.replace(ciphertext=b.ciphertext), b.replace(ciphertext=a.ciphertext), c])
+        return message.replace(
+            boxes=[a.replace(ciphertext=b.ciphertext), b.replace(ciphertext=a.ciphertext), c]
+        )
 
     add("another model", lambda w, m: m, "TAC-012", model=b"another model".hex())
     add("bitmap with a spare bit", lambda w, m: m.replace(sharers=b"\x1f"), "TAC-030")
@@ -326,13 +334,19 @@ def _sharer_ciphertexts(make: Maker) -> None:
     add("mask ciphertext changed", of(lambda e: {"mask_ciphertext": _flip(e.mask_ciphertext, 9)}), "TAC-037")
     add("mask ciphertext missing", entry(maker, mask_ciphertext=b"", ciphertext_proof=[]), "TAC-037")
     add("mask ciphertext a byte short", of(lambda e: {"mask_ciphertext": e.mask_ciphertext[:-1]}), "TAC-037")
-    add("ciphertext proof a hash short", of(lambda e: {"ciphertext_proof": e.ciphertext_proof[:-1]}), "TAC-037")
+    add(
+        "ciphertext proof a hash short",
+        of(lambda e: {"ciphertext_proof": e.ciphertext_proof[:-1]}),
+        "TAC-037",
+    )
     add("mask ciphertext where none belongs", entry(other, mask_ciphertext=bytes(1088)), "TAC-037")
     add("ciphertext proof where none belongs", entry(other, ciphertext_proof=[bytes(32)]), "TAC-037")
 
     def share_ciphertext(world: World, message: Sharers) -> Sharers:
         first, *rest = message.boxes
-        return message.replace(boxes=[first.replace(share_ciphertext=_flip(first.share_ciphertext, 5)), *rest])
+        return message.replace(
+            boxes=[first.replace(share_ciphertext=_flip(first.share_ciphertext, 5)), *rest]
+        )
 
     add("share ciphertext changed", share_ciphertext, None)
 
@@ -364,14 +378,21 @@ def _signed_by(world: World, indices: list[int], s: bytes) -> list[bytes]:
 
 def _quorum(make: Maker) -> None:
     def add(
-        name: str, change: Callable[[World, Any], Struct], rule: str, round_: str = X25519, member: int = 0, **flags: Any
+        name: str,
+        change: Callable[[World, Any], Struct],
+        rule: str,
+        round_: str = X25519,
+        member: int = 0,
+        **flags: Any,
     ) -> None:
         make.add(f"quorum, {name}", round_, "reveal", member, RevealRequest, change, rule, **flags)
 
     def shown(indices: list[int]) -> Callable[[World, RevealRequest], RevealRequest]:
         def change(world: World, message: RevealRequest) -> RevealRequest:
             size, s = world.server.size, world.server.statement
-            return message.replace(signers=bitmap.encode(size, indices), signatures=_signed_by(world, indices, s))
+            return message.replace(
+                signers=bitmap.encode(size, indices), signatures=_signed_by(world, indices, s)
+            )
 
         return change
 

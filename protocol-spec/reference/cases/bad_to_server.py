@@ -1,9 +1,10 @@
 """Messages that a server must refuse, or that make it blame their sender."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tacita_ref import advertisement, ed25519, labels, ledger, messages, sharing, tagged
-from tacita_ref.messages import Advertise, Agreement, Chunk, Reveal, RevealedShare, Shares, UploadEnd
+from tacita_ref.messages import Agreement, Chunk, RevealedShare, Shares, UploadEnd
 from tacita_ref.tls import Struct
 from tacita_ref.world import World
 
@@ -14,9 +15,9 @@ from .bad_to_member import KEM, X25519, world_at
 _ODD = "smallest"
 
 
-def _answers(world: World, member: int, step: str) -> list[Struct]:
+def _answers(world: World, member: int, step: str) -> list[Any]:
     """What an honest member says in this step."""
-    out: list[Struct] = []
+    out: list[Any] = []
     for message in world.said_to(member, step):
         out += world.hear(member, message)
     return out
@@ -33,7 +34,7 @@ def _case(
     member: int,
     message: Struct,
     rule: str | None,
-    before: list[tuple[int, Struct]] | None = None,
+    before: Sequence[tuple[int, Struct]] | None = None,
 ) -> Case:
     given = {
         "round": round_,
@@ -53,7 +54,7 @@ def _flip(data: bytes, at: int = 0) -> bytes:
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
-def _advertise(round_: str, member: int, **fields: Any) -> Advertise:
+def _advertise(round_: str, member: int, **fields: Any) -> Any:
     """An advertisement with other fields, signed well."""
     world = world_at(round_, "invite")
     (honest,) = _answers(world, member, "invite") if member < 4 else _answers(world, 0, "invite")
@@ -78,7 +79,12 @@ def _advertisements() -> list[Case]:
         case("share key of small order", _advertise(X25519, 1, share_key=weak), "TAC-026"),
         case("KEM key with X25519 alone", _advertise(X25519, 1, share_kem_key=bytes(1184)), "TAC-027"),
         case("KEM keys missing", _advertise(KEM, 1, mask_kem_key=b"", share_kem_key=b""), "TAC-027", KEM),
-        case("mask KEM key a byte long", _advertise(KEM, 1, mask_kem_key=kem.mask_kem_key + b"\0"), "TAC-027", KEM),
+        case(
+            "mask KEM key a byte long",
+            _advertise(KEM, 1, mask_kem_key=kem.mask_kem_key + b"\0"),
+            "TAC-027",
+            KEM,
+        ),
         case("share KEM key above the modulus", _advertise(KEM, 1, share_kem_key=above), "TAC-027", KEM),
         case("again with another nonce", _advertise(X25519, 1, nonce=weak), "TAC-072", before=[(1, first)]),
         _case("advertisement, cohort full", X25519, "invite", 4, _advertise(X25519, 4), "TAC-075", everybody),
@@ -188,7 +194,7 @@ def _reveals() -> list[Case]:
     (honest,) = _answers(world, 1, "reveal")
     held = world.clients[1].held
 
-    def share(at: int, of: RevealedShare) -> Reveal:
+    def share(at: int, of: RevealedShare) -> Struct:
         shares = list(honest.shares)
         shares[at] = of
         return honest.replace(shares=shares)

@@ -1,6 +1,7 @@
 """Hashes, trees, signatures, scalars, sharing, bits, streams (02 section 1)."""
 
 import hashlib
+from typing import Any
 
 from tacita_ref import ed25519, merkle
 from tacita_ref.scalar import ORDER
@@ -29,8 +30,14 @@ def hashes() -> list[Case]:
 def _proofs() -> list[Case]:
     leaves = [merkle.leaf(bytes([i])) for i in range(7)]
     proof = [h.hex() for h in merkle.inclusion_proof(leaves, 4)]
-    good: Json = {"leaf": leaves[4].hex(), "index": 4, "size": 7, "proof": proof, "root": merkle.root(leaves).hex()}
-    bad = {
+    good: Json = {
+        "leaf": leaves[4].hex(),
+        "index": 4,
+        "size": 7,
+        "proof": proof,
+        "root": merkle.root(leaves).hex(),
+    }
+    bad: dict[str, Any] = {
         "one hash short": {"proof": proof[:-1]},
         "one hash long": {"proof": [*proof, filled(0)]},
         "another index": {"index": 5},
@@ -45,14 +52,18 @@ def _proofs() -> list[Case]:
     chain["proof"] = [h.hex() for h in merkle.consistency_proof(leaves, 3)]
     cases.append(Case("consistency proof", "consistency", chain))
     empty = sha256(b"").hex()
-    cases.append(Case("consistency from nothing", "consistency", {**chain, "old": 0, "old_root": empty, "proof": []}))
-    worse = {
+    cases.append(
+        Case("consistency from nothing", "consistency", {**chain, "old": 0, "old_root": empty, "proof": []})
+    )
+    worse: dict[str, Any] = {
         "backwards": {"old": 8},
         "of a fork": {"old_root": filled(1)},
         "one hash short": {"proof": chain["proof"][:-1]},
         "from nothing with hashes": {"old": 0, "old_root": empty},
     }
-    cases += [Case(f"consistency proof, {n}", "consistency", {**chain, **c}, "proof") for n, c in worse.items()]
+    cases += [
+        Case(f"consistency proof, {n}", "consistency", {**chain, **c}, "proof") for n, c in worse.items()
+    ]
     return cases
 
 
@@ -65,7 +76,7 @@ def signatures() -> list[Case]:
     identity = (1).to_bytes(32, "little")
     order_4 = bytes(32)
     order_8 = bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")
-    bad = {
+    bad: dict[str, Any] = {
         "scalar of l more": {"signature": (good[:32] + (s + ORDER).to_bytes(32, "little")).hex()},
         "another digest": {"digest": filled(0x78)},
         "another label": {"label": "tacita/1 upload"},
@@ -76,7 +87,9 @@ def signatures() -> list[Case]:
         "key of order 8": {"key": order_8.hex()},
         "key of order 1, encoded as p + 1": {"key": (2**255 - 18).to_bytes(32, "little").hex()},
         "nonce point of order 8": {"signature": (order_8 + good[32:]).hex()},
-        "nonce point of order 1, by the key's holder": {"signature": _without_nonce(label, bytes.fromhex(digest))},
+        "nonce point of order 1, by the key's holder": {
+            "signature": _without_nonce(label, bytes.fromhex(digest))
+        },
     }
     cases = [
         Case("sign", "sign", {"seed": SEED, "label": label, "digest": digest}),
@@ -104,7 +117,7 @@ def agreement() -> list[Case]:
         "public": "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c",
     }
     order_8 = "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"
-    weak = {
+    weak: dict[str, Any] = {
         "zero": scalar(0),
         "one": scalar(1),
         "order 8": order_8,
@@ -113,7 +126,13 @@ def agreement() -> list[Case]:
         "one with its top bit set": (_TOP + 1).to_bytes(32, "little").hex(),
     }
     cases = [Case("agreement of RFC 7748", "agree", rfc)]
-    cases.append(Case("top bit of a public key is ignored", "agree", {"private": private, "public": (_TOP + 9).to_bytes(32, "little").hex()}))
+    cases.append(
+        Case(
+            "top bit of a public key is ignored",
+            "agree",
+            {"private": private, "public": (_TOP + 9).to_bytes(32, "little").hex()},
+        )
+    )
     return cases + [
         Case(f"agreement with {n}", "agree", {"private": private, "public": p}, "TAC-026")
         for n, p in weak.items()
@@ -121,8 +140,8 @@ def agreement() -> list[Case]:
 
 
 def scalars() -> list[Case]:
-    good = {"0": 0, "1": 1, "l - 1": ORDER - 1, "2^252": 2**252}
-    bad = {
+    good: dict[str, Any] = {"0": 0, "1": 1, "l - 1": ORDER - 1, "2^252": 2**252}
+    bad: dict[str, Any] = {
         "l": ORDER,
         "l + 1": ORDER + 1,
         "2^253": 2**253,
@@ -154,10 +173,19 @@ def shamir() -> list[Case]:
     line: Json = {"abscissae": [2, 3, 7], "values": values}
     cases += [
         Case("interpolate", "interpolate", line),
-        Case("interpolate in another order", "interpolate", {"abscissae": [7, 2, 3], "values": [values[2], *values[:2]]}),
+        Case(
+            "interpolate in another order",
+            "interpolate",
+            {"abscissae": [7, 2, 3], "values": [values[2], *values[:2]]},
+        ),
         Case("interpolate, zero abscissa", "interpolate", {**line, "abscissae": [0, 3, 7]}, "abscissa"),
         Case("interpolate, abscissa twice", "interpolate", {**line, "abscissae": [2, 2, 7]}, "abscissa"),
-        Case("interpolate, value of l", "interpolate", {**line, "values": [*values[:2], scalar(ORDER)]}, "scalar"),
+        Case(
+            "interpolate, value of l",
+            "interpolate",
+            {**line, "values": [*values[:2], scalar(ORDER)]},
+            "scalar",
+        ),
     ]
     return cases
 

@@ -1,11 +1,12 @@
 """Digests, keys, shares and entries of a round (02 section 3, 06)."""
 
 import base64
+from typing import Any
 
 from tacita_ref import ed25519, keys, ledger, merkle, mlkem, privacy, scalar, sharing, x25519
 from tacita_ref.messages import Advertise, RevealedShare, ShareRoot
 
-from . import D, F1, F2, G, M, R, SEED, Case, Json, filled
+from . import F1, F2, SEED, Case, D, G, Json, M, R, filled
 from . import scalar as encoded
 from .settings import a_manifest, skellam
 
@@ -14,7 +15,7 @@ NOW = 1_800_000_000
 
 
 def manifests() -> list[Case]:
-    good = {
+    good: dict[str, Any] = {
         "complete graph": a_manifest(4, 1, 3),
         "X25519 alone": a_manifest(4, 1, 3, kem=0),
         "ring": a_manifest(66, 1, 64, dimension=64),
@@ -29,7 +30,7 @@ def manifests() -> list[Case]:
     base = a_manifest(4, 1, 3)
     noisy = skellam(10, 1, 8, 153_391_689)
     weighted = good["weighted"]
-    bad = {
+    bad: dict[str, Any] = {
         "another version": (base.replace(version=2), "TAC-001"),
         "task in capitals": (base.replace(task=b"SIM"), "TAC-003"),
         "task of 65 characters": (base.replace(task=b"a" * 65), "TAC-003"),
@@ -71,7 +72,19 @@ def manifests() -> list[Case]:
     for text in ("0.5", "123456789012345678", "0.000000000000000001", "17.25"):
         given = {"bytes": base.replace(clip=text.encode()).encode().hex(), "time": NOW}
         cases.append(Case(f"manifest, clip {text}", "manifest", given))
-    for text in ("", "00.5", "01", ".5", "5.", "1e3", "+1", "-1", "1234567890123456789", "0.0000000000000000001", "1,5"):
+    for text in (
+        "",
+        "00.5",
+        "01",
+        ".5",
+        "5.",
+        "1e3",
+        "+1",
+        "-1",
+        "1234567890123456789",
+        "0.0000000000000000001",
+        "1,5",
+    ):
         given = {"bytes": base.replace(clip=text.encode()).encode().hex(), "time": NOW}
         cases.append(Case(f"manifest, clip '{text}'", "manifest", given, "TAC-003"))
     for name, (m, rule) in bad.items():
@@ -89,7 +102,7 @@ def _headroom() -> list[Case]:
         share = 0 if number % 5 == 4 else 5 ** (number + 8)
         dimension = 1 << log_d
         bits = privacy.needed_bits(n, grid, dimension, share)
-        noise = {
+        noise: dict[str, Any] = {
             "grid": grid,
             "mechanism": int(share > 0),
             "share_variance_q16": share,
@@ -110,7 +123,7 @@ def _advertise(kem: bool) -> Advertise:
         mask_key=keys.mask_key(_M, a),
         share_key=keys.mask_key(_M, 6),
         mask_kem_key=keys.mask_kem_pair(_M, a)[0] if kem else b"",
-        share_kem_key=mlkem.key_pair(bytes([8]) * 64)[0] if kem else b"",
+        share_kem_key=mlkem.public_key(bytes([8]) * 64) if kem else b"",
         nonce=bytes([0x66]) * 32,
         signature=bytes(64),
     )
@@ -136,7 +149,12 @@ def key_agreement() -> list[Case]:
         Case("mask key of 5", "mask key", {"manifest": M, "secret": five}),
         Case("mask key of 6", "mask key", {"manifest": M, "secret": six}),
         Case("self key", "self key", {"manifest": M, "roster": R, "secret": five}),
-        Case("self key of l", "self key", {"manifest": M, "roster": R, "secret": encoded(scalar.ORDER)}, "scalar"),
+        Case(
+            "self key of l",
+            "self key",
+            {"manifest": M, "roster": R, "secret": encoded(scalar.ORDER)},
+            "scalar",
+        ),
         Case("self commitment", "self commitment", {"manifest": M, "roster": R, "dealer": 2, "secret": five}),
     ]
     dh = x25519.agree(keys.mask_private_key(_M, 5), keys.mask_key(_M, 6)).hex()
@@ -146,12 +164,22 @@ def key_agreement() -> list[Case]:
         secret, ciphertext = b"", b""
         if kem:
             secret, ciphertext = mlkem.encapsulate(bytes.fromhex(high["mask_kem_key"]), bytes(32))
-        common: Json = {"manifest": M, "roster": R, "dh": dh, "secret": secret.hex(), "ciphertext": ciphertext.hex()}
+        common: Json = {
+            "manifest": M,
+            "roster": R,
+            "dh": dh,
+            "secret": secret.hex(),
+            "ciphertext": ciphertext.hex(),
+        }
         cases += [
             Case(f"box key, {name}", "box key", {**common, "sender": low, "receiver": high}),
             Case(f"box key back, {name}", "box key", {**common, "sender": high, "receiver": low}),
             Case(f"pair key, {name}", "pair key", {**common, "model": G, "a": low, "b": high}),
-            Case(f"pair key from the other end, {name}", "pair key", {**common, "model": G, "a": high, "b": low}),
+            Case(
+                f"pair key from the other end, {name}",
+                "pair key",
+                {**common, "model": G, "a": high, "b": low},
+            ),
         ]
     return cases
 
@@ -163,7 +191,7 @@ def _end(index: int, fingerprint: str, secret: int, kem: bool) -> Json:
         "mask_key": keys.mask_key(_M, secret).hex(),
         "share_key": keys.mask_key(_M, secret + 10).hex(),
         "mask_kem_key": keys.mask_kem_pair(_M, secret)[0].hex() if kem else "",
-        "share_kem_key": mlkem.key_pair(bytes([secret]) * 64)[0].hex() if kem else "",
+        "share_kem_key": mlkem.public_key(bytes([secret]) * 64).hex() if kem else "",
     }
 
 
@@ -177,7 +205,7 @@ def kem() -> list[Case]:
     above[0], above[1] = 3329 & 0xFF, above[1] & 0xF0 | 3329 >> 8
     last = bytearray(key)
     last[1150], last[1151] = last[1150] | 0xF0, 0xFF
-    bad = {
+    bad: dict[str, Any] = {
         "a byte short": key[:-1],
         "a byte long": key + b"\0",
         "empty": b"",
@@ -188,14 +216,26 @@ def kem() -> list[Case]:
         Case("mask KEM key of 5", "mask kem key", {"manifest": M, "secret": encoded(5)}),
         Case("mask encapsulation", "mask encapsulation", made),
         Case("KEM pair of a seed", "kem", {"seed": seed, "randomness": randomness}),
-        Case("KEM, foreign ciphertext", "kem", {"seed": seed, "randomness": randomness, "ciphertext": foreign.hex()}),
+        Case(
+            "KEM, foreign ciphertext",
+            "kem",
+            {"seed": seed, "randomness": randomness, "ciphertext": foreign.hex()},
+        ),
         Case("KEM key", "kem key", {"key": key.hex()}),
     ]
     cases += [Case(f"KEM key, {n}", "kem key", {"key": k.hex()}, "TAC-027") for n, k in bad.items()]
-    return [*cases, Case("mask encapsulation to a bad key", "mask encapsulation", {**made, "key": bytes(above).hex()}, "TAC-027")]
+    return [
+        *cases,
+        Case(
+            "mask encapsulation to a bad key",
+            "mask encapsulation",
+            {**made, "key": bytes(above).hex()},
+            "TAC-027",
+        ),
+    ]
 
 
-def _tree() -> tuple[list[tuple[bytes, ...]], list[bytes]]:
+def _tree() -> tuple[list[tuple[bytes, bytes, bytes, bytes]], list[bytes]]:
     """Three holders 1, 4 and 7 of dealer 2; the second holds scalars 9 and 10."""
     quads = []
     for holder in (1, 4, 7):
@@ -221,7 +261,13 @@ def shares() -> list[Case]:
         "mask_ciphertext": "",
         "share_ciphertext": "",
     }
-    root: Json = {"manifest": M, "roster": R, "dealer": 2, "root": filled(0x88), "self_commitment": filled(0x99)}
+    root: Json = {
+        "manifest": M,
+        "roster": R,
+        "dealer": 2,
+        "root": filled(0x88),
+        "self_commitment": filled(0x99),
+    }
     cases = [
         Case("leaves of a holder", "share leaves", leaves),
         Case(
@@ -247,7 +293,7 @@ def _boxes(place: Json) -> list[Case]:
     high = scalar.ORDER.to_bytes(32, "little")
     flipped = bytearray(bytes.fromhex(good["ciphertext"]))
     flipped[40] ^= 1
-    bad = {
+    bad: dict[str, Any] = {
         "tag": {"ciphertext": flipped.hex()},
         "of another round": {"manifest": filled(0x12)},
         "of another position": {"holder": 7},
@@ -304,7 +350,9 @@ def _revealed(place: Json) -> list[Case]:
 
 
 def sharers() -> list[Case]:
-    share_root = ShareRoot(root=bytes([0x88]) * 32, self_commitment=bytes([0x99]) * 32, signature=bytes([1]) * 64)
+    share_root = ShareRoot(
+        root=bytes([0x88]) * 32, self_commitment=bytes([0x99]) * 32, signature=bytes([1]) * 64
+    )
     cases = []
     for size, present in ((4, [0, 1, 3]), (9, [0, 1, 3, 4, 5, 6, 7, 8]), (16, [15])):
         listed = [{"index": i, "share_root": share_root.encode().hex()} for i in present]
@@ -316,8 +364,16 @@ def uploads() -> list[Case]:
     base: Json = {"manifest": M, "roster": R, "sharers": D, "index": 2}
     return [
         Case("upload digest", "upload digest", {**base, "suspects": [3, 7], "chunks": [b"packed".hex()]}),
-        Case("upload digest of chunks", "upload digest", {**base, "suspects": [], "chunks": ["7061", "636b6564"]}),
-        Case("upload digest of other sharers", "upload digest", {**base, "sharers": R, "suspects": [], "chunks": ["00"]}),
+        Case(
+            "upload digest of chunks",
+            "upload digest",
+            {**base, "suspects": [], "chunks": ["7061", "636b6564"]},
+        ),
+        Case(
+            "upload digest of other sharers",
+            "upload digest",
+            {**base, "sharers": R, "suspects": [], "chunks": ["00"]},
+        ),
     ]
 
 
@@ -360,15 +416,17 @@ def _heads() -> list[Case]:
     note = signed(text)
     line = note.split("\n\n")[1]
     other = signed(text, "witness.example", bytes(32)).split("\n\n")[1]
-    wrong = "\u2014 " + origin + " " + base64.b64encode(ledger.key_id(origin, 1, key) + bytes(64)).decode() + "\n"
+    wrong = (
+        "\u2014 " + origin + " " + base64.b64encode(ledger.key_id(origin, 1, key) + bytes(64)).decode() + "\n"
+    )
     empty = ledger.head_text(origin, 0, merkle.EMPTY_ROOT).decode()
-    good = {
+    good: dict[str, Any] = {
         "head": note,
         "head of an empty log": signed(empty),
         "head with a line of another key": note + other,
         "head with a line of another key before": f"{text}\n{other}{line}",
     }
-    bad = {
+    bad: dict[str, Any] = {
         "unsigned": text + "\n",
         "another key": signed(text, by=bytes(32)),
         "another origin": signed(text.replace("log", "gol"), "tacita.example/gol"),

@@ -73,7 +73,9 @@ def rounds() -> list[Case]:
         cases.append(_round(f"complete-4-silent-from-{step}", four, silent={1: step}))
     cases += [
         _round("complete-7-two-silent", a_manifest(7, 1, 5), silent={2: "sharers", 5: "sharers"}),
-        _round("complete-7-all-sorts", a_manifest(7, 0, 4, kem=0), silent={0: "roster", 3: "sharers", 6: "agree"}),
+        _round(
+            "complete-7-all-sorts", a_manifest(7, 0, 4, kem=0), silent={0: "roster", 3: "sharers", 6: "agree"}
+        ),
         _round("ring-66", a_manifest(66, 1, 64, kem=0, dimension=64), silent={3: "sharers", 40: "reveal"}),
         _round("ring-66-ml-kem", a_manifest(66, 1, 64, dimension=64), silent={9: "sharers", 10: "roster"}),
     ]

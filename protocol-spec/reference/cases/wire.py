@@ -1,8 +1,19 @@
 """Reading messages (05 section 3)."""
 
 from tacita_ref import messages
-from tacita_ref.messages import Agreement, AgreeRequest, Chunk, Hello, Leave, Roster, Shares, UploadEnd
-from tacita_ref.messages import Certificates, Sharers, ShareRoot
+from tacita_ref.messages import (
+    Agreement,
+    AgreeRequest,
+    Certificates,
+    Chunk,
+    Hello,
+    Leave,
+    Roster,
+    ShareRoot,
+    Sharers,
+    Shares,
+    UploadEnd,
+)
 
 from . import Case
 
@@ -55,5 +66,3 @@ def _from_server() -> list[Case]:
     }
     cases = [Case(n, "read from server", {"bytes": d}) for n, d in good.items()]
     return cases + [Case(n, "read from server", {"bytes": d}, "malformed") for n, d in bad.items()]
-
-

@@ -1,5 +1,5 @@
-"""A made-up authority, server, log and members for the vectors, with certificates after 07 section 2 and a deny list after
-section 6. Everything is drawn from tapes, so that it comes out the same again."""
+"""A made-up authority, server, log and members for the vectors, with certificates after 07 section 2 and a deny list
+after section 6. Everything is drawn from tapes, so that it comes out the same again."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,7 +52,9 @@ def _serial(tape: Tape) -> int:
     return int.from_bytes(raw, "big")
 
 
-def _builder(subject: str, issuer: str, key: Ed25519PublicKey, serial: int, life: int) -> x509.CertificateBuilder:
+def _builder(
+    subject: str, issuer: str, key: Ed25519PublicKey, serial: int, life: int
+) -> x509.CertificateBuilder:
     builder = x509.CertificateBuilder(_name(issuer), _name(subject), key, serial)
     begin = datetime.fromtimestamp(NOW - 60, UTC)
     return builder.not_valid_before(begin).not_valid_after(datetime.fromtimestamp(NOW + life, UTC))
@@ -117,4 +119,3 @@ def make(size: int, text: str) -> Cast:
         Tape(f"{text}/log").read(32),
         sorted(members, key=lambda member: member.certificate.identity),
     )
-

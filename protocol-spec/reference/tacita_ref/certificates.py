@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from . import ed25519, labels
-from .refusal import require
+from .refusal import Refused, require
 from .tagged import sha256, tagged_hash
 
 MAX_CERTIFICATE = 2048
@@ -63,7 +63,8 @@ def load(der: bytes, root: bytes, rule: str) -> Certificate:
     require(len(names) == len(uris) == 1, rule, "name")
     require(uris[0].startswith(("tacita:client:", "tacita:server:")), rule, "name")
     require(usages == [_USAGE[uris[0].split(":")[1]]], rule, "usage")
-    require(isinstance(key, Ed25519PublicKey) and isinstance(issuer, Ed25519PublicKey), rule, "key")
+    if not isinstance(key, Ed25519PublicKey) or not isinstance(issuer, Ed25519PublicKey):
+        raise Refused(rule, "key")
     require(certificate.issuer == authority.subject, rule, "issuer")
     try:
         issuer.verify(certificate.signature, certificate.tbs_certificate_bytes)

@@ -6,9 +6,26 @@ Each `handle_*` is one step: it refuses with the first rule broken, or gives the
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from . import advertisement, bitmap, ed25519, keys, labels, layout, ledger, ledger_entries, merkle, mlkem
+from . import (
+    advertisement,
+    bitmap,
+    ed25519,
+    keys,
+    labels,
+    layout,
+    ledger,
+    ledger_entries,
+    merkle,
+    mlkem,
+    scalar,
+    shamir,
+    sharers,
+    sharing,
+    statement,
+    upload,
+    x25519,
+)
 from . import roster as rosters
-from . import scalar, shamir, sharers, sharing, statement, upload, x25519
 from .certificates import Certificate, Shelf
 from .graph import Graph
 from .keys import End
@@ -25,8 +42,8 @@ from .messages import (
     Reveal,
     RevealRequest,
     Roster,
-    Sharers,
     ShareRoot,
+    Sharers,
     Shares,
     UploadEnd,
 )
@@ -111,7 +128,8 @@ class Client:
         mask_kem_key = share_kem_key = b""
         if kem:
             mask_kem_key, self.mask_kem_private = keys.mask_kem_pair(m, self.a)
-            share_kem_key, self.share_kem_private = mlkem.key_pair(self.tape.read(64))
+            self.share_kem_private = self.tape.read(64)
+            share_kem_key = mlkem.public_key(self.share_kem_private)
         unsigned = Advertise(
             mask_key=x25519.public_key(self.mask_private),
             share_key=x25519.public_key(self.share_private),
@@ -279,11 +297,7 @@ class Client:
     def _take_mask_ciphertext(self, entry: Struct) -> None:
         """TAC-037: the ciphertext that a neighbour with a smaller fingerprint made for this client."""
         near = self.near.get(entry.index)
-        made = (
-            near is not None
-            and self.manifest.post_quantum
-            and near.end.fingerprint < self.end.fingerprint
-        )
+        made = near is not None and self.manifest.post_quantum and near.end.fingerprint < self.end.fingerprint
         if near is None or not made:
             require(entry.mask_ciphertext == b"" and entry.ciphertext_proof == [], "TAC-037")
             return

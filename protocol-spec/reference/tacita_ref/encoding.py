@@ -1,7 +1,7 @@
 """From an update to integers and from the sum to a mean (04 sections 3 and 7).
 
-Vectors compare from the integers on. `encode` takes only updates that need no rounding, so that it is exact; `decode` is in
-binary64 and agrees with any other to within the tolerance of 10-vectors section 3.
+Vectors compare from the integers on. `encode` takes only updates that need no rounding, so that it is exact; `decode` is
+in binary64 and agrees with any other to within the tolerance of 10-vectors section 3.
 """
 
 from collections.abc import Sequence

@@ -17,12 +17,14 @@ def mask_key(m: bytes, a: int) -> bytes:
 
 
 def mask_kem_pair(m: bytes, a: int) -> tuple[bytes, bytes]:
-    """The ML-KEM key pair that follows from the mask secret: encapsulation key, decapsulation key."""
+    """The ML-KEM key pair that follows from the mask secret: encapsulation key, and the seed d || z."""
     seed = derive(m, scalar.encode(a), tagged_hash(labels.MASK_KEM_KEY, m), 64)
-    return mlkem.key_pair(seed)
+    return mlkem.public_key(seed), seed
 
 
-def mask_encapsulation(m: bytes, r: bytes, a: int, peer_fingerprint: bytes, peer_key: bytes) -> tuple[bytes, bytes]:
+def mask_encapsulation(
+    m: bytes, r: bytes, a: int, peer_fingerprint: bytes, peer_key: bytes
+) -> tuple[bytes, bytes]:
     """K and c for the neighbour with the greater fingerprint: everything follows from the mask secret."""
     info = tagged_hash(labels.MASK_ENCAPSULATION, m, r, peer_fingerprint, peer_key)
     return mlkem.encapsulate(peer_key, derive(r, scalar.encode(a), info))
@@ -48,7 +50,9 @@ class End:
     share_kem_key: bytes
 
 
-def box_key(m: bytes, r: bytes, dh: bytes, secret: bytes, sender: End, receiver: End, ciphertext: bytes) -> bytes:
+def box_key(
+    m: bytes, r: bytes, dh: bytes, secret: bytes, sender: End, receiver: End, ciphertext: bytes
+) -> bytes:
     """Key of the box from sender to receiver; `secret` and `ciphertext` are K' and e."""
     info = tagged_hash(
         labels.BOX_KEY,
@@ -64,7 +68,9 @@ def box_key(m: bytes, r: bytes, dh: bytes, secret: bytes, sender: End, receiver:
     return derive(r, dh + secret, info)
 
 
-def pair_key(m: bytes, g: bytes, r: bytes, dh: bytes, secret: bytes, a: End, b: End, ciphertext: bytes) -> bytes:
+def pair_key(
+    m: bytes, g: bytes, r: bytes, dh: bytes, secret: bytes, a: End, b: End, ciphertext: bytes
+) -> bytes:
     """Key of a pair's stream, the same at both ends; `secret` and `ciphertext` are K and c."""
     low, high = (a, b) if a.index < b.index else (b, a)
     info = tagged_hash(

@@ -1,4 +1,4 @@
-"""Parts of the wire that are switched on when the Rust side has them. Each switch is one line, and goes when it is on."""
+"""Parts of the wire that are switched on when the Rust side has them: one line each."""
 
 # 02 section 3.1: `block` behind `padded`; `padded` is `dimension` rounded up to a multiple of it.
 BLOCK = False

@@ -27,7 +27,7 @@ def decode(data: bytes, rule: str) -> Entry:
         fine = (
             value is None
             or (type(value) is int and 0 <= value <= 2**53 - 1)
-            or (isinstance(value, str) and re.fullmatch(r'[ !#-\[\]-~]*', value) is not None)
+            or (isinstance(value, str) and re.fullmatch(r"[ !#-\[\]-~]*", value) is not None)
         )
         require(fine, rule, "not canonical")
     result: Entry = entry

@@ -94,11 +94,11 @@ class Checked:
 
 
 def _padded(m: Manifest) -> int:
-    least = 1 << (m.dimension - 1).bit_length()
+    least: int = 1 << (m.dimension - 1).bit_length()
     if not layout.BLOCK:
         return least
     require(m.block > 0 and m.block & (m.block - 1) == 0 and m.block <= least, "TAC-003", "block")
-    return -(-m.dimension // m.block) * m.block
+    return int(-(-m.dimension // m.block) * m.block)
 
 
 def check(m: Manifest) -> Checked:

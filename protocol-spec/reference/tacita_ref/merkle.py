@@ -76,9 +76,7 @@ def _subproof(leaves: Sequence[bytes], old: int, whole: bool) -> list[bytes]:
     return _subproof(leaves[at:], old - at, False) + [root(leaves[:at])]
 
 
-def verify_consistency(
-    old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]
-) -> bool:
+def verify_consistency(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> bool:
     """RFC 9162 section 2.1.4.2, with the two choices of 06 section 1."""
     if old > new:
         return False

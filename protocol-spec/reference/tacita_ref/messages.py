@@ -228,6 +228,6 @@ def read(table: dict[int, type[Struct]], data: bytes) -> Struct:
             raise unknown("message kind")
         return kind.read(reader)
 
-    message = decode(body, data)
+    message: Struct = decode(body, data)
     require(len(data) <= MAX_FRAME or isinstance(message, _PARTED), MALFORMED, "too long for a frame")
     return message

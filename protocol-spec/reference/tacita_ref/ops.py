@@ -11,7 +11,6 @@ from . import (
     encoding,
     graph,
     keys,
-    labels,
     ledger,
     ledger_entries,
     manifest,
@@ -285,9 +284,7 @@ def _revealed(i: Json) -> Json:
 
 @op("sharers")
 def _sharers(i: Json) -> Json:
-    leaves = [
-        sharers.leaf(e["index"], decode(ShareRoot.read, b(e["share_root"]))) for e in i["sharers"]
-    ]
+    leaves = [sharers.leaf(e["index"], decode(ShareRoot.read, b(e["share_root"]))) for e in i["sharers"]]
     shown = bitmap.encode(i["size"], [e["index"] for e in i["sharers"]])
     merkle_root = merkle.root(leaves)
     return {
@@ -312,9 +309,7 @@ def _upload_digest(i: Json) -> Json:
 
 @op("statement")
 def _statement(i: Json) -> Json:
-    digest = statement.digest(
-        b(i["manifest"]), b(i["roster"]), b(i["sharers"]), i["size"], b(i["survivors"])
-    )
+    digest = statement.digest(b(i["manifest"]), b(i["roster"]), b(i["sharers"]), i["size"], b(i["survivors"]))
     return {"digest": digest.hex()}
 
 
@@ -410,14 +405,16 @@ def _mask_encapsulation(i: Json) -> Json:
 @op("kem")
 def _kem(i: Json) -> Json:
     """A key pair of a seed, an encapsulation to it, and what the private key makes of a ciphertext."""
-    key, private = mlkem.key_pair(b(i["seed"]))
+    seed = b(i["seed"])
+    key = mlkem.public_key(seed)
     secret, ciphertext = mlkem.encapsulate(key, b(i["randomness"]))
     given = b(i["ciphertext"]) if "ciphertext" in i else ciphertext
+    assert mlkem.agree(seed, given), "the two packages for ML-KEM disagree"
     return {
         "key": key.hex(),
         "secret": secret.hex(),
         "ciphertext": ciphertext.hex(),
-        "decapsulated": mlkem.decapsulate(private, given).hex(),
+        "decapsulated": mlkem.decapsulate(seed, given).hex(),
     }
 
 

@@ -67,5 +67,3 @@ def remove_self_mask(total: list[int], key: bytes, bits: int) -> None:
 def remove_pair_mask(total: list[int], key: bytes, bits: int, survivor: int, dropout: int) -> None:
     """Subtract where the survivor had added: where its index is the lower."""
     add(total, prg(key, bits, len(total)), bits, -1 if survivor < dropout else 1)
-
-

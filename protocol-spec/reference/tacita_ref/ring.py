@@ -47,10 +47,7 @@ def prg(key: bytes, bits: int, count: int, start: int = 0) -> list[int]:
     skip = first % 16
     stream = cipher.update(bytes(skip + count * width))[skip:]
     mask = (1 << bits) - 1
-    return [
-        int.from_bytes(stream[at : at + width], "little") & mask
-        for at in range(0, count * width, width)
-    ]
+    return [int.from_bytes(stream[at : at + width], "little") & mask for at in range(0, count * width, width)]
 
 
 def add(total: list[int], values: Sequence[int], bits: int, sign: int = 1) -> None:

@@ -33,9 +33,7 @@ def cast_json(cast: Cast) -> Json:
         "origin": cast.origin,
         "log_seed": cast.log_seed.hex(),
         "server": {"certificate": cast.server.certificate.der.hex(), "seed": cast.server.seed.hex()},
-        "members": [
-            {"certificate": m.certificate.der.hex(), "seed": m.seed.hex()} for m in cast.members
-        ],
+        "members": [{"certificate": m.certificate.der.hex(), "seed": m.seed.hex()} for m in cast.members],
     }
 
 

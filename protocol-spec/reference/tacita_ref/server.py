@@ -6,9 +6,23 @@ What the pages leave to the server is an argument: when a phase closes, and whic
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from . import advertisement, bitmap, ed25519, labels, layout, ledger_entries, merkle, mlkem, recovery
+from . import (
+    advertisement,
+    bitmap,
+    ed25519,
+    labels,
+    layout,
+    ledger_entries,
+    merkle,
+    mlkem,
+    recovery,
+    sharers,
+    sharing,
+    statement,
+    upload,
+    x25519,
+)
 from . import roster as rosters
-from . import sharers, sharing, statement, upload, x25519
 from .certificates import Certificate
 from .graph import Graph
 from .keys import End
@@ -400,5 +414,3 @@ class Server:
             consistency=self.log.consistency(self._shown),
             outcome=self.log.proven(index),
         )
-
-

@@ -32,7 +32,9 @@ class Place:
     def ciphertext_leaf(self, kind: int, ciphertext: bytes) -> bytes:
         """Kinds 2 and 3."""
         places = (u64(self.dealer), u64(self.holder), u64(kind))
-        return merkle.leaf(tagged_hash(labels.CIPHERTEXT_LEAF, self.manifest, self.roster, *places, ciphertext))
+        return merkle.leaf(
+            tagged_hash(labels.CIPHERTEXT_LEAF, self.manifest, self.roster, *places, ciphertext)
+        )
 
 
 def root_digest(m: bytes, r: bytes, dealer: int, root: bytes, commitment: bytes) -> bytes:

@@ -17,8 +17,8 @@ from .messages import Agreement, Certificates, Chunk, Model, Reveal, RevealReque
 from .refusal import require
 from .ring import centred
 from .server import Server
-from .tape import Tape
 from .tagged import sha256
+from .tape import Tape
 from .tls import Struct
 
 STEPS = ("invite", "roster", "sharers", "agree", "reveal", "outcome")
