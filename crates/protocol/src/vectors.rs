@@ -1,6 +1,7 @@
 //! The vectors of `protocol-spec/vectors/`, which the Python reference wrote from the pages, against this code. Whole
 //! rounds and messages out of place are in `crates/sim/tests/vectors.rs`.
 
+mod keys;
 mod primitives;
 mod round;
 

@@ -157,16 +157,17 @@ fn silent(draw: &mut Draw, setting: &Setting) -> BTreeMap<usize, Stage> {
 
 /// Runs one round, drawn again until chance gives one that an honest server finishes.
 fn round(cast: &Cast, number: u64) -> Result<Value, Failure> {
+    let mut last = None;
     for attempt in 0..50 {
         let seed = number * 50 + attempt;
         match attempt_at(cast, number, seed) {
             Ok(value) => return Ok(value),
             // On the ring silence can leave a member with too few answering neighbours: such a round aborts.
-            Err(Stop::Aborted(why)) => eprintln!("round {number} is drawn again: {why}"),
+            Err(Stop::Aborted(why)) => last = Some(why),
             Err(Stop::Failed(failure)) => return Err(failure),
         }
     }
-    Err("no attempt at the round came to an end".into())
+    Err(format!("round {number} never came to an end: {last:?}").into())
 }
 
 enum Stop {

@@ -9,6 +9,7 @@ from tacita_ref import (
     bitmap,
     ed25519,
     labels,
+    layout,
     ledger,
     ledger_entries,
     merkle,
@@ -78,7 +79,9 @@ def to_member() -> list[Case]:
     _rosters(make)
     _roster_members(make)
     _sharers(make)
-    _sharer_ciphertexts(make)
+    if layout.POST_QUANTUM:
+        _roster_kem_keys(make)
+        _sharer_ciphertexts(make)
     _agree(make)
     _quorum(make)
     _charge(make)
@@ -108,7 +111,8 @@ def _invitations(make: Maker) -> None:
     add("Q lowered", lambda w, m: signed(w, m, quorum=2), "TAC-004")
     add("padded not that of the dimension", lambda w, m: signed(w, m, padded=32), "TAC-003")
     add("no headroom", lambda w, m: signed(w, m, bits=8), "TAC-006")
-    add("X25519 alone against the policy", lambda w, m: m, "TAC-007", require_post_quantum=True)
+    if layout.POST_QUANTUM:
+        add("X25519 alone against the policy", lambda w, m: m, "TAC-007", require_post_quantum=True)
     spent = world_at(X25519, "invite").checked.fields.round_id.hex()
     add("round id spent before", lambda w, m: m, "TAC-008", spent=spent)
 
@@ -207,34 +211,46 @@ def _rebuilt(world: World, index: int, resign: bool, **fields: Any) -> Roster:
     return server.roster(0)
 
 
-def _roster_members(make: Maker) -> None:
+class _Members:
+    """Rosters in which one member advertised something else."""
+
+    def __init__(self, make: Maker) -> None:
+        self._make = make
+
     def add(
-        name: str, round_: str, index: int, fields: Callable[[World], Json], rule: str, resign: bool = True
+        self,
+        name: str,
+        round_: str,
+        index: int,
+        fields: Callable[[World], Json],
+        rule: str,
+        resign: bool = True,
     ) -> None:
         def change(world: World, message: Roster) -> Roster:
             return _rebuilt(world, index, resign, **fields(world))
 
-        make.add(f"roster, {name}", round_, "roster", 0, Roster, change, rule)
+        self._make.add(f"roster, {name}", round_, "roster", 0, Roster, change, rule)
 
-    def kem_of(world: World, index: int) -> bytes:
-        key: bytes = world.server.members[index].advertise.mask_kem_key
-        return key
 
-    other = bytes([1]) * 32
+def _roster_members(make: Maker) -> None:
+    add, other = _Members(make).add, bytes([1]) * 32
     add("own advertisement changed", X25519, 0, lambda w: {"nonce": other}, "TAC-022")
     add("keys substituted", X25519, 2, lambda w: {"mask_key": other}, "TAC-023", resign=False)
     add("mask key of small order", X25519, 2, lambda w: {"mask_key": _WEAK}, "TAC-026")
     add("share key of small order", X25519, 2, lambda w: {"share_key": _WEAK}, "TAC-026")
-    add("KEM key with X25519 alone", X25519, 2, lambda w: {"mask_kem_key": bytes(1184)}, "TAC-027")
-    add("mask KEM key a byte short", KEM, 2, lambda w: {"mask_kem_key": kem_of(w, 2)[:-1]}, "TAC-027")
-    add("share KEM key missing", KEM, 2, lambda w: {"share_kem_key": b""}, "TAC-027")
-    add(
-        "share KEM key above the modulus",
-        KEM,
-        2,
-        lambda w: {"share_kem_key": b"\xff\xff" + kem_of(w, 2)[2:]},
-        "TAC-027",
-    )
+
+
+def _roster_kem_keys(make: Maker) -> None:
+    def kem_of(world: World, index: int) -> bytes:
+        key: bytes = world.server.members[index].advertise.mask_kem_key
+        return key
+
+    add, rule = _Members(make).add, "TAC-027"
+    add("KEM key with X25519 alone", X25519, 2, lambda w: {"mask_kem_key": bytes(1184)}, rule)
+    add("mask KEM key a byte short", KEM, 2, lambda w: {"mask_kem_key": kem_of(w, 2)[:-1]}, rule)
+    add("share KEM key missing", KEM, 2, lambda w: {"share_kem_key": b""}, rule)
+    above = "share KEM key above the modulus"
+    add(above, KEM, 2, lambda w: {"share_kem_key": b"\xff\xff" + kem_of(w, 2)[2:]}, rule)
 
 
 # 3.5

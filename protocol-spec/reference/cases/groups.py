@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from tacita_ref import layout
+
 from . import Case, bad_to_member, bad_to_server, graphs, primitives, protocol, rounds, wire
 
 GROUPS: dict[str, Callable[[], list[Case]]] = {
@@ -16,7 +18,7 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "manifest": protocol.manifests,
     "roster": protocol.rosters,
     "keys": protocol.key_agreement,
-    "kem": protocol.kem,
+    **({"kem": protocol.kem} if layout.POST_QUANTUM else {}),
     "shares": protocol.shares,
     "sharers": protocol.sharers,
     "upload": protocol.uploads,

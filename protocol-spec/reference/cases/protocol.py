@@ -3,13 +3,16 @@
 import base64
 from typing import Any
 
-from tacita_ref import ed25519, keys, ledger, merkle, mlkem, privacy, scalar, sharing, x25519
+from tacita_ref import ed25519, keys, layout, ledger, merkle, mlkem, privacy, scalar, sharing, x25519
+from tacita_ref.manifest import Manifest
 from tacita_ref.messages import Advertise, RevealedShare, ShareRoot
 
 from . import F1, F2, SEED, Case, D, G, Json, M, R, filled
 from . import scalar as encoded
 from .settings import a_manifest, skellam
 
+# Without ML-KEM, and with it if the layout has it.
+_KEM = (False, True) if layout.POST_QUANTUM else (False,)
 _M, _R = bytes.fromhex(M), bytes.fromhex(R)
 NOW = 1_800_000_000
 
@@ -40,7 +43,7 @@ def manifests() -> list[Case]:
         "t lowered": (base.replace(threshold=2), "TAC-004"),
         "Q lowered": (base.replace(quorum=2), "TAC-004"),
         "no such round": (base.replace(minimum_survivors=2), "TAC-004"),
-        "key agreement 2": (base.replace(key_agreement=2), "TAC-003"),
+        **_key_agreements(base),
         "dimension 0": (base.replace(dimension=0), "TAC-003"),
         "padded not that of the dimension": (base.replace(padded=32), "TAC-003"),
         "7 bits": (base.replace(bits=7), "TAC-003"),
@@ -94,6 +97,12 @@ def manifests() -> list[Case]:
     return cases
 
 
+def _key_agreements(base: Manifest) -> dict[str, Any]:
+    if not layout.POST_QUANTUM:
+        return {}
+    return {"key agreement 2": (base.replace(key_agreement=2), "TAC-003")}
+
+
 def _headroom() -> list[Case]:
     """The smallest ring, and one bit less, over a spread of cohorts, grids, dimensions and noise."""
     cases = []
@@ -131,7 +140,7 @@ def _advertise(kem: bool) -> Advertise:
 
 def rosters() -> list[Case]:
     cases = []
-    for kem in (False, True):
+    for kem in _KEM:
         name = "with ML-KEM" if kem else "X25519 alone"
         unsigned = _advertise(kem).encode().hex()
         given: Json = {"manifest": M, "fingerprint": F1, "seed": SEED, "advertise": unsigned}
@@ -158,7 +167,7 @@ def key_agreement() -> list[Case]:
         Case("self commitment", "self commitment", {"manifest": M, "roster": R, "dealer": 2, "secret": five}),
     ]
     dh = x25519.agree(keys.mask_private_key(_M, 5), keys.mask_key(_M, 6)).hex()
-    for kem in (False, True):
+    for kem in _KEM:
         name = "with ML-KEM" if kem else "X25519 alone"
         low, high = _end(2, F1, 5, kem), _end(7, F2, 6, kem)
         secret, ciphertext = b"", b""

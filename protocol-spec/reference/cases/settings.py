@@ -4,7 +4,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from tacita_ref import cast, graph, layout, privacy
+from tacita_ref import cast, graph, privacy
 from tacita_ref.manifest import Manifest
 from tacita_ref.tagged import sha256
 
@@ -33,6 +33,8 @@ def a_manifest(n: int, c: int, m: int, kem: int = 1, dimension: int = 16, **othe
         "threshold": p.threshold,
         "quorum": p.quorum,
         "key_agreement": kem,
+        "block": padded,
+        "noise_levels": b"",
         "bits": privacy.needed_bits(n, 1024, padded, 0),
         "dimension": dimension,
         "padded": padded,
@@ -60,10 +62,6 @@ def a_manifest(n: int, c: int, m: int, kem: int = 1, dimension: int = 16, **othe
         "ledger_root": sha256(b""),
         "issued_at": cast.NOW,
     }
-    if layout.BLOCK:
-        values["block"] = padded
-    if layout.NOISE_LEVELS:
-        values["noise_levels"] = b""
     return Manifest(**{**values, **other})
 
 

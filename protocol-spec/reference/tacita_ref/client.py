@@ -388,9 +388,8 @@ class Client:
             pair.reveal(sharing.SELF if dealer in self.survivors else sharing.MASK)
             for dealer, pair in sorted(self.held.items())
         ]
-        seed = {"noise_seed": b""} if layout.NOISE_LEVELS else {}
         cosignature = ledger.cosign(me.seed, me.now, head.text)
-        return [Reveal(shares=shares, **seed, cosigned_at=me.now, cosignature=cosignature)]
+        return [Reveal(shares=shares, noise_seed=b"", cosigned_at=me.now, cosignature=cosignature)]
 
     def _check_quorum(self, message: RevealRequest) -> None:
         fields = self.manifest.fields

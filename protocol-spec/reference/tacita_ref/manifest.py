@@ -7,7 +7,7 @@ from . import decimal, graph, labels, layout, privacy
 from .refusal import Refused, require
 from .ring import packed_length
 from .tagged import tagged_hash
-from .tls import HASH, U8, U16, U32, U64, Struct, fixed, opaque
+from .tls import HASH, U8, U16, U32, U64, Struct, fixed, opaque, switched
 
 VERSION = 1
 MAX_DIMENSION = 2**28 if layout.BLOCK else 2**26
@@ -29,18 +29,18 @@ class Manifest(Struct):
         "neighbours": U16,
         "threshold": U16,
         "quorum": U16,
-        "key_agreement": U8,
+        **switched(layout.POST_QUANTUM, {"key_agreement": U8}),
         "bits": U8,
         "dimension": U32,
         "padded": U32,
-        **({"block": U32} if layout.BLOCK else {}),
+        **switched(layout.BLOCK, {"block": U32}),
         "chunk": U32,
         "clip": opaque(1),
         "grid": U32,
         "mechanism": U8,
         "total_variance_q16": U64,
         "share_variance_q16": U64,
-        **({"noise_levels": opaque(1)} if layout.NOISE_LEVELS else {}),
+        **switched(layout.NOISE_LEVELS, {"noise_levels": opaque(1)}),
         "rounds": U32,
         "epsilon": opaque(1),
         "delta": opaque(1),
@@ -58,6 +58,12 @@ class Manifest(Struct):
         "ledger_size": U64,
         "ledger_root": HASH,
         "issued_at": U64,
+    }
+
+    OFF = {
+        **({} if layout.POST_QUANTUM else {"key_agreement": 0}),
+        **({} if layout.BLOCK else {"block": 0}),
+        **({} if layout.NOISE_LEVELS else {"noise_levels": b""}),
     }
 
     def digest(self) -> bytes:

@@ -19,10 +19,12 @@ from .tls import (
     fixed,
     members,
     opaque,
+    switched,
     unknown,
     vector,
 )
 
+_PQ = layout.POST_QUANTUM
 MAX_FRAME = 262_144
 MAX_MESSAGE = 1_048_576
 
@@ -35,11 +37,11 @@ class Advertise(Struct):
     FIELDS = {
         "mask_key": fixed(32),
         "share_key": fixed(32),
-        "mask_kem_key": opaque(2),
-        "share_kem_key": opaque(2),
+        **switched(_PQ, {"mask_kem_key": opaque(2), "share_kem_key": opaque(2)}),
         "nonce": fixed(32),
         "signature": SIGNATURE,
     }
+    OFF = {} if _PQ else {"mask_kem_key": b"", "share_kem_key": b""}
 
 
 class RosterEntry(Struct):
@@ -59,25 +61,29 @@ class ShareRoot(Struct):
 class DealtBox(Struct):
     FIELDS = {
         "peer": U16,
-        "pair": HASH,
-        "mask_ciphertext": opaque(2),
-        "share_ciphertext": opaque(2),
+        **switched(_PQ, {"pair": HASH, "mask_ciphertext": opaque(2), "share_ciphertext": opaque(2)}),
         "ciphertext": opaque(2),
     }
+    OFF = {} if _PQ else {"pair": bytes(32), "mask_ciphertext": b"", "share_ciphertext": b""}
 
 
 class SealedBox(Struct):
-    FIELDS = {"peer": U16, "share_ciphertext": opaque(2), "ciphertext": opaque(2)}
+    FIELDS = {
+        "peer": U16,
+        **switched(_PQ, {"share_ciphertext": opaque(2)}),
+        "ciphertext": opaque(2),
+    }
+    OFF = {} if _PQ else {"share_ciphertext": b""}
 
 
 class SharerEntry(Struct):
     FIELDS = {
         "index": U16,
         "share_root": ShareRoot.type(),
-        "mask_ciphertext": opaque(2),
-        "ciphertext_proof": PROOF,
+        **switched(_PQ, {"mask_ciphertext": opaque(2), "ciphertext_proof": PROOF}),
         "proof": PROOF,
     }
+    OFF = {} if _PQ else {"mask_ciphertext": b"", "ciphertext_proof": []}
 
 
 class ProvenEntry(Struct):
@@ -91,9 +97,10 @@ class RevealedShare(Struct):
 class Shares(Struct):
     FIELDS = {
         "share_root": ShareRoot.type(),
-        "own_pair": vector(1, HASH),
+        **switched(_PQ, {"own_pair": vector(1, HASH)}),
         "boxes": members(DealtBox.type()),
     }
+    OFF = {} if _PQ else {"own_pair": []}
 
 
 class Chunk(Struct):
@@ -111,10 +118,11 @@ class Agreement(Struct):
 class Reveal(Struct):
     FIELDS = {
         "shares": members(RevealedShare.type()),
-        **({"noise_seed": opaque(1)} if layout.NOISE_LEVELS else {}),
+        **switched(layout.NOISE_LEVELS, {"noise_seed": opaque(1)}),
         "cosigned_at": U64,
         "cosignature": SIGNATURE,
     }
+    OFF = {} if layout.NOISE_LEVELS else {"noise_seed": b""}
 
 
 class Leave(Struct):
@@ -168,8 +176,9 @@ class RevealRequest(Struct):
         "consistency": PROOF,
         "manifest": ProvenEntry.type(),
         "charge": ProvenEntry.type(),
-        **({"upload_proof": PROOF} if layout.UPLOADS_ROOT else {}),
+        **switched(layout.UPLOADS_ROOT, {"upload_proof": PROOF}),
     }
+    OFF = {} if layout.UPLOADS_ROOT else {"upload_proof": []}
 
 
 class Outcome(Struct):

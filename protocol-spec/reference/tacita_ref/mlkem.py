@@ -50,4 +50,6 @@ def agree(seed: bytes, ciphertext: bytes) -> bool:
     """Whether both packages make the same key pair of a seed, and the same secret of a ciphertext."""
     key, private = ML_KEM_768._keygen_internal(seed[:32], seed[32:])
     same_key = key == public_key(seed)
-    return bool(same_key and ML_KEM_768._decaps_internal(private, ciphertext) == decapsulate(seed, ciphertext))
+    return bool(
+        same_key and ML_KEM_768._decaps_internal(private, ciphertext) == decapsulate(seed, ciphertext)
+    )

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from . import ed25519, labels, merkle, scalar
+from . import ed25519, labels, layout, merkle, scalar
 from .messages import RevealedShare, ShareRoot
 from .refusal import Refused, require
 from .tagged import tagged_hash, u64
 
 SELF, MASK, MASK_CIPHERTEXT, SHARE_CIPHERTEXT = 0, 1, 2, 3
 MAX_PROOF = 12
+# Leaves of a dealer's tree for each holder.
+LEAVES = 4 if layout.POST_QUANTUM else 2
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,12 @@ def verify_root(key: bytes, m: bytes, r: bytes, dealer: int, share_root: ShareRo
 
 def tree(quads: Sequence[Sequence[bytes]]) -> list[bytes]:
     """Leaves 4p .. 4p + 3 of every holder, in order."""
-    return [leaf for quad in quads for leaf in quad]
+    return [leaf for quad in quads for leaf in quad[:LEAVES]]
 
 
 def pair_path(leaves: Sequence[bytes], position: int) -> list[bytes]:
     """Inclusion path of the node over leaves 4p and 4p + 1: the proof of leaf 4p without its first hash."""
-    return merkle.inclusion_proof(leaves, 4 * position)[1:]
+    return merkle.inclusion_proof(leaves, LEAVES * position)[1:]
 
 
 def root_from_pairs(pairs: Sequence[bytes], ciphertexts: Sequence[tuple[bytes, bytes]]) -> bytes:
@@ -97,7 +99,7 @@ def open_plain(plain: bytes, place: Place, position: int, holders: int, root: by
         raise Refused("box", "scalar") from error
     leaf = place.share_leaf(SELF, self_share)
     proof = [place.share_leaf(MASK, mask_share), *path]
-    require(merkle.verify_inclusion(leaf, 4 * position, 4 * holders, proof, root), "box", "path")
+    require(merkle.verify_inclusion(leaf, LEAVES * position, LEAVES * holders, proof, root), "box", "path")
     return Pair(place, self_share, mask_share, tuple(path))
 
 
@@ -114,9 +116,9 @@ def open_box(key: bytes, ciphertext: bytes, place: Place, holders: Sequence[int]
 def check_revealed(share: RevealedShare, place: Place, kind: int, holders: Sequence[int], root: bytes) -> int:
     """TAC-073: a canonical scalar and, as leaf 4p or 4p + 1, under the dealer's root."""
     require(place.holder in holders and len(share.path) <= MAX_PROOF, "TAC-073")
-    index = 4 * holders.index(place.holder) + kind
+    index = LEAVES * holders.index(place.holder) + kind
     leaf = place.share_leaf(kind, share.value)
-    require(merkle.verify_inclusion(leaf, index, 4 * len(holders), share.path, root), "TAC-073")
+    require(merkle.verify_inclusion(leaf, index, LEAVES * len(holders), share.path, root), "TAC-073")
     try:
         return scalar.decode(share.value)
     except Refused as error:

@@ -88,17 +88,27 @@ def members(element: Type) -> Type:
 PROOF = vector(2, HASH)
 
 
+def switched(on: bool, fields: dict[str, Type]) -> dict[str, Type]:
+    """Fields that are there if the layout has them."""
+    return fields if on else {}
+
+
 class Struct:
     """A struct whose class lists its fields in order in `FIELDS`."""
 
     FIELDS: dict[str, Type]
+    # Fields that `layout` has switched off, with what stands in for them.
+    OFF: dict[str, Any] = {}
 
     def __init__(self, **values: Any) -> None:
+        values = {name: value for name, value in values.items() if name not in self.OFF}
         if set(values) != set(self.FIELDS):
             raise TypeError(f"{type(self).__name__}: {set(values) ^ set(self.FIELDS)}")
         self.__dict__.update(values)
 
     def __getattr__(self, name: str) -> Any:
+        if name in type(self).OFF:
+            return type(self).OFF[name]
         raise AttributeError(name)
 
     def __eq__(self, other: object) -> bool:

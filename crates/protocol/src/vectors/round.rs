@@ -4,10 +4,10 @@ use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use tacita_algebra::RingBits;
 use tacita_ledger::note::{KeyType, VerifierKey};
-use tacita_ledger::tree::{self, Tree};
+use tacita_ledger::tree;
 use tacita_ledger::{Checkpoint, SignedCheckpoint};
 use tacita_privacy::{BudgetTicket, Decimal, Encoding, Headroom, LocalUpdate, NoiseShare};
-use tls_codec::{Deserialize as _, Serialize as _};
+use tls_codec::Serialize as _;
 
 use super::{Answer, Given, rule, run, word};
 use crate::bitmap::Bitmap;
@@ -121,7 +121,6 @@ fn uploads(op: &str, i: &Given<'_>) -> Answer {
     let digest = upload::upload_digest(
         &i.hash("manifest"),
         &i.hash("roster"),
-        &i.hash("sharers"),
         i.short("index"),
         &i.shorts("suspects"),
         i.many_bytes("chunks").into_iter(),

@@ -1,6 +1,9 @@
 //! Whole rounds of `protocol-spec/vectors/`, and messages that a member or the server must refuse, driven through the
 //! real state machines (`protocol-spec/10-vectors.md` section 3). Single operations are in `tacita-protocol`.
 
+// Helpers of tests may unwrap like the tests themselves.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod cast;
 mod refused;
 mod rounds;
