@@ -242,7 +242,7 @@ fn client(
     let budget = match setting.noise {
         Noise::None => None,
         Noise::Skellam(_) => Some(BudgetFilter::new(Budget {
-            epsilon: Decimal::new(100, 0)?,
+            epsilon: Decimal::new(30, 0)?,
             delta: Decimal::new(1, 2)?,
         })?),
     };
