@@ -60,6 +60,7 @@ impl Effort {
 #[must_use]
 pub fn criterion() -> criterion::Criterion {
     use std::time::Duration;
+    cpu::one_core();
     criterion::Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))

@@ -18,7 +18,7 @@ use tacita_protocol::client::{
 };
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, Invitation, ServerMessage, UploadChunk};
-use tacita_sim::{Cast, Ledger, NOW, Noise, Setting, Stage, View};
+use tacita_sim::{Cast, Disk, Ledger, NOW, Noise, Setting, Stage, View};
 
 use crate::checks::Checks;
 use crate::cpu;
@@ -173,7 +173,7 @@ enum State {
 /// What must be durable, in order.
 enum Durable {
     Change(RecordChange),
-    Spend(RecordChange, BudgetTicket, Vec<u8>),
+    Spend(RecordChange, BudgetTicket, u64),
     Head,
 }
 
@@ -226,7 +226,8 @@ pub fn walk(cast: &Arc<Cast>, shape: &Shape) -> Account {
     let mut walk = Walk {
         cast,
         model: Sha256::digest(&setting.model).into(),
-        view: View::open(checked.clone(), ledger).expect("the manifest is reserved"),
+        view: View::open(checked.clone(), ledger, Box::new(Disk::default()))
+            .expect("the manifest is reserved"),
         runtime: tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime"),
@@ -386,9 +387,7 @@ impl Member {
         for change in std::mem::take(&mut self.durable) {
             match change {
                 Durable::Change(change) => self.record.apply(change).await,
-                Durable::Spend(change, ticket, packed) => {
-                    self.record.spend(change, ticket, packed, NOW).await
-                }
+                Durable::Spend(change, ticket, bytes) => self.record.spend(change, ticket, bytes, NOW).await,
                 Durable::Head => self.record.flush_head().await,
             }
             .expect("the record takes the change");
@@ -470,16 +469,10 @@ impl Member {
                     self.answers.push(message);
                 }
                 Effect::Upload { update, end } => {
-                    // Once for the record and once for the wire, as the shell does.
-                    let (packed, time) = cpu::time(|| {
-                        (0..update.chunks())
-                            .flat_map(|i| update.packed(i))
-                            .collect::<Vec<u8>>()
-                    });
-                    account.clients.add("pack", time);
                     let change = spent.take().expect("the charge comes before the upload");
                     let ticket = self.ticket.take().expect("a ticket");
-                    self.durable.push(Durable::Spend(change, ticket, packed));
+                    let bytes = update.packed_len() as u64;
+                    self.durable.push(Durable::Spend(change, ticket, bytes));
                     let (chunks, time) = cpu::time(|| {
                         (0u32..)
                             .zip(0..update.chunks())

@@ -32,6 +32,8 @@ pub struct Plan {
     /// Each participant's own cap: attempts that fail after its upload cost it more than they cost the task.
     pub cap: &'static str,
     pub task: Task,
+    /// Another model than the task's.
+    pub model: Option<&'static str>,
     /// Seconds of every phase.
     pub deadline: u32,
     /// Seconds to wait for a whole cohort.
@@ -50,6 +52,7 @@ impl Plan {
             epsilon: None,
             cap: "30",
             task: Task::Classification,
+            model: None,
             deadline: 30,
             wait: 30,
         }
@@ -148,7 +151,7 @@ impl Federation {
         let budget = plan.epsilon.map_or_else(String::new, |epsilon| {
             format!("epsilon = \"{epsilon}\"\ndelta = \"0.0001\"\n")
         });
-        let model = plan.task.model();
+        let model = plan.model.unwrap_or(plan.task.model());
         let target = match plan.task {
             Task::Classification => r#"{ classification = ["no", "yes"] }"#,
             Task::Regression => r#""regression""#,

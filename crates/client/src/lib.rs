@@ -10,10 +10,12 @@ pub mod config;
 mod contact;
 mod cpu;
 pub mod enrolment;
+mod line;
 mod link;
 pub mod record;
 mod round;
 mod session;
+mod training;
 
 pub use contact::first_contact;
 pub use link::LinkError;

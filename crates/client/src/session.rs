@@ -10,16 +10,15 @@ use tacita_learn::{Dataset, Federation, Trainer};
 use tacita_ledger::note::VerifierKey;
 use tacita_privacy::NoisedUpdate;
 use tacita_protocol::certificates::CertificateCache;
-use tacita_protocol::client::{ClientRecord as _, Participant};
+use tacita_protocol::client::{ClientRecord as _, Mark, Participant};
 use tacita_protocol::consent::ConsentPolicy;
-use tacita_protocol::limits::VERSION;
-use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
+use tacita_protocol::messages::{AbortMessage, ClientMessage, Hello, ServerMessage};
 use tacita_store::Store;
-use tacita_transport::{Backoff, ClientEndpoint, LocalIdentity, TransportError};
+use tacita_transport::{ClientEndpoint, LocalIdentity};
 use tokio::sync::watch;
 
 use crate::config::{Caps, ConfigError, Data, DataSource};
-use crate::link::{Link, LinkError};
+use crate::link::{Address, Link, LinkError};
 use crate::record::{RecordError, StoreRecord};
 use crate::round::{ClientError, RoundEnd};
 
@@ -123,7 +122,7 @@ impl Stopper {
         *self.0.borrow()
     }
 
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         if self.0.wait_for(|stop| *stop).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -137,20 +136,18 @@ pub struct Client {
     pub(crate) data: Arc<Dataset>,
     pub(crate) trainer: Arc<Mutex<Option<Arc<Trainer>>>>,
     pub(crate) hooks: Hooks,
-    setup: Connecting,
+    own: Own,
+    address: Arc<Address>,
 }
 
-struct Connecting {
+/// What makes a [`Participant`] once it is known which server answers.
+struct Own {
     key: PrivateKey,
     certificate: Arc<VerifiedCertificate>,
-    identity: LocalIdentity,
     anchor: Arc<TrustAnchor>,
     deny: DenyList,
     log_key: VerifierKey,
-    server: SocketAddr,
-    server_name: Name,
     policy: ConsentPolicy,
-    endpoint: ClientEndpoint,
     cache: Arc<CertificateCache>,
 }
 
@@ -168,65 +165,66 @@ impl Client {
             data: setup.data,
             trainer: Arc::default(),
             hooks: setup.hooks,
-            setup: Connecting {
+            own: Own {
                 key: setup.key,
                 certificate: setup.certificate,
-                identity: setup.identity,
                 anchor: setup.anchor,
                 deny: setup.deny,
                 log_key: setup.log_key,
-                server: setup.server,
-                server_name: setup.server_name,
                 policy: setup.policy,
-                endpoint: setup.endpoint,
                 cache: setup.cache,
             },
+            address: Arc::new(Address {
+                endpoint: setup.endpoint,
+                server: setup.server,
+                server_name: setup.server_name,
+                identity: setup.identity,
+            }),
         })
     }
 
-    /// Takes part until the task is finished or `stop` is set. After a lost connection, a refusal or an abort the
-    /// client comes back for the next round; it gives up on errors that coming back does not mend.
+    /// Takes part until the task is finished or `stop` is set. A lost connection is made again inside the round; after a
+    /// refusal or an abort the client comes back for the next; it gives up on errors that coming back does not mend.
     ///
     /// # Errors
     /// [`ClientError`]: the transport refused us, the ledger forked, or the durable record failed.
     pub async fn join(&mut self, mut stop: Stopper) -> Result<JoinEnd, ClientError> {
-        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        let mut link = Link::new(self.address.clone(), stop.clone());
         loop {
-            let connected = tokio::select! {
-                connected = self.setup.endpoint.connect_patiently(
-                    self.setup.server, &self.setup.identity, Some(&self.setup.server_name), &mut backoff,
-                ) => connected,
-                () = stop.wait() => return Ok(JoinEnd::Stopped),
+            let Some(server) = link.connect().await? else {
+                return Ok(JoinEnd::Stopped);
             };
-            let connection = connected.map_err(LinkError::from)?;
-            let Some(server) = connection.peer().cloned() else {
-                return Err(LinkError::Transport(TransportError::NoCertificate).into());
-            };
-            let participant = Arc::new(self.participant(Arc::new(server)));
-            let mut link = Link::open(connection).await?;
+            let participant = Arc::new(self.participant(server));
             match self.serve(&mut link, &participant, &mut stop).await {
                 Ok(Some(end)) => {
                     self.record.flush_head().await?;
-                    link.close("done");
+                    if end == JoinEnd::Stopped {
+                        // An invitation may be on its way: nobody shall wait for an answer to it.
+                        let reason = b"stopped by its participant".to_vec().into();
+                        let _ = link.send(&ClientMessage::Leave(AbortMessage { reason })).await;
+                    }
+                    link.finish("done").await;
                     return Ok(end);
                 }
                 Ok(None) => {
                     link.close("vanished");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                Err(error) => {
+                Err(error) if comes_back(&error) => {
                     link.close("left");
-                    if !comes_back(&error) {
-                        return Err(error);
-                    }
                     tracing::warn!(client = %self.name, %error, "left the round; coming back for the next");
-                    tokio::time::sleep(backoff.pause()).await;
+                    tokio::time::sleep(link.pause()).await;
+                }
+                Err(error) => {
+                    // The server shall hear of it now, not when it has waited long enough.
+                    link.finish("left").await;
+                    return Err(error);
                 }
             }
         }
     }
 
-    /// Rounds on one connection. `None`: come back on a new one.
+    /// Rounds, on one connection unless it is lost in the middle of one. `None`: come back on a new one.
     async fn serve(
         &mut self,
         link: &mut Link,
@@ -242,9 +240,10 @@ impl Client {
                 message = link.next(participant) => message?,
                 () = stop.wait() => return Ok(Some(JoinEnd::Stopped)),
             };
+            let mark = Mark::of(&message).map_err(LinkError::from)?;
             match message {
                 ServerMessage::Invitation(invitation) => {
-                    match self.play(link, participant, *invitation).await? {
+                    match self.play(link, participant, mark, *invitation).await? {
                         RoundEnd::Done => {}
                         RoundEnd::Aborted(reason) => {
                             tracing::warn!(client = %self.name, %reason, "the server aborted the round");
@@ -263,24 +262,20 @@ impl Client {
     /// Says that this client is done with its last round, and which ledger head the next invitation must extend.
     async fn hello(&self, link: &mut Link) -> Result<(), LinkError> {
         let ledger_size = self.record.head().map_or(0, |head| head.size);
-        link.send(&ClientMessage::Hello(Hello {
-            version: VERSION,
-            ledger_size,
-        }))
-        .await
+        link.send(&ClientMessage::Hello(Hello::fresh(ledger_size))).await
     }
 
     fn participant(&self, server: Arc<VerifiedCertificate>) -> Participant {
-        let setup = &self.setup;
+        let own = &self.own;
         Participant {
-            certificate: setup.certificate.clone(),
-            key: setup.key.signing_key().clone(),
-            anchor: setup.anchor.clone(),
-            deny: setup.deny.clone(),
-            log_key: setup.log_key.clone(),
+            certificate: own.certificate.clone(),
+            key: own.key.signing_key().clone(),
+            anchor: own.anchor.clone(),
+            deny: own.deny.clone(),
+            log_key: own.log_key.clone(),
             server,
-            policy: setup.policy.clone(),
-            cache: setup.cache.clone(),
+            policy: own.policy.clone(),
+            cache: own.cache.clone(),
         }
     }
 }

@@ -40,7 +40,7 @@ use crate::encoding::Encoding;
 use crate::headroom::Headroom;
 use crate::keystream::KeyStream;
 use crate::noise::{Mechanism, NoiseError, NoiseShare};
-use crate::rotation;
+use crate::rotation::Rotation;
 use crate::rounding;
 use crate::sampler::SkellamSampler;
 use crate::weighting::ExampleWeighting;
@@ -198,13 +198,24 @@ impl ClippedUpdate {
             return Err(EncodeError::ClippedForOther);
         }
         let steps = encoding.steps_per_unit();
-        let mut scaled = Zeroizing::new(vec![0.0f64; encoding.padded() as usize]);
-        for (to, from) in scaled.iter_mut().zip(self.values.iter()) {
-            *to = f64::from(*from) * steps;
-        }
-        rotation::rotate(&mut scaled, encoding.rotation_seed());
-        let values = rounding::round_conditionally(&scaled, encoding.squared_l2_sensitivity(), rng)
-            .ok_or(EncodeError::NormExceeded)?;
+        let rotation = Rotation::new(encoding.rotation_seed(), encoding.block());
+        // Whole blocks at a time: the floats and the integers are held whole, nothing else.
+        let scaled = |start: usize, piece: &mut [f64]| {
+            let values = self.values.get(start..).unwrap_or_default();
+            piece.fill(0.0);
+            for (to, from) in piece.iter_mut().zip(values) {
+                *to = f64::from(*from) * steps;
+            }
+            rotation.rotate(start, piece);
+        };
+        let values = rounding::round_conditionally(
+            encoding.padded() as usize,
+            rotation.piece(),
+            scaled,
+            encoding.squared_l2_sensitivity(),
+            rng,
+        )
+        .ok_or(EncodeError::NormExceeded)?;
         Ok(EncodedUpdate {
             values,
             encoding: encoding.clone(),

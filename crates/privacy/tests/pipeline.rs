@@ -260,7 +260,7 @@ fn a_ticket_pays_once_and_only_for_what_it_was_reserved_for() {
 #[test]
 fn noise_reaches_every_coordinate_padding_included() {
     let mut rng = ChaCha20Rng::seed_from_u64(17);
-    // 520 values in 1,024 coordinates; more than one block of the pipeline.
+    // 5,000 values in 5,120 coordinates; more than one block of the pipeline, and of the rotation.
     let encoding = encoding(5000, "1", 512, 24);
     let share = NoiseShare::skellam(10_000 << 16).unwrap();
     let headroom = Headroom::prove(encoding.clone(), share, 10).unwrap();
@@ -274,7 +274,7 @@ fn noise_reaches_every_coordinate_padding_included() {
         .noise(&mut ticket, &mut rng)
         .unwrap();
     let values = noised.dangerous_into_ring().to_signed();
-    assert_eq!(values.len(), 8192);
+    assert_eq!(values.len(), 5120);
     for part in values.chunks(1024) {
         let variance = part.iter().map(|&x| (x * x) as f64).sum::<f64>() / 1024.0;
         // Five deviations of the variance of 1,024 values: 22 %.

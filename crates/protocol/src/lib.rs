@@ -32,6 +32,7 @@ pub mod server;
 mod sharers;
 mod sharing;
 mod signature;
+pub mod spool;
 mod upload;
 #[cfg(test)]
 mod vectors;

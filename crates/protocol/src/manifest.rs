@@ -54,6 +54,8 @@ pub struct Manifest {
     pub dimension: u32,
     /// Values after padding.
     pub padded: u32,
+    /// Values that are rotated together, a power of two; `padded` is a multiple of it.
+    pub block: u32,
     /// Coordinates per upload chunk.
     pub chunk: u32,
     /// Joint clip norm, decimal.
@@ -203,7 +205,9 @@ impl Manifest {
         let digest = self.digest().map_err(|_| field("length"))?;
         let rotation_seed = TaggedHash::new(labels::ROTATION).bytes(&digest).finish();
         let encoding = Encoding::new(self.dimension, clip, self.grid, bits, rotation_seed)
-            .map_err(|_| field("encoding"))?;
+            .map_err(|_| field("encoding"))?
+            .with_block(self.block)
+            .map_err(|_| field("block"))?;
         if encoding.padded() != self.padded {
             return Err(field("padded"));
         }

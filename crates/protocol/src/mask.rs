@@ -8,6 +8,7 @@
 
 use aws_lc_rs::cipher::{AES_256, EncryptionContext, StreamingEncryptingKey, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
+use rayon::prelude::*;
 use tacita_algebra::{RingVector, WordsMut};
 use tacita_privacy::NoisedUpdate;
 use zeroize::{Zeroize, Zeroizing};
@@ -99,14 +100,17 @@ impl Stream {
     }
 }
 
-/// Applies all `masks` to `vector`, whose first coordinate is coordinate `start` of the whole.
+/// Words of a task of its own; longer vectors are masked on all cores.
+const PIECE: usize = 64 * 1024;
+
+/// Applies all `masks` in place to `vector`, whose first coordinate is coordinate `start` of the whole.
 ///
 /// # Errors
 /// [`Misuse::Argument`] if `start` is beyond the counter, [`Misuse::Key`] if the cryptographic library fails.
 pub fn apply(vector: &mut RingVector, start: usize, masks: &[Mask]) -> Result<(), Misuse> {
     match vector.words_mut() {
-        WordsMut::Narrow(words) => apply_words::<4, u32>(words, start, masks)?,
-        WordsMut::Wide(words) => apply_words::<8, u64>(words, start, masks)?,
+        WordsMut::Narrow(words) => apply_pieces::<4, u32>(words, start, masks)?,
+        WordsMut::Wide(words) => apply_pieces::<8, u64>(words, start, masks)?,
     }
     vector.reduce();
     Ok(())
@@ -140,6 +144,21 @@ impl Word<8> for u64 {
     fn minus(self, other: Self) -> Self {
         self.wrapping_sub(other)
     }
+}
+
+fn apply_pieces<const W: usize, T: Word<W> + Send>(
+    words: &mut [T],
+    start: usize,
+    masks: &[Mask],
+) -> Result<(), Misuse> {
+    if words.len() <= PIECE {
+        return apply_words(words, start, masks);
+    }
+    let pieces = words.par_chunks_mut(PIECE).enumerate();
+    pieces.try_for_each(|(number, piece)| {
+        let offset = number.saturating_mul(PIECE);
+        apply_words(piece, start.saturating_add(offset), masks)
+    })
 }
 
 fn apply_words<const W: usize, T: Word<W>>(
@@ -245,6 +264,12 @@ impl MaskedUpdate {
         self.vector.len().div_ceil(self.chunk)
     }
 
+    /// Bytes of all chunks together.
+    #[must_use]
+    pub fn packed_len(&self) -> usize {
+        self.vector.bits().packed_len(self.vector.len())
+    }
+
     /// The packed bytes of chunk `index`; empty beyond the end.
     #[must_use]
     pub fn packed(&self, index: usize) -> Vec<u8> {
@@ -340,6 +365,9 @@ mod tests {
             (24, 5, 70, 64),
             (40, 3, 1100, 65),
             (30, 0, 130, 200),
+            // Longer than what one core does alone.
+            (32, 5, 2 * PIECE + 77, 3),
+            (33, 0, PIECE + 1, 2),
         ] {
             let masks: Vec<([u8; 32], Sign)> = (0..count)
                 .map(|i: usize| {

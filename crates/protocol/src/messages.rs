@@ -9,21 +9,38 @@ use tls_codec::{
 };
 
 use crate::Hash;
-use crate::limits::{MAX_COHORT, MAX_FRAME};
+use crate::limits::{MAX_COHORT, MAX_FRAME, VERSION};
 use crate::manifest::Manifest;
 use crate::refusal::{DecodeError, Misuse};
 
 /// A Merkle proof on the wire.
 pub type Proof = TlsVecU16<Hash>;
 
-/// First message of a client, and again after every round: what it speaks and the ledger head it remembers (size 0:
-/// none), which the next invitation must extend.
+/// First message of a client on every connection, and again after every round: what it speaks, the ledger head it
+/// remembers (size 0: none), which the next invitation must extend, and the attempt that it is in and would go on with.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
 pub struct Hello {
     /// Protocol version.
     pub version: u16,
     /// Size of the last checkpoint that this client verified, 0 if none.
     pub ledger_size: u64,
+    /// Round id of the attempt that this client is in; empty if it is in none.
+    pub attempt: TlsByteVecU8,
+    /// Bytes of that attempt's model that it has.
+    pub model_received: u64,
+}
+
+impl Hello {
+    /// Of a client in no attempt, which remembers a ledger head of this size.
+    #[must_use]
+    pub fn fresh(ledger_size: u64) -> Self {
+        Self {
+            version: VERSION,
+            ledger_size,
+            attempt: Vec::new().into(),
+            model_received: 0,
+        }
+    }
 }
 
 /// Step 1: the signed manifest, and proof that the ledger it names extends the one the client remembers.
@@ -140,6 +157,13 @@ pub struct UploadChunk {
     pub index: u32,
     /// Packed coordinates.
     pub packed: TlsByteVecU32,
+}
+
+/// Step 6, on a connection that took the place of a lost one: what of the upload has arrived.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Resume {
+    /// The first chunk that is missing; one beyond the last if only the end is.
+    pub next: u32,
 }
 
 /// Step 6, last part: what closes an upload.
@@ -304,6 +328,9 @@ pub enum ServerMessage {
     /// The task is finished: no further round will come.
     #[tls_codec(discriminant = 74)]
     Finished(TlsByteVecU8),
+    /// Step 6, resumed.
+    #[tls_codec(discriminant = 76)]
+    Resume(Resume),
 }
 
 impl ClientMessage {
@@ -348,6 +375,7 @@ impl ServerMessage {
             Self::Outcome(_) => "outcome",
             Self::Abort(_) => "abort",
             Self::Finished(_) => "finished",
+            Self::Resume(_) => "resume",
         }
     }
 

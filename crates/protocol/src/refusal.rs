@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::spool::SpoolError;
+
 /// Bytes from a peer that are not a message.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -106,6 +108,12 @@ pub enum Refusal {
     /// The upload's signed digest does not match its bytes.
     #[error("TAC-041: the upload's signature does not match its bytes")]
     UploadSignature,
+    /// The server asks for a part of an upload that there is not.
+    #[error("TAC-042: there is no upload to go on with from chunk {0}")]
+    Resume(u32),
+    /// The server cannot store an upload in flight.
+    #[error("TAC-043: the upload cannot be stored: {0}")]
+    NoRoom(SpoolError),
     /// A survivors bitmap is malformed or not within U1.
     #[error("TAC-050: the survivors list is malformed: {0}")]
     Survivors(&'static str),
@@ -159,6 +167,12 @@ pub enum Refusal {
     /// The server's own limits: the cohort is full.
     #[error("TAC-075: the cohort is full")]
     CohortFull,
+    /// The server sent the message that was acted on last once more, with other bytes.
+    #[error("TAC-076: message {0} came again with other bytes")]
+    Repeated(&'static str),
+    /// A hello names an attempt that is not running, or that its sender is not in any more.
+    #[error("TAC-077: that attempt is over for this client")]
+    NotRunning,
 }
 
 /// What the consent policy forbids.
@@ -201,6 +215,9 @@ pub enum Abort {
     /// Too few uploaded.
     #[error("{0} uploaded, {1} are needed")]
     TooFewSurvivors(u16, u16),
+    /// A whole upload did not come back from where it was stored as it went in: the sum may hold a part of it.
+    #[error("the upload of member {0} cannot be read back: {1}")]
+    Spool(u16, SpoolError),
     /// Too few signed the statement.
     #[error("{0} signed the statement, {1} are needed")]
     NoQuorum(u16, u16),

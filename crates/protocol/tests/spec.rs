@@ -184,10 +184,7 @@ fn message_kinds_are_those_of_the_page() {
 
 #[test]
 fn the_hello_of_the_page() {
-    let hello = ClientMessage::Hello(Hello {
-        version: limits::VERSION,
-        ledger_size: 258,
-    });
+    let hello = ClientMessage::Hello(Hello::fresh(258));
     let body = hello.encode().unwrap();
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();
     let hex: String = length.iter().chain(&body).map(|b| format!("{b:02x}")).collect();

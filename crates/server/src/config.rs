@@ -70,9 +70,16 @@ pub struct Me {
     pub ledger: PathBuf,
     /// The ledger's origin: its public name, such as `example.org/tacita`.
     pub origin: String,
+    /// Uploads that may be in flight at once; others wait. Twice as many may lie on the disk of the state directory.
+    #[serde(default = "thirty_two")]
+    pub uploads_in_flight: u16,
     /// For demonstrations on one machine: limits that let hundreds of clients share one address.
     #[serde(default)]
     pub loopback: bool,
+}
+
+fn thirty_two() -> u16 {
+    32
 }
 
 /// The task.
@@ -123,6 +130,9 @@ pub struct PrivacySection {
     pub delta: Option<Decimal>,
     /// Clip norm of an update.
     pub clip: Decimal,
+    /// Values that are rotated together, a power of two; absent: chosen so that padding is small.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<u32>,
     /// Count clients by their examples; absent: all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weighting: Option<WeightingSection>,
@@ -301,6 +311,9 @@ impl ServerConfig {
                 "rounds and attempts must be at least 1".into(),
             ));
         }
+        if self.server.uploads_in_flight == 0 {
+            return Err(wrong("server.uploads_in_flight", "must be at least 1".into()));
+        }
         if self.cohort.clients > tacita_protocol::limits::MAX_COHORT {
             let max = tacita_protocol::limits::MAX_COHORT;
             return Err(wrong(
@@ -349,6 +362,7 @@ impl ServerConfig {
             minimum_survivors: m,
             colluders: c,
             dimension: u32::try_from(dimension).map_err(|_| wrong("training.model", "too large".into()))?,
+            block: self.privacy.block,
             clip,
         };
         let plan = Plan::calibrate(request).map_err(|e| ConfigError::Plan {

@@ -21,9 +21,11 @@ use crate::account::Account;
 use crate::attempt::Failed;
 use crate::config::{Checked, ConfigError, ServerConfig};
 use crate::floor::Floor;
+use crate::gate::Gate;
 use crate::ledger_desk::{DeskError, LedgerDesk};
 use crate::lobby;
 use crate::restart;
+use crate::spool::FileSpool;
 use crate::state::{ServerState, StateError, TaskState};
 
 /// Events waiting for the driver before connections are slowed down.
@@ -31,6 +33,8 @@ const EVENT_QUEUE: usize = 2048;
 
 /// How long members that are away when the task ends may take to come back and hear of it.
 const LATECOMERS: Duration = Duration::from_secs(1);
+/// How long members whose connection was lost may take to come back for the last outcome.
+const OWED: Duration = Duration::from_secs(10);
 /// How long members may take to leave when the task is over.
 const DRAINED: Duration = Duration::from_secs(5);
 /// How long the last messages may take when the service stops before that.
@@ -51,6 +55,14 @@ pub enum ServerError {
     /// The ledger on disk does not verify.
     #[error("ledger: {0}")]
     Verify(#[from] VerifyError),
+    /// The folder for uploads in flight cannot be used.
+    #[error("{path}: uploads in flight cannot be kept there: {source}")]
+    Spool {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The database or a model file failed.
     #[error(transparent)]
     State(#[from] StateError),
@@ -92,6 +104,15 @@ pub enum ServerError {
     /// The listen address cannot be read.
     #[error("server.listen: '{0}' is not an address such as 0.0.0.0:7443")]
     Listen(String),
+}
+
+impl ServerError {
+    pub(crate) fn spool(state: &Path, source: std::io::Error) -> Self {
+        Self::Spool {
+            path: state.join(crate::spool::FOLDER),
+            source,
+        }
+    }
 }
 
 /// One completed round.
@@ -213,6 +234,9 @@ impl Server {
             tacita_store::Sharing::Exclusive,
         )?);
         let state = ServerState::new(store, &config.server.state)?;
+        // Nobody else holds the database: what lies in the spool is a crash's.
+        let spool = FileSpool::open(&config.server.state);
+        drop(spool.map_err(|source| ServerError::spool(&config.server.state, source))?);
         let last = state.head()?;
         let mut desk = LedgerDesk::open(
             &config.server.ledger,
@@ -253,7 +277,8 @@ impl Server {
         });
         let endpoint = Arc::new(ServerEndpoint::bind(listen, setup.identity, admission, limits)?);
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
-        tokio::spawn(accept(endpoint.clone(), sender));
+        let gate = Gate::new(config.server.uploads_in_flight);
+        tokio::spawn(accept(endpoint.clone(), sender, gate));
         let server = Self {
             config,
             checked,
@@ -298,6 +323,7 @@ impl Server {
                 self.floor
                     .lobby
                     .bid_farewell(ServerMessage::Finished(word.into()));
+                self.floor.settle(OWED).await;
                 if self.floor.lobby.len() < usize::from(self.config.cohort.clients) {
                     // Members that lost their connection in the last round and are on their way back.
                     self.floor.gather(usize::MAX, LATECOMERS).await;
@@ -446,7 +472,7 @@ fn evaluation_data(config: &ServerConfig, checked: &Checked) -> Result<Option<Da
     }
 }
 
-async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event>) {
+async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event>, gate: Gate) {
     let mut id = 0u64;
     while let Some(arrival) = endpoint.accept().await {
         match arrival {
@@ -455,7 +481,7 @@ async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event
                 let Some(der) = connection.peer_certificate_der() else {
                     continue;
                 };
-                tokio::spawn(lobby::serve(connection, id, der, events.clone()));
+                tokio::spawn(lobby::serve(connection, id, der, events.clone(), gate.clone()));
             }
             Err(failed) => {
                 tracing::debug!(remote = %failed.remote, error = %failed.error, "handshake failed")

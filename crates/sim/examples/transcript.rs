@@ -104,6 +104,10 @@ fn setting(draw: &mut Draw, number: u64) -> Result<Setting, Failure> {
     let mut setting = Setting::new(n, c, m);
     let longest = if draw.one_in(4) { 300 } else { 40 };
     setting.dimension = draw.between(1, longest).try_into()?;
+    if draw.one_in(2) {
+        let whole = setting.dimension.next_power_of_two().ilog2();
+        setting.block = Some(1 << draw.below(u64::from(whole) + 1));
+    }
     setting.grid = 1 << draw.between(6, 14);
     setting.chunk = 64 << draw.below(3);
     if draw.one_in(3) {

@@ -7,10 +7,11 @@ use sha2::{Digest as _, Sha256};
 use tacita_ledger::entry::Outcome;
 use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
 use tacita_protocol::client::{
-    Advertised, Agreed, Done, Effect, Invited, Masked, Participant, RecordChange, Refused, Revealed, Shared,
+    Advertised, Agreed, Answer, Conversation, Done, Effect, Heard, Invited, Mark, Masked, Participant,
+    RecordChange, Refused, Revealed, Shared, Upload,
 };
 use tacita_protocol::manifest::CheckedManifest;
-use tacita_protocol::messages::{ClientMessage, ServerMessage, UploadChunk};
+use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::{Misuse, Refusal, RoundError};
 
 use crate::record::MemoryRecord;
@@ -64,8 +65,7 @@ pub struct Client {
     model: Sha256,
     encoded: Option<Vec<i64>>,
     refusal: Option<RoundError>,
-    /// The last messages acted upon, with the answers: an identical copy gets identical bytes again.
-    answered: Vec<(ServerMessage, Vec<ClientMessage>)>,
+    conversation: Conversation,
 }
 
 impl Client {
@@ -91,7 +91,7 @@ impl Client {
             model: Sha256::new(),
             encoded: None,
             refusal: None,
-            answered: Vec::new(),
+            conversation: Conversation::default(),
         }
     }
 
@@ -161,9 +161,6 @@ impl Client {
     /// Takes one message, gives the answers in order. A message that comes again byte for byte gets the same
     /// answer; another message in its place ends the round for this client.
     pub fn handle(&mut self, message: ServerMessage) -> Vec<ClientMessage> {
-        if let Some((_, answer)) = self.answered.iter().find(|(known, _)| *known == message) {
-            return answer.clone();
-        }
         if let ServerMessage::Certificates(bundle) = &message {
             let ders = bundle.as_slice().iter().map(|der| der.as_slice());
             self.participant.admit_certificates(ders, self.now);
@@ -173,13 +170,28 @@ impl Client {
             self.model.update(part.as_slice());
             return Vec::new();
         }
+        if self.state() != State::Refused {
+            match self.conversation.hear(&message) {
+                Ok(Heard::Again(answer, from)) => return answer.messages(from).collect(),
+                Ok(Heard::New) => {}
+                Err(refusal) => {
+                    self.inner = Inner::Refused;
+                    self.refusal.get_or_insert(refusal.into());
+                    return Vec::new();
+                }
+            }
+        }
         let inner = std::mem::replace(&mut self.inner, Inner::Refused);
-        match self.step(inner, &message) {
-            Ok((inner, effects)) => {
+        let step = Mark::of(&message)
+            .map_err(Refused::from)
+            .and_then(|mark| Ok((mark, self.step(inner, &message)?)));
+        match step {
+            Ok((mark, (inner, effects))) => {
                 self.inner = inner;
                 let answer = self.carry_out(effects);
-                self.answered.push((message, answer.clone()));
-                answer
+                let said = answer.messages(0).collect();
+                self.conversation.acted(mark, answer);
+                said
             }
             Err(refused) => {
                 if let Some(evidence) = refused.evidence {
@@ -259,7 +271,7 @@ impl Client {
             .map_err(|e| wrong(e.to_string()))
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>) -> Vec<ClientMessage> {
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Answer {
         let mut out = Vec::new();
         for effect in effects {
             match effect {
@@ -271,19 +283,9 @@ impl Client {
                     }
                 }
                 Effect::Send(message) => out.push(message),
-                Effect::Upload { update, end } => {
-                    for index in 0..update.chunks() {
-                        let number = u32::try_from(index).unwrap_or(u32::MAX);
-                        let packed = update.packed(index).into();
-                        out.push(ClientMessage::Chunk(UploadChunk {
-                            index: number,
-                            packed,
-                        }));
-                    }
-                    out.push(end);
-                }
+                Effect::Upload { update, end } => return Answer::Upload(Upload::new(update, end)),
             }
         }
-        out
+        Answer::Messages(out)
     }
 }

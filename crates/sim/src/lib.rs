@@ -33,6 +33,7 @@
 
 pub mod cast;
 pub mod client;
+pub mod disk;
 mod error;
 pub mod forge;
 pub mod knowledge;
@@ -50,6 +51,7 @@ pub mod world;
 
 pub use cast::{Cast, CastMember, NOW};
 pub use client::{Client, State};
+pub use disk::Disk;
 pub use error::SimError;
 pub use knowledge::Knowledge;
 pub use ledger::Ledger;

@@ -15,6 +15,7 @@ use tacita_protocol::{LedgerHead, RoundError};
 
 use crate::cast::Cast;
 use crate::client::Client;
+use crate::disk::Disk;
 use crate::error::SimError;
 use crate::ledger::Ledger;
 use crate::report::Sum;
@@ -83,7 +84,7 @@ impl<'a> Walk<'a> {
         Ok(Self {
             cast,
             score,
-            view: View::open(manifest.clone(), before.clone())?,
+            view: View::open(manifest.clone(), before.clone(), Box::<Disk>::default())?,
             manifest,
             before,
             clients,

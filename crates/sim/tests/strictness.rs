@@ -56,7 +56,8 @@ fn decimals_have_one_spelling() {
 fn sizes_that_cannot_be_served() {
     let mut large = manifest(&Setting::new(4, 1, 3));
     large.dimension = limits::MAX_DIMENSION + 1;
-    large.padded = large.dimension.next_power_of_two();
+    large.block = 1;
+    large.padded = large.dimension;
     assert_eq!(large.check().unwrap_err(), Refusal::ManifestField("dimension"));
     // n = 1000, c = 100, m = 700 needs more than 400 neighbours.
     let wide = Setting::new(1000, 100, 700);

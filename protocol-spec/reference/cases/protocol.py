@@ -22,6 +22,8 @@ def manifests() -> list[Case]:
         "complete graph": a_manifest(4, 1, 3),
         "X25519 alone": a_manifest(4, 1, 3, kem=0),
         "ring": a_manifest(66, 1, 64, dimension=64),
+        "blocks": a_manifest(5, 1, 4, dimension=40, block=16, padded=48),
+        "blocks of one": a_manifest(5, 1, 4, dimension=40, block=1, padded=40),
         "Skellam": skellam(10, 1, 8, 153_391_689),
         "weighted": a_manifest(
             5, 1, 4, weighting=1, weight_cap=100, weight_scale=b"0.5", update_clip=b"1.2", clip=b"1.3"
@@ -46,6 +48,11 @@ def manifests() -> list[Case]:
         **_key_agreements(base),
         "dimension 0": (base.replace(dimension=0), "TAC-003"),
         "padded not that of the dimension": (base.replace(padded=32), "TAC-003"),
+        "block 0": (base.replace(block=0), "TAC-003"),
+        "block 3": (base.replace(block=3, padded=18), "TAC-003"),
+        "block above the dimension's power of two": (base.replace(block=32, padded=32), "TAC-003"),
+        "padded not a multiple of the block": (base.replace(block=8, padded=20), "TAC-003"),
+        "padded a block too long": (base.replace(block=8, padded=24), "TAC-003"),
         "7 bits": (base.replace(bits=7), "TAC-003"),
         "63 bits": (base.replace(bits=63), "TAC-003"),
         "chunk of 63": (base.replace(chunk=63), "TAC-003"),

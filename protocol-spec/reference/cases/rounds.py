@@ -67,6 +67,7 @@ def rounds() -> list[Case]:
         _round("smallest", a_manifest(3, 0, 2, kem=0, dimension=3), whole=True),
         _round("complete-4-history", plain, prior=_history(), remembered=[4, 0, 1, 3]),
         _round("complete-4-wide", plain.replace(bits=47)),
+        _round("complete-5-blocks", a_manifest(5, 1, 4, kem=0, dimension=40, block=16, padded=48)),
         _round("complete-5-chunks", a_manifest(5, 1, 4, kem=0, dimension=200)),
     ]
     for step in ("invite", "roster", "sharers", "agree", "reveal", "outcome"):

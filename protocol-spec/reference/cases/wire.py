@@ -21,7 +21,7 @@ _ROOT = ShareRoot(root=bytes(32), self_commitment=bytes(32), signature=bytes(64)
 
 
 def wire() -> list[Case]:
-    hello = messages.encode(Hello(version=1, ledger_size=258)).hex()
+    hello = messages.encode(Hello(version=1, ledger_size=258, attempt=b"", model_received=0)).hex()
     good = {
         "hello of 05 section 5": hello,
         "agreement": messages.encode(Agreement(signature=bytes(64))).hex(),

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from . import decimal, labels, layout
+from . import decimal, labels
 from .manifest import Checked
 from .ring import centred
 from .tagged import tagged_hash
@@ -37,13 +37,9 @@ def _hadamard(values: list) -> list:  # type: ignore[type-arg]
     return out
 
 
-def _block(checked: Checked) -> int:
-    return int(checked.fields.block if layout.BLOCK else checked.fields.padded)
-
-
 def encode(update: Sequence[Fraction], checked: Checked) -> list[int]:
     """Steps 3 to 6 for an update of norm at most C whose rotation is integral."""
-    f, block = checked.fields, _block(checked)
+    f, block = checked.fields, checked.fields.block
     clip = decimal.parse(f.clip, "TAC-003")
     if len(update) != f.dimension or sum(x * x for x in update) > clip * clip or isqrt(block) ** 2 != block:
         raise ValueError("not an update that is exact")
@@ -61,7 +57,7 @@ def encode(update: Sequence[Fraction], checked: Checked) -> list[int]:
 
 def decode(total: Sequence[int], checked: Checked, survivors: int) -> list[float]:
     """Steps 1, 2, 4 and 5 for uniform weights: the mean, padding dropped."""
-    f, block = checked.fields, _block(checked)
+    f, block = checked.fields, checked.fields.block
     factor = float(decimal.parse(f.clip, "TAC-003")) / f.grid
     scaled = [value * factor for value in centred(total, f.bits)]
     sign, out = signs(checked.rotation_seed, f.padded), []

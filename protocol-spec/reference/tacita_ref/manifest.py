@@ -10,7 +10,7 @@ from .tagged import tagged_hash
 from .tls import HASH, U8, U16, U32, U64, Struct, fixed, opaque, switched
 
 VERSION = 1
-MAX_DIMENSION = 2**28 if layout.BLOCK else 2**26
+MAX_DIMENSION = 2**28
 MAX_NEIGHBOURS = 300
 MAX_CHUNK_BYTES = 131_072
 MAX_SHARE_VARIANCE = 3_355_443_200_000_000
@@ -33,7 +33,7 @@ class Manifest(Struct):
         "bits": U8,
         "dimension": U32,
         "padded": U32,
-        **switched(layout.BLOCK, {"block": U32}),
+        "block": U32,
         "chunk": U32,
         "clip": opaque(1),
         "grid": U32,
@@ -62,7 +62,6 @@ class Manifest(Struct):
 
     OFF = {
         **({} if layout.POST_QUANTUM else {"key_agreement": 0}),
-        **({} if layout.BLOCK else {"block": 0}),
         **({} if layout.NOISE_LEVELS else {"noise_levels": b""}),
     }
 
@@ -100,9 +99,7 @@ class Checked:
 
 
 def _padded(m: Manifest) -> int:
-    least: int = 1 << (m.dimension - 1).bit_length()
-    if not layout.BLOCK:
-        return least
+    least = 1 << (m.dimension - 1).bit_length()
     require(m.block > 0 and m.block & (m.block - 1) == 0 and m.block <= least, "TAC-003", "block")
     return int(-(-m.dimension // m.block) * m.block)
 

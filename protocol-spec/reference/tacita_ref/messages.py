@@ -30,7 +30,7 @@ MAX_MESSAGE = 1_048_576
 
 
 class Hello(Struct):
-    FIELDS = {"version": U16, "ledger_size": U64}
+    FIELDS = {"version": U16, "ledger_size": U64, "attempt": opaque(1), "model_received": U64}
 
 
 class Advertise(Struct):
@@ -129,6 +129,10 @@ class Leave(Struct):
     FIELDS = {"reason": opaque(2)}
 
 
+class Resume(Struct):
+    FIELDS = {"next": U32}
+
+
 class Part(Struct):
     FIELDS = {"last": U8, "bytes": opaque(4)}
 
@@ -216,6 +220,7 @@ SERVER: dict[int, type[Struct]] = {
     73: Abort,
     74: Finished,
     75: Part,
+    76: Resume,
 }
 _KINDS = {kind: number for table in (SERVER, CLIENT) for number, kind in table.items()}
 # The only messages that may travel in parts.

@@ -13,10 +13,10 @@ def norm_bound(grid: int, d: int) -> int:
 
 
 def _reach(variance: Fraction, d: int) -> int:
-    """The least r with r^2 / (2 (V + r / 3)) >= (41 + log2 d) ln 2; 0 without noise."""
+    """The least r with r^2 / (2 (V + r / 3)) >= (41 + ceil(log2 d)) ln 2; 0 without noise."""
     if variance == 0:
         return 0
-    # log2 d, rounded up: d is a power of two unless a block says otherwise.
+    # ceil(log2 d).
     bound = (41 + (d - 1).bit_length()) * _LN2
 
     def enough(r: int) -> bool:

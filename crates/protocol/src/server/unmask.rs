@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest as _, Sha256};
 use tacita_algebra::shamir::Interpolator;
 use tacita_algebra::{RingVector, SecretScalar};
 use tacita_ledger::checkpoint::Cosignature;
 
 use super::Revealing;
+use crate::Hash;
 use crate::bitmap::Bitmap;
 use crate::keys::{Binding, End, MaskSecret, SelfSecret};
 use crate::mask::{self, Mask, Sign};
@@ -32,6 +34,18 @@ impl UnmaskedSum {
     #[must_use]
     pub fn vector(&self) -> &RingVector {
         &self.vector
+    }
+
+    /// SHA-256 of the packed sum, made without packing it whole.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        // A multiple of eight coordinates fills whole bytes, of whatever width they are.
+        const PIECE: usize = 1 << 16;
+        let mut hasher = Sha256::new();
+        for start in (0..self.vector.len()).step_by(PIECE) {
+            hasher.update(self.vector.pack(start..start.saturating_add(PIECE)));
+        }
+        hasher.finalize().into()
     }
 
     /// U2.

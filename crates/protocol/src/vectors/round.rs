@@ -23,7 +23,11 @@ pub(super) fn rotation_signs(i: &Given<'_>) -> Value {
     let count = u32::try_from(i.int("count")).unwrap();
     let clip = Decimal::new(1, 0).unwrap();
     let bits = RingBits::new(40).unwrap();
-    let encoding = Encoding::new(count, clip, 1 << 20, bits, i.hash("seed")).unwrap();
+    let whole = count.next_power_of_two();
+    let encoding = Encoding::new(count, clip, 1 << 20, bits, i.hash("seed"))
+        .unwrap()
+        .with_block(whole)
+        .unwrap();
     let headroom = Headroom::prove(encoding, NoiseShare::none(), 3).unwrap();
     let sign = |at: usize| {
         let mut update = vec![0.0; count as usize];

@@ -82,7 +82,7 @@ fn asked_twice() {
         _ => vec![message],
     });
     let report = run(&mut four(), attack);
-    refused(&report, &[0, 1, 2, 3], &Refusal::Unexpected("agree request"));
+    refused(&report, &[0, 1, 2, 3], &Refusal::Repeated("agree request"));
     let signatures: Vec<_> = report
         .sent
         .iter()

@@ -130,6 +130,7 @@ impl Plan {
                 state: "server".into(),
                 ledger: "ledger".into(),
                 origin: "localhost/tacita-demo".into(),
+                uploads_in_flight: 32,
                 loopback: true,
             },
             task: TaskSection {
@@ -147,6 +148,7 @@ impl Plan {
                 epsilon: budget.map(|b| b.epsilon),
                 delta: budget.map(|b| b.delta),
                 clip: float(defaults.clip_norm)?,
+                block: None,
                 weighting: None,
             },
             training: TrainingSection {
