@@ -14,6 +14,7 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "shamir": primitives.shamir,
     "packing": primitives.packing,
     "keystream": primitives.keystream,
+    "rotation": primitives.rotation,
     "graph": graphs.graphs,
     "manifest": protocol.manifests,
     "roster": protocol.rosters,

@@ -221,6 +221,11 @@ def keystream() -> list[Case]:
         values = [(-1) ** i * i for i in range(150)]
         given = {"bits": bits, "values": values, "masks": masks, "chunk": 64}
         cases.append(Case(f"masked vector of {bits} bits in chunks", "mask", given))
-    for count in (4, 16, 300):
-        cases.append(Case(f"rotation signs, {count}", "rotation signs", {"seed": filled(5), "count": count}))
     return cases
+
+
+def rotation() -> list[Case]:
+    return [
+        Case(f"rotation signs, {count}", "rotation signs", {"seed": filled(5), "count": count})
+        for count in (4, 16, 300)
+    ]

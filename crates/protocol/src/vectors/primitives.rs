@@ -24,10 +24,10 @@ use crate::refusal::Refusal;
 use crate::signature;
 
 /// The tape of `protocol-spec/10-vectors.md` section 1.
-pub(super) struct Tape(Ctr128BE<Aes256>);
+struct Tape(Ctr128BE<Aes256>);
 
 impl Tape {
-    pub(super) fn new(text: &str) -> Self {
+    fn new(text: &str) -> Self {
         Self(Ctr128BE::new(&Sha256::digest(text.as_bytes()), &[0; 16].into()))
     }
 }
@@ -274,7 +274,6 @@ fn keystream(op: &str, i: &Given<'_>) -> Answer {
                 .collect();
             json!({ "chunks": chunks })
         }
-        "rotation signs" => super::round::rotation_signs(i),
         _ => panic!("{op}"),
     })
 }

@@ -1,12 +1,10 @@
 //! Digests, entries, heads and messages of a round.
 
 use ed25519_dalek::SigningKey;
-use serde_json::{Value, json};
-use tacita_algebra::RingBits;
+use serde_json::json;
 use tacita_ledger::note::{KeyType, VerifierKey};
 use tacita_ledger::tree;
 use tacita_ledger::{Checkpoint, SignedCheckpoint};
-use tacita_privacy::{BudgetTicket, Decimal, Encoding, Headroom, LocalUpdate, NoiseShare};
 use tls_codec::Serialize as _;
 
 use super::{Answer, Given, rule, run, word};
@@ -17,34 +15,6 @@ use crate::messages::{Advertise, ClientMessage, ServerMessage, ShareRoot};
 use crate::refusal::DecodeError;
 use crate::sharers::SharersList;
 use crate::{ledger_entries, roster, upload};
-
-/// The diagonal of the rotation, read from outside: coordinate 0 of H E e_i has the sign of entry i.
-pub(super) fn rotation_signs(i: &Given<'_>) -> Value {
-    let count = u32::try_from(i.int("count")).unwrap();
-    let clip = Decimal::new(1, 0).unwrap();
-    let bits = RingBits::new(40).unwrap();
-    let whole = count.next_power_of_two();
-    let encoding = Encoding::new(count, clip, 1 << 20, bits, i.hash("seed"))
-        .unwrap()
-        .with_block(whole)
-        .unwrap();
-    let headroom = Headroom::prove(encoding, NoiseShare::none(), 3).unwrap();
-    let sign = |at: usize| {
-        let mut update = vec![0.0; count as usize];
-        update[at] = 1.0;
-        let mut rng = super::primitives::Tape::new("rounding");
-        let mut ticket = BudgetTicket::without_any_privacy_promise();
-        let noised = LocalUpdate::new(update)
-            .and_then(|update| update.clip(headroom.encoding()))
-            .unwrap()
-            .encode(&headroom, &mut rng)
-            .unwrap()
-            .noise(&mut ticket, &mut rng)
-            .unwrap();
-        noised.dangerous_inspect().to_signed()[0].signum()
-    };
-    json!({ "signs": (0..count as usize).map(sign).collect::<Vec<_>>() })
-}
 
 /// A struct that takes up all of its bytes.
 fn read<T: tls_codec::Deserialize>(bytes: &[u8]) -> Result<T, String> {

@@ -6,6 +6,7 @@
 
 mod cast;
 mod refused;
+mod rotation;
 mod rounds;
 
 use std::fs;
