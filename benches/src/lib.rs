@@ -56,6 +56,12 @@ impl Effort {
     }
 }
 
+/// Runs `work` in a pool of one thread, so that what spreads over all cores elsewhere stays on the core that is measured.
+pub fn on_one_core<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    pool.expect("a thread").install(work)
+}
+
 /// Criterion with few samples: the spread that matters here is the machine's, and a [`Race`] shows it.
 #[must_use]
 pub fn criterion() -> criterion::Criterion {

@@ -5,7 +5,7 @@
 //! their shares: the dearest moment, since the server then rebuilds their mask keys and expands their pair masks.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -150,6 +150,10 @@ pub struct Account {
     pub durable: Duration,
     /// Bytes of one client's masked vector in its frames.
     pub upload_bytes: usize,
+    /// Edges between a drop-out and a survivor: pair masks that the server takes off.
+    pub dropout_edges: usize,
+    /// The server from the first answer to the sum, on the wall: shares checked, then secrets rebuilt and masks taken off.
+    pub unmask: [Duration; 2],
 }
 
 impl Account {
@@ -242,6 +246,8 @@ pub fn walk(cast: &Arc<Cast>, shape: &Shape) -> Account {
             store: store.stats(),
             durable: Duration::ZERO,
             upload_bytes: 0,
+            dropout_edges: 0,
+            unmask: [Duration::ZERO; 2],
         },
     };
     for stage in Stage::ALL {
@@ -250,6 +256,15 @@ pub fn walk(cast: &Arc<Cast>, shape: &Shape) -> Account {
     let sum = walk.view.sum(cast).expect("the round ends with a sum");
     assert_eq!(sum.survivors.len(), usize::from(shape.clients - shape.vanish));
     walk.account.survivors = sum.survivors.len();
+    let roster = walk.view.roster().expect("a roster").clone();
+    let staying: Vec<u16> = (0..usize::from(shape.clients - shape.vanish))
+        .filter_map(|number| walk.view.index_of(cast, number))
+        .collect();
+    walk.account.dropout_edges = (0..roster.size())
+        .filter(|index| !staying.contains(index))
+        .flat_map(|index| roster.neighbours(index))
+        .filter(|neighbour| staying.contains(neighbour))
+        .count();
     walk.account.store = store.stats();
     walk.account
 }
@@ -329,12 +344,17 @@ impl Walk<'_> {
             }
         }
         self.make_durable(members);
+        let began = Instant::now();
         for (number, member) in members.iter_mut().enumerate() {
             for answer in std::mem::take(&mut member.answers) {
                 self.receive(phase, number, answer);
             }
         }
+        let answered = Instant::now();
         let (closed, time) = cpu::time(|| self.view.close(stage, self.cast));
+        if stage == Stage::Reveal {
+            self.account.unmask = [answered - began, answered.elapsed()];
+        }
         closed.expect("the ledger takes the entries of the round");
         self.account.server.add(phase, time);
     }
@@ -366,7 +386,7 @@ impl Walk<'_> {
 
     /// All members at once, so that their commits group as they do between the clients of one process.
     fn make_durable(&mut self, members: &mut Vec<Member>) {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         *members = self.runtime.block_on(async {
             let tasks: Vec<_> = members
                 .drain(..)

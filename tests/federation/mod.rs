@@ -163,6 +163,7 @@ listen = "127.0.0.1:{port}"
 state = "state"
 ledger = "ledger"
 origin = "tacita.test/ledger"
+authority_seconds = 1
 [task]
 name = "small-task"
 rounds = {rounds}

@@ -95,7 +95,12 @@ impl Relay {
         let listening = runtime
             .block_on(async {
                 let any = SocketAddr::from(([127, 0, 0, 1], 0));
-                ServerEndpoint::bind(any, server.identity, Admission::members(), Limits::loopback())
+                ServerEndpoint::bind(
+                    any,
+                    server.standing.identity,
+                    Admission::members(),
+                    Limits::loopback(),
+                )
             })
             .expect("a port");
         let port = listening.local_addr().expect("an address").port();
@@ -194,7 +199,10 @@ async fn relay(
     if let Some(old) = lock(&shared.upstream).remove(&name) {
         old.close(0, "back on another connection");
     }
-    let upstream = match dialer.connect(server, &members[&name].identity, None).await {
+    let upstream = match dialer
+        .connect(server, &members[&name].standing.identity, None)
+        .await
+    {
         Ok(upstream) => upstream,
         Err(error) => {
             client.close(2, "the server is away");

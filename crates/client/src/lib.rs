@@ -27,7 +27,7 @@ pub use session::{
 pub use tacita_protocol::Refusal;
 pub use tacita_protocol::certificates::CertificateCache;
 pub use tacita_store::{Sharing, SqliteStore, Stats, Store};
-pub use tacita_transport::{ClientEndpoint, Limits, Machine, MachineError, MachineIdentity};
+pub use tacita_transport::{ClientEndpoint, Limits, Machine, MachineError, MachineIdentity, Standing};
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

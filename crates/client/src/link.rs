@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tacita_identity::{Name, VerifiedCertificate};
 use tacita_protocol::client::Participant;
+use tacita_protocol::limits::MAX_MESSAGE;
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
+use tacita_protocol::parts::Assembler;
 use tacita_protocol::{DecodeError, Misuse};
 use tacita_transport::{
     Backoff, ClientEndpoint, Connection, FrameReceiver, FrameSender, LocalIdentity, TransportError,
@@ -52,7 +54,6 @@ pub(crate) struct Address {
     pub(crate) endpoint: ClientEndpoint,
     pub(crate) server: SocketAddr,
     pub(crate) server_name: Name,
-    pub(crate) identity: LocalIdentity,
 }
 
 /// The one stream of a connection.
@@ -60,11 +61,13 @@ struct Open {
     connection: Connection,
     sender: FrameSender,
     receiver: FrameReceiver,
+    parts: Assembler,
 }
 
 /// The way to the server.
 pub(crate) struct Link {
     address: Arc<Address>,
+    identity: LocalIdentity,
     backoff: Backoff,
     stop: Stopper,
     open: Option<Open>,
@@ -72,13 +75,19 @@ pub(crate) struct Link {
 
 impl Link {
     /// Not connected yet.
-    pub(crate) fn new(address: Arc<Address>, stop: Stopper) -> Self {
+    pub(crate) fn new(address: Arc<Address>, identity: LocalIdentity, stop: Stopper) -> Self {
         Self {
             address,
+            identity,
             backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
             stop,
             open: None,
         }
+    }
+
+    /// As whom to connect from now on.
+    pub(crate) fn take_on(&mut self, identity: LocalIdentity) {
+        self.identity = identity;
     }
 
     /// Connects, however long it takes; the server's certificate. `None` if the process was asked to stop before.
@@ -87,8 +96,8 @@ impl Link {
             endpoint,
             server,
             server_name,
-            identity,
         } = &*self.address;
+        let identity = &self.identity;
         self.open = None;
         let connected = tokio::select! {
             connected = endpoint.connect_patiently(*server, identity, Some(server_name), &mut self.backoff) => connected?,
@@ -100,6 +109,7 @@ impl Link {
             connection: connected,
             sender,
             receiver,
+            parts: Assembler::default(),
         });
         Ok(Some(Arc::new(peer)))
     }
@@ -114,7 +124,11 @@ impl Link {
     }
 
     pub(crate) async fn send(&mut self, message: &ClientMessage) -> Result<(), LinkError> {
-        self.open()?.sender.send(&message.encode()?).await?;
+        let sender = &mut self.open()?.sender;
+        for frame in message.frames()? {
+            sender.queue(&frame).await?;
+        }
+        sender.flush().await?;
         Ok(())
     }
 
@@ -125,7 +139,9 @@ impl Link {
     ) -> Result<(), LinkError> {
         let sender = &mut self.open()?.sender;
         for message in messages {
-            sender.queue(&message.encode()?).await?;
+            for frame in message.frames()? {
+                sender.queue(&frame).await?;
+            }
         }
         sender.flush().await?;
         Ok(())
@@ -134,8 +150,12 @@ impl Link {
     /// The next message other than a certificate bundle; those go to the participant's cache.
     pub(crate) async fn next(&mut self, participant: &Arc<Participant>) -> Result<ServerMessage, LinkError> {
         loop {
-            let frame = self.open()?.receiver.recv().await?.ok_or(LinkError::Closed)?;
-            let message = ServerMessage::decode(&frame)?;
+            let open = self.open()?;
+            let frame = open.receiver.recv().await?.ok_or(LinkError::Closed)?;
+            let Some(bytes) = open.parts.push(frame, MAX_MESSAGE)? else {
+                continue;
+            };
+            let message = ServerMessage::decode(&bytes)?;
             let ServerMessage::Certificates(bundle) = message else {
                 return Ok(message);
             };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use tacita_identity::{DenyList, Name, PrivateKey, TrustAnchor, VerifiedCertificate};
+use tacita_identity::{Name, TrustAnchor, VerifiedCertificate};
 use tacita_learn::{Dataset, Federation, Trainer};
 use tacita_ledger::note::VerifierKey;
 use tacita_privacy::NoisedUpdate;
@@ -14,7 +14,7 @@ use tacita_protocol::client::{ClientRecord as _, Mark, Participant};
 use tacita_protocol::consent::ConsentPolicy;
 use tacita_protocol::messages::{AbortMessage, ClientMessage, Hello, ServerMessage};
 use tacita_store::Store;
-use tacita_transport::{ClientEndpoint, LocalIdentity};
+use tacita_transport::{ClientEndpoint, Standing};
 use tokio::sync::watch;
 
 use crate::config::{Caps, ConfigError, Data, DataSource};
@@ -52,16 +52,10 @@ pub struct Hooks {
 
 /// Everything a client needs.
 pub struct ClientSetup {
-    /// Own private key.
-    pub key: PrivateKey,
-    /// Own certificate.
-    pub certificate: Arc<VerifiedCertificate>,
-    /// For the transport.
-    pub identity: LocalIdentity,
+    /// Own key and certificate and the latest deny list, which may change while the client runs.
+    pub standing: watch::Receiver<Standing>,
     /// The authority's root.
     pub anchor: Arc<TrustAnchor>,
-    /// The latest deny list.
-    pub deny: DenyList,
     /// The pinned ledger key.
     pub log_key: VerifierKey,
     /// The server's address.
@@ -142,10 +136,8 @@ pub struct Client {
 
 /// What makes a [`Participant`] once it is known which server answers.
 struct Own {
-    key: PrivateKey,
-    certificate: Arc<VerifiedCertificate>,
+    standing: watch::Receiver<Standing>,
     anchor: Arc<TrustAnchor>,
-    deny: DenyList,
     log_key: VerifierKey,
     policy: ConsentPolicy,
     cache: Arc<CertificateCache>,
@@ -157,7 +149,7 @@ impl Client {
     /// # Errors
     /// [`SetupError::Record`], evidence of a fork included.
     pub fn open(setup: ClientSetup) -> Result<Self, SetupError> {
-        let name = setup.certificate.name.to_string();
+        let name = setup.standing.borrow().certificate.name.to_string();
         let record = StoreRecord::open(setup.store, &name, setup.caps)?;
         Ok(Self {
             name,
@@ -166,10 +158,8 @@ impl Client {
             trainer: Arc::default(),
             hooks: setup.hooks,
             own: Own {
-                key: setup.key,
-                certificate: setup.certificate,
+                standing: setup.standing,
                 anchor: setup.anchor,
-                deny: setup.deny,
                 log_key: setup.log_key,
                 policy: setup.policy,
                 cache: setup.cache,
@@ -178,7 +168,6 @@ impl Client {
                 endpoint: setup.endpoint,
                 server: setup.server,
                 server_name: setup.server_name,
-                identity: setup.identity,
             }),
         })
     }
@@ -189,13 +178,16 @@ impl Client {
     /// # Errors
     /// [`ClientError`]: the transport refused us, the ledger forked, or the durable record failed.
     pub async fn join(&mut self, mut stop: Stopper) -> Result<JoinEnd, ClientError> {
-        let mut link = Link::new(self.address.clone(), stop.clone());
+        let identity = self.own.standing.borrow().identity.clone();
+        let mut link = Link::new(self.address.clone(), identity, stop.clone());
         loop {
+            // A renewed certificate is taken on between rounds.
+            let standing = self.own.standing.borrow().clone();
+            link.take_on(standing.identity.clone());
             let Some(server) = link.connect().await? else {
                 return Ok(JoinEnd::Stopped);
             };
-            let participant = Arc::new(self.participant(server));
-            match self.serve(&mut link, &participant, &mut stop).await {
+            match self.serve(&mut link, server, &standing, &mut stop).await {
                 Ok(Some(end)) => {
                     self.record.flush_head().await?;
                     if end == JoinEnd::Stopped {
@@ -228,22 +220,32 @@ impl Client {
     async fn serve(
         &mut self,
         link: &mut Link,
-        participant: &Arc<Participant>,
+        server: Arc<VerifiedCertificate>,
+        standing: &Standing,
         stop: &mut Stopper,
     ) -> Result<Option<JoinEnd>, ClientError> {
+        let mut participant = Arc::new(self.participant(server.clone(), standing));
         self.hello(link).await?;
         loop {
+            let latest = self.own.standing.borrow().clone();
+            if latest.certificate.fingerprint != standing.certificate.fingerprint {
+                // Renewed: the server knows this connection by the old certificate.
+                return Ok(None);
+            }
+            if !Arc::ptr_eq(&latest.deny, &participant.deny) {
+                participant = Arc::new(self.participant(server.clone(), &latest));
+            }
             if stop.is_set() {
                 return Ok(Some(JoinEnd::Stopped));
             }
             let message = tokio::select! {
-                message = link.next(participant) => message?,
+                message = link.next(&participant) => message?,
                 () = stop.wait() => return Ok(Some(JoinEnd::Stopped)),
             };
             let mark = Mark::of(&message).map_err(LinkError::from)?;
             match message {
                 ServerMessage::Invitation(invitation) => {
-                    match self.play(link, participant, mark, *invitation).await? {
+                    match self.play(link, &participant, mark, *invitation).await? {
                         RoundEnd::Done => {}
                         RoundEnd::Aborted(reason) => {
                             tracing::warn!(client = %self.name, %reason, "the server aborted the round");
@@ -265,13 +267,13 @@ impl Client {
         link.send(&ClientMessage::Hello(Hello::fresh(ledger_size))).await
     }
 
-    fn participant(&self, server: Arc<VerifiedCertificate>) -> Participant {
+    fn participant(&self, server: Arc<VerifiedCertificate>, standing: &Standing) -> Participant {
         let own = &self.own;
         Participant {
-            certificate: own.certificate.clone(),
-            key: own.key.signing_key().clone(),
+            certificate: standing.certificate.clone(),
+            key: standing.key.signing_key().clone(),
             anchor: own.anchor.clone(),
-            deny: own.deny.clone(),
+            deny: standing.deny.clone(),
             log_key: own.log_key.clone(),
             server,
             policy: own.policy.clone(),

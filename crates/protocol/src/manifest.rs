@@ -6,6 +6,7 @@ use tacita_privacy::{Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, N
 use tls_codec::{Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize};
 
 use crate::graph::{GraphKind, RoundParameters};
+use crate::kem::KeyAgreement;
 use crate::limits;
 use crate::refusal::{Misuse, Refusal};
 use crate::{Hash, labels, signature};
@@ -48,6 +49,8 @@ pub struct Manifest {
     pub threshold: u16,
     /// Quorum Q.
     pub quorum: u16,
+    /// How pairs agree on secrets: 0 X25519, 1 X25519 and ML-KEM-768.
+    pub key_agreement: u8,
     /// Ring width b.
     pub bits: u8,
     /// Values in the encoded vector before padding, extra coordinates included.
@@ -116,6 +119,7 @@ pub struct CheckedManifest {
     manifest: Manifest,
     digest: Hash,
     parameters: RoundParameters,
+    agreement: KeyAgreement,
     headroom: Headroom,
     weighting: Option<ExampleWeighting>,
     task: String,
@@ -190,6 +194,7 @@ impl Manifest {
         if self.neighbours > limits::MAX_NEIGHBOURS {
             return Err(field("neighbours"));
         }
+        let agreement = KeyAgreement::from_field(self.key_agreement).ok_or(field("key agreement"))?;
         if self.dimension == 0 || self.dimension > limits::MAX_DIMENSION {
             return Err(field("dimension"));
         }
@@ -249,6 +254,7 @@ impl Manifest {
             manifest: self,
             digest,
             parameters,
+            agreement,
             headroom,
             weighting,
             task,
@@ -298,6 +304,12 @@ impl CheckedManifest {
     #[must_use]
     pub fn parameters(&self) -> &RoundParameters {
         &self.parameters
+    }
+
+    /// How pairs agree on secrets.
+    #[must_use]
+    pub fn key_agreement(&self) -> KeyAgreement {
+        self.agreement
     }
 
     /// The public encoding of vectors.

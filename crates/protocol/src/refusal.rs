@@ -21,6 +21,9 @@ pub enum DecodeError {
     /// A list has more elements than a cohort has members.
     #[error("more than {max} {0} in one message", max = crate::limits::MAX_COHORT)]
     TooMany(&'static str),
+    /// A part of a message that does not come as parts do.
+    #[error("a part of a message: {0}")]
+    Part(&'static str),
 }
 
 /// A peer broke a rule. One variant per rule; the number is the rule's in `protocol-spec/02-round.md`.
@@ -84,6 +87,9 @@ pub enum Refusal {
     /// A public key yields no shared secret (small order).
     #[error("TAC-026: public key of roster entry {0} is of small order")]
     WeakKey(u16),
+    /// A KEM key is of the wrong length, or not reduced.
+    #[error("TAC-027: a KEM key of roster entry {0} is malformed")]
+    KemKey(u16),
     /// The sharers list is malformed.
     #[error("TAC-030: the sharers list is malformed: {0}")]
     Sharers(&'static str),
@@ -102,6 +108,12 @@ pub enum Refusal {
     /// A server-side check of shares sent: boxes are missing, doubled or of the wrong size.
     #[error("TAC-035: the shares sent are malformed: {0}")]
     Shares(&'static str),
+    /// Ciphertexts are of the wrong length, or not those under the signed share root.
+    #[error("TAC-036: the ciphertexts dealt are not those of the share root")]
+    Ciphertexts,
+    /// A mask ciphertext of a neighbour in U1 is missing, or not the committed one.
+    #[error("TAC-037: no committed mask ciphertext of dealer {0}")]
+    MaskCiphertext(u16),
     /// An upload chunk is out of order or of the wrong size.
     #[error("TAC-040: upload chunk {0} is out of order or of the wrong size")]
     Chunk(u32),
@@ -197,6 +209,9 @@ pub enum ConsentRefusal {
     /// No noise at all, and the policy demands some.
     #[error("no noise, and the policy does not allow unprotected rounds")]
     Unprotected,
+    /// Masks that a later computation of discrete logarithms would open.
+    #[error("masks without ML-KEM-768, and the policy demands it")]
+    Classical,
     /// The clip norm is above the cap.
     #[error("clip norm {0} is above the cap {1}")]
     Clip(String, String),

@@ -11,6 +11,7 @@ use rand::seq::IndexedRandom as _;
 use tacita_learn::GlobalModel;
 use tacita_ledger::entry::{Entry, Release, printable_reason};
 use tacita_privacy::BudgetTicket;
+use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::ledger_entries::{self, hex_digest};
 use tacita_protocol::manifest::{CheckedManifest, Manifest};
 use tacita_protocol::messages::{Invitation, Proof, ServerMessage};
@@ -216,6 +217,7 @@ impl Server {
             neighbours: narrow(p.neighbours),
             threshold: narrow(p.threshold),
             quorum: narrow(p.quorum),
+            key_agreement: KeyAgreement::from(cohort.key_agreement).field(),
             bits: encoding.bits().get(),
             dimension: encoding.dimension(),
             padded: encoding.padded(),

@@ -1,5 +1,6 @@
 //! The server's TOML file. Unknown keys are errors; paths are relative to the file.
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use tacita_learn::csv::CsvOptions;
 use tacita_learn::{Algorithm, EmbeddedData, Instructions, ModelSpec};
 use tacita_privacy::{Decimal, ExampleWeighting, Plan, PlanError, PlanRequest};
 use tacita_protocol::graph::{ParameterError, RoundParameters};
+use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::manifest::Deadlines;
 
 /// Why a configuration is not accepted.
@@ -76,6 +78,13 @@ pub struct Me {
     /// For demonstrations on one machine: limits that let hundreds of clients share one address.
     #[serde(default)]
     pub loopback: bool,
+    /// Seconds between two visits to the authority, for its deny list and a renewal that is due.
+    #[serde(default = "ten")]
+    pub authority_seconds: NonZeroU16,
+}
+
+fn ten() -> NonZeroU16 {
+    NonZeroU16::MIN.saturating_add(9)
 }
 
 fn thirty_two() -> u16 {
@@ -112,6 +121,29 @@ pub struct CohortSection {
     /// Seconds to wait for the whole cohort before a round starts with fewer.
     #[serde(default = "minute")]
     pub wait_seconds: u32,
+    /// How pairs of clients agree on their masks.
+    #[serde(default)]
+    pub key_agreement: Agreement,
+}
+
+/// How pairs of clients agree on their masks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Agreement {
+    /// X25519 and ML-KEM-768.
+    #[default]
+    Hybrid,
+    /// X25519 alone; clients refuse it unless their policy says otherwise.
+    X25519,
+}
+
+impl From<Agreement> for KeyAgreement {
+    fn from(agreement: Agreement) -> Self {
+        match agreement {
+            Agreement::Hybrid => Self::Hybrid,
+            Agreement::X25519 => Self::Classical,
+        }
+    }
 }
 
 fn minute() -> u32 {

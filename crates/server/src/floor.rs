@@ -49,7 +49,7 @@ enum Step {
     /// A member is back in the round on another connection.
     Back(Arc<Session>),
     /// A message of a live session, and the places it takes.
-    Message(Hash, ClientMessage, Held),
+    Message(Hash, Box<ClientMessage>, Held),
 }
 
 /// An attempt, for those who come back to it.
@@ -141,7 +141,7 @@ impl Floor {
                 }
             }
             What::Message(message) => match self.lobby.get(&event.identity) {
-                Some(session) if session.id == event.session => match message {
+                Some(session) if session.id == event.session => match *message {
                     ClientMessage::Hello(hello) if hello.attempt.as_slice().is_empty() => {
                         // Done with its round, however it ended for it.
                         session.is_back(hello.ledger_size);
@@ -157,7 +157,7 @@ impl Floor {
                         session.take();
                         left(self)
                     }
-                    other => Step::Message(event.identity, other, event.held),
+                    other => Step::Message(event.identity, Box::new(other), event.held),
                 },
                 _ => Step::Nothing,
             },
@@ -244,7 +244,7 @@ impl Floor {
         expected.retain(|identity| !self.gone.contains(identity));
         while !expected.is_empty() {
             let (identity, message, _held) = match self.step(deadline).await {
-                Some(Step::Message(identity, message, held)) => (identity, message, held),
+                Some(Step::Message(identity, message, held)) => (identity, *message, held),
                 Some(Step::Away(identity, absence)) => {
                     if absence == Absence::Left {
                         expected.remove(&identity);

@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use tacita_identity::VerifiedCertificate;
 use tacita_protocol::Hash;
+use tacita_protocol::limits::MAX_FRAME;
 use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
+use tacita_protocol::parts::Assembler;
 use tacita_protocol::refusal::Misuse;
 use tacita_transport::{CLOSE_COME_BACK, CLOSE_REFUSED, Connection, TransportError};
 use tokio::sync::mpsc;
@@ -40,6 +42,8 @@ pub(crate) struct Session {
     out: mpsc::UnboundedSender<(Arc<Vec<u8>>, usize)>,
     queued: Arc<AtomicUsize>,
     connection: Connection,
+    /// Bytes of parts that are taken from it: those of one `shares` after a roster, else none.
+    parts: Arc<AtomicUsize>,
     /// Certificates of others that this connection was sent.
     shown: Mutex<HashSet<Hash>>,
     /// Whether it is being asked for a sign of life.
@@ -71,8 +75,15 @@ impl Session {
 
     /// Encodes and queues a message.
     pub(crate) fn send(&self, message: &ServerMessage) -> Result<(), Misuse> {
-        self.send_frame(Arc::new(message.encode()?));
+        for frame in message.frames()? {
+            self.send_frame(Arc::new(frame));
+        }
         Ok(())
+    }
+
+    /// A roster went out: shares of up to so many bytes may come back in parts, once.
+    pub(crate) fn expect_parts(&self, bytes: usize) {
+        self.parts.store(bytes, Ordering::Relaxed);
     }
 
     /// Of `members`, those whose certificate this connection has not seen; they count as shown from now on.
@@ -140,7 +151,7 @@ pub(crate) enum What {
     /// A member said hello.
     Joined(Arc<Session>),
     /// A message came.
-    Message(ClientMessage),
+    Message(Box<ClientMessage>),
     /// The connection ended.
     Gone,
 }
@@ -194,6 +205,13 @@ impl Lobby {
             let _ = session.send(&message);
         }
         self.farewell = Some(message);
+    }
+
+    /// Closes all connections; their owners come back.
+    pub(crate) fn send_away(&mut self, reason: &str) {
+        for (_, session) in self.sessions.drain() {
+            session.close(reason);
+        }
     }
 
     /// Removes a session if it is still the live one.
@@ -257,6 +275,7 @@ pub(crate) async fn serve(
     let (out, mut queue) = mpsc::unbounded_channel::<(Arc<Vec<u8>>, usize)>();
     let queued = Arc::new(AtomicUsize::new(0));
     let received = Arc::new(AtomicU64::new(0));
+    let parts = Arc::new(AtomicUsize::new(0));
     let session = Arc::new(Session {
         id,
         certificate: Arc::new(certificate),
@@ -269,6 +288,7 @@ pub(crate) async fn serve(
         out,
         queued: queued.clone(),
         connection: connection.clone(),
+        parts: parts.clone(),
         shown: Mutex::default(),
         probed: AtomicBool::new(false),
     });
@@ -298,22 +318,33 @@ pub(crate) async fn serve(
     });
     let mut strikes = 0u32;
     let mut turnstile = gate.turnstile();
+    let mut assembler = Assembler::default();
     loop {
         receiver.set_pace(Some(turnstile.pace()));
         let since = Instant::now();
         match receiver.recv().await {
             Ok(Some(frame)) => {
                 received.fetch_add(frame.len() as u64 + 4, Ordering::Relaxed);
-                match ClientMessage::decode(&frame) {
+                let whole = match assembler.push(frame, parts.load(Ordering::Relaxed)) {
+                    Ok(None) => continue,
+                    whole => whole.map(Option::unwrap_or_default),
+                };
+                let bytes = whole.as_ref().map_or(0, Vec::len);
+                if bytes > MAX_FRAME {
+                    parts.store(0, Ordering::Relaxed);
+                }
+                match whole.and_then(|whole| ClientMessage::decode(&whole)) {
                     Ok(message) => {
-                        let bytes = frame.len();
-                        drop(frame);
                         let passed = tokio::select! {
                             passed = turnstile.pass(&message, bytes, since) => passed,
                             _ = connection.closed() => None,
                         };
                         let Some(held) = passed else { break };
-                        if events.send(event(What::Message(message), held)).await.is_err() {
+                        if events
+                            .send(event(What::Message(Box::new(message)), held))
+                            .await
+                            .is_err()
+                        {
                             break;
                         }
                     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 use tacita_protocol::messages::{ClientMessage, Resume, ServerMessage};
+use tacita_protocol::parts::largest_shares;
 use tacita_protocol::roster::{Member, Roster};
 use tacita_protocol::server::{Agreeing, Collecting, Gathering, Sharing, certificate_bundles};
 use tacita_protocol::{Hash, Refusal, RoundError};
@@ -70,7 +71,9 @@ impl Server {
         let rest = [d.share_ms, d.upload_ms, d.agree_ms, d.reveal_ms];
         let seconds: u64 = rest.iter().map(|ms| u64::from(*ms) / 1000).sum();
         let now = crate::now();
-        for (member, refusal) in gathering.screen(&self.deny, now, now.saturating_add(seconds)) {
+        for (member, refusal) in
+            gathering.screen(&self.standing.borrow().deny, now, now.saturating_add(seconds))
+        {
             tracing::warn!(client = %member.certificate.name, %refusal, "not in the roster");
             self.floor
                 .turn_away(&member.certificate.identity.0, &refusal.to_string());
@@ -110,6 +113,12 @@ impl Server {
     ) -> Result<Collecting, Failed> {
         let since = Instant::now();
         let everybody: Vec<u16> = (0..roster.size()).collect();
+        let largest = largest_shares(&attempt.manifest);
+        for identity in identities(roster, everybody.iter().copied()) {
+            if let Some(session) = self.floor.lobby.get(&identity) {
+                session.expect_parts(largest);
+            }
+        }
         self.deliver(
             roster,
             &everybody,
@@ -126,6 +135,7 @@ impl Server {
                         attempt.papers.rest_of_model(session)?;
                         if let Some(index) = index {
                             let message = ServerMessage::Roster(sharing.roster_message(index)?);
+                            session.expect_parts(largest);
                             send(session, roster, &roster.neighbours(index), &message)?;
                         }
                         return Ok(Progress::More);

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use tacita_algebra::RingVector;
-use tacita_identity::{CertificateError, DenyList, PrivateKey, VerifiedCertificate};
+use tacita_identity::CertificateError;
 use tacita_learn::{Dataset, DatasetError, EmbeddedData, Evaluation, GlobalModel, ModelError};
 use tacita_ledger::entry::Entry;
 use tacita_ledger::verify::VerifyError;
 use tacita_privacy::{Budget, BudgetRefusal, Decimal};
 use tacita_protocol::messages::ServerMessage;
 use tacita_store::{SqliteStore, Store, StoreError};
-use tacita_transport::{Admission, CLOSE_DONE, Limits, LocalIdentity, ServerEndpoint, TransportError};
+use tacita_transport::{Admission, CLOSE_DONE, Limits, ServerEndpoint, Standing, TransportError};
 use tokio::sync::{mpsc, watch};
 
 use crate::account::Account;
@@ -178,14 +178,9 @@ pub type Observer = Arc<dyn Fn(ServerEvent<'_>) + Send + Sync>;
 
 /// What the server is, besides its configuration.
 pub struct ServerSetup {
-    /// The certificate's private key, which also signs manifests.
-    pub key: PrivateKey,
-    /// Own certificate.
-    pub certificate: VerifiedCertificate,
-    /// For the transport.
-    pub identity: LocalIdentity,
-    /// The latest deny list.
-    pub deny: DenyList,
+    /// Own key, which also signs manifests, own certificate and the latest deny list: they may change while the server
+    /// runs.
+    pub standing: watch::Receiver<Standing>,
     /// The ledger's own key.
     pub ledger_key: SigningKey,
     /// Sees events.
@@ -211,7 +206,10 @@ pub struct Server {
     pub(crate) account: Account,
     pub(crate) floor: Floor,
     endpoint: Arc<ServerEndpoint>,
-    pub(crate) deny: DenyList,
+    /// What the authority says now.
+    pub(crate) standing: watch::Receiver<Standing>,
+    /// The certificate in use.
+    fingerprint: [u8; 32],
     evaluation: Option<Dataset>,
     observer: Option<Observer>,
     stop: watch::Receiver<bool>,
@@ -267,28 +265,35 @@ impl Server {
         } else {
             Limits::default()
         };
-        let deny = setup.deny.clone();
+        let standing = setup.standing.borrow().clone();
+        let watched = setup.standing.clone();
         let admission = Admission::members().screened_by(move |certificate| {
-            if deny.is_revoked(certificate) {
+            if watched.borrow().deny.is_revoked(certificate) {
                 Err(CertificateError::Revoked)
             } else {
                 Ok(())
             }
         });
-        let endpoint = Arc::new(ServerEndpoint::bind(listen, setup.identity, admission, limits)?);
+        let endpoint = Arc::new(ServerEndpoint::bind(
+            listen,
+            standing.identity,
+            admission,
+            limits,
+        )?);
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
         let gate = Gate::new(config.server.uploads_in_flight);
         tokio::spawn(accept(endpoint.clone(), sender, gate));
         let server = Self {
             config,
             checked,
-            key: setup.key.signing_key().clone(),
+            key: standing.key.signing_key().clone(),
             desk,
             state,
             account,
             floor: Floor::new(receiver, stop.clone()),
             endpoint,
-            deny: setup.deny,
+            standing: setup.standing,
+            fingerprint: standing.certificate.fingerprint,
             evaluation,
             observer: setup.observer,
             stop,
@@ -363,6 +368,7 @@ impl Server {
             let round = task.completed.saturating_add(1);
             let mut attempts = 0;
             let (report, next) = loop {
+                self.take_over_certificate().await;
                 self.wait_for_cohort(attempts > 0).await?;
                 if *self.stop.borrow() {
                     return Ok(TaskEnd::Stopped);
@@ -395,6 +401,22 @@ impl Server {
             self.state.remember(self.desk.head()?, Some((&name, &task)))?;
         }
         Ok(TaskEnd::Completed)
+    }
+
+    /// Between rounds: a renewed certificate is shown, and its key signs, from now on. Members know the server of their
+    /// connection by the old one, so they are asked to come back.
+    async fn take_over_certificate(&mut self) {
+        let standing = self.standing.borrow().clone();
+        if standing.certificate.fingerprint == self.fingerprint {
+            return;
+        }
+        self.fingerprint = standing.certificate.fingerprint;
+        self.key = standing.key.signing_key().clone();
+        self.endpoint.set_identity(standing.identity);
+        // What was said last must not be lost with the connections.
+        self.floor.drain(DELIVERED).await;
+        self.floor.lobby.send_away("the server's certificate was renewed");
+        tracing::info!("shows a renewed certificate");
     }
 
     async fn wait_for_cohort(&mut self, retry: bool) -> Result<(), ServerError> {

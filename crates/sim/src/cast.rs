@@ -210,7 +210,7 @@ impl Cast {
             certificate: member.certificate.clone(),
             key: member.key.clone(),
             anchor: self.anchor.clone(),
-            deny: self.deny.clone(),
+            deny: self.deny.clone().into(),
             log_key: self.log_verifier.clone(),
             server: self.server.certificate.clone(),
             policy: self.policy.clone(),
@@ -230,6 +230,7 @@ fn permissive() -> Result<ConsentPolicy, SimError> {
         noise_floor: None,
         allow_unprotected: true,
         largest_clip: Decimal::new(1_000_000_000, 0).map_err(|e| SimError::Setting(e.to_string()))?,
+        require_post_quantum: true,
     })
 }
 

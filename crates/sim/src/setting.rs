@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 use tacita_privacy::{Encoding, Headroom, NoiseShare};
 use tacita_protocol::graph::RoundParameters;
+use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::limits::VERSION;
 use tacita_protocol::manifest::{Deadlines, Manifest};
 
@@ -31,6 +32,8 @@ pub struct Setting {
     pub dimension: u32,
     /// Values that are rotated together; `None`: as a plan chooses.
     pub block: Option<u32>,
+    /// How pairs agree on secrets.
+    pub agreement: KeyAgreement,
     /// Grid steps per clip norm; the clip norm is 1.
     pub grid: u32,
     /// Noise.
@@ -50,6 +53,7 @@ impl Setting {
             minimum_survivors,
             dimension: 16,
             block: None,
+            agreement: KeyAgreement::Hybrid,
             grid: 1024,
             noise: Noise::None,
             chunk: 64,
@@ -111,6 +115,7 @@ impl Setting {
             neighbours: narrow(parameters.neighbours)?,
             threshold: narrow(parameters.threshold)?,
             quorum: narrow(parameters.quorum)?,
+            key_agreement: self.agreement.field(),
             bits: bits.get(),
             dimension: self.dimension,
             padded,

@@ -9,7 +9,6 @@ from tacita_ref import (
     bitmap,
     ed25519,
     labels,
-    layout,
     ledger,
     ledger_entries,
     merkle,
@@ -79,9 +78,8 @@ def to_member() -> list[Case]:
     _rosters(make)
     _roster_members(make)
     _sharers(make)
-    if layout.POST_QUANTUM:
-        _roster_kem_keys(make)
-        _sharer_ciphertexts(make)
+    _roster_kem_keys(make)
+    _sharer_ciphertexts(make)
     _agree(make)
     _quorum(make)
     _charge(make)
@@ -111,8 +109,7 @@ def _invitations(make: Maker) -> None:
     add("Q lowered", lambda w, m: signed(w, m, quorum=2), "TAC-004")
     add("padded not that of the dimension", lambda w, m: signed(w, m, padded=32), "TAC-003")
     add("no headroom", lambda w, m: signed(w, m, bits=8), "TAC-006")
-    if layout.POST_QUANTUM:
-        add("X25519 alone against the policy", lambda w, m: m, "TAC-007", require_post_quantum=True)
+    add("X25519 alone against the policy", lambda w, m: m, "TAC-007", require_post_quantum=True)
     spent = world_at(X25519, "invite").checked.fields.round_id.hex()
     add("round id spent before", lambda w, m: m, "TAC-008", spent=spent)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tacita_ref import advertisement, ed25519, labels, layout, ledger, messages, sharing, tagged
+from tacita_ref import advertisement, ed25519, labels, ledger, messages, sharing, tagged
 from tacita_ref.messages import Agreement, Chunk, RevealedShare, Shares, UploadEnd
 from tacita_ref.tls import Struct
 from tacita_ref.world import World
@@ -47,8 +47,16 @@ def _case(
 
 
 def to_server() -> list[Case]:
-    post_quantum = [*_kem_keys(), *_ciphertexts(), *_bound()] if layout.POST_QUANTUM else []
-    return [*_advertisements(), *_shares(), *_uploads(), *_agreements(), *_reveals(), *post_quantum]
+    return [
+        *_advertisements(),
+        *_kem_keys(),
+        *_shares(),
+        *_ciphertexts(),
+        *_uploads(),
+        *_bound(),
+        *_agreements(),
+        *_reveals(),
+    ]
 
 
 def _flip(data: bytes, at: int = 0) -> bytes:

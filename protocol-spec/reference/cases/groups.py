@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from tacita_ref import layout
-
 from . import Case, bad_to_member, bad_to_server, graphs, primitives, protocol, rounds, wire
 
 GROUPS: dict[str, Callable[[], list[Case]]] = {
@@ -19,7 +17,7 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "manifest": protocol.manifests,
     "roster": protocol.rosters,
     "keys": protocol.key_agreement,
-    **({"kem": protocol.kem} if layout.POST_QUANTUM else {}),
+    "kem": protocol.kem,
     "shares": protocol.shares,
     "sharers": protocol.sharers,
     "upload": protocol.uploads,

@@ -3,16 +3,13 @@
 import base64
 from typing import Any
 
-from tacita_ref import ed25519, keys, layout, ledger, merkle, mlkem, privacy, scalar, sharing, x25519
-from tacita_ref.manifest import Manifest
+from tacita_ref import ed25519, keys, ledger, merkle, mlkem, privacy, scalar, sharing, x25519
 from tacita_ref.messages import Advertise, RevealedShare, ShareRoot
 
 from . import F1, F2, SEED, Case, D, G, Json, M, R, filled
 from . import scalar as encoded
 from .settings import a_manifest, skellam
 
-# Without ML-KEM, and with it if the layout has it.
-_KEM = (False, True) if layout.POST_QUANTUM else (False,)
 _M, _R = bytes.fromhex(M), bytes.fromhex(R)
 NOW = 1_800_000_000
 
@@ -45,7 +42,7 @@ def manifests() -> list[Case]:
         "t lowered": (base.replace(threshold=2), "TAC-004"),
         "Q lowered": (base.replace(quorum=2), "TAC-004"),
         "no such round": (base.replace(minimum_survivors=2), "TAC-004"),
-        **_key_agreements(base),
+        "key agreement 2": (base.replace(key_agreement=2), "TAC-003"),
         "dimension 0": (base.replace(dimension=0), "TAC-003"),
         "padded not that of the dimension": (base.replace(padded=32), "TAC-003"),
         "block 0": (base.replace(block=0), "TAC-003"),
@@ -104,12 +101,6 @@ def manifests() -> list[Case]:
     return cases
 
 
-def _key_agreements(base: Manifest) -> dict[str, Any]:
-    if not layout.POST_QUANTUM:
-        return {}
-    return {"key agreement 2": (base.replace(key_agreement=2), "TAC-003")}
-
-
 def _headroom() -> list[Case]:
     """The smallest ring, and one bit less, over a spread of cohorts, grids, dimensions and noise."""
     cases = []
@@ -147,7 +138,7 @@ def _advertise(kem: bool) -> Advertise:
 
 def rosters() -> list[Case]:
     cases = []
-    for kem in _KEM:
+    for kem in (False, True):
         name = "with ML-KEM" if kem else "X25519 alone"
         unsigned = _advertise(kem).encode().hex()
         given: Json = {"manifest": M, "fingerprint": F1, "seed": SEED, "advertise": unsigned}
@@ -174,7 +165,7 @@ def key_agreement() -> list[Case]:
         Case("self commitment", "self commitment", {"manifest": M, "roster": R, "dealer": 2, "secret": five}),
     ]
     dh = x25519.agree(keys.mask_private_key(_M, 5), keys.mask_key(_M, 6)).hex()
-    for kem in _KEM:
+    for kem in (False, True):
         name = "with ML-KEM" if kem else "X25519 alone"
         low, high = _end(2, F1, 5, kem), _end(7, F2, 6, kem)
         secret, ciphertext = b"", b""

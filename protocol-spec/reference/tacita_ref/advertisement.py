@@ -1,6 +1,6 @@
 """Advertisements (02 section 3.2)."""
 
-from . import ed25519, labels, layout
+from . import ed25519, labels
 from .messages import Advertise
 from .tagged import tagged_hash
 
@@ -13,7 +13,8 @@ def digest(m: bytes, fingerprint: bytes, advertise: Advertise) -> bytes:
         fingerprint,
         advertise.mask_key,
         advertise.share_key,
-        *((advertise.mask_kem_key, advertise.share_kem_key) if layout.POST_QUANTUM else ()),
+        advertise.mask_kem_key,
+        advertise.share_kem_key,
         advertise.nonce,
     )
 

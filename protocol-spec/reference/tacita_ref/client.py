@@ -304,11 +304,11 @@ class Client:
         place = sharing.Place(self.manifest.digest, self.root, entry.index, self.own)
         holders = self.graph.holders(entry.index)
         leaf = place.ciphertext_leaf(sharing.MASK_CIPHERTEXT, entry.mask_ciphertext)
-        index = 4 * holders.index(self.own) + 2
+        index = sharing.LEAVES * holders.index(self.own) + sharing.MASK_CIPHERTEXT
         under = len(entry.mask_ciphertext) == mlkem.CIPHERTEXT_BYTES
         under = under and len(entry.ciphertext_proof) <= sharing.MAX_PROOF
         under = under and merkle.verify_inclusion(
-            leaf, index, 4 * len(holders), entry.ciphertext_proof, entry.share_root.root
+            leaf, index, sharing.LEAVES * len(holders), entry.ciphertext_proof, entry.share_root.root
         )
         require(under, "TAC-037")
         near.mask_ciphertext = entry.mask_ciphertext

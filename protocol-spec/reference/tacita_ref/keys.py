@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from . import labels, layout, mlkem, scalar, x25519
+from . import labels, mlkem, scalar, x25519
 from .tagged import derive, tagged_hash, u64
 
 
@@ -60,8 +60,10 @@ def box_key(
         r,
         sender.fingerprint,
         receiver.fingerprint,
-        *((sender.share_key, receiver.share_key) if layout.POST_QUANTUM else ()),
-        *((receiver.share_kem_key, ciphertext) if layout.POST_QUANTUM else ()),
+        sender.share_key,
+        receiver.share_key,
+        receiver.share_kem_key,
+        ciphertext,
     )
     return derive(r, dh + secret, info)
 
@@ -78,7 +80,9 @@ def pair_key(
         r,
         low.mask_key,
         high.mask_key,
-        *((low.mask_kem_key, high.mask_kem_key, ciphertext) if layout.POST_QUANTUM else ()),
+        low.mask_kem_key,
+        high.mask_kem_key,
+        ciphertext,
         low.fingerprint,
         high.fingerprint,
     )

@@ -11,7 +11,7 @@ from .tls import HASH, U8, U16, U32, U64, Struct, fixed, opaque, switched
 
 VERSION = 1
 MAX_DIMENSION = 2**28
-MAX_NEIGHBOURS = 300
+MAX_NEIGHBOURS = 500
 MAX_CHUNK_BYTES = 131_072
 MAX_SHARE_VARIANCE = 3_355_443_200_000_000
 MAX_DEADLINE_MS = 86_400_000
@@ -29,7 +29,7 @@ class Manifest(Struct):
         "neighbours": U16,
         "threshold": U16,
         "quorum": U16,
-        **switched(layout.POST_QUANTUM, {"key_agreement": U8}),
+        "key_agreement": U8,
         "bits": U8,
         "dimension": U32,
         "padded": U32,
@@ -60,10 +60,7 @@ class Manifest(Struct):
         "issued_at": U64,
     }
 
-    OFF = {
-        **({} if layout.POST_QUANTUM else {"key_agreement": 0}),
-        **({} if layout.NOISE_LEVELS else {"noise_levels": b""}),
-    }
+    OFF = {} if layout.NOISE_LEVELS else {"noise_levels": b""}
 
     def digest(self) -> bytes:
         """M."""

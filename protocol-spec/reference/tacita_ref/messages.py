@@ -24,9 +24,8 @@ from .tls import (
     vector,
 )
 
-_PQ = layout.POST_QUANTUM
 MAX_FRAME = 262_144
-MAX_MESSAGE = 1_048_576
+MAX_MESSAGE = 2_097_152
 
 
 class Hello(Struct):
@@ -37,11 +36,11 @@ class Advertise(Struct):
     FIELDS = {
         "mask_key": fixed(32),
         "share_key": fixed(32),
-        **switched(_PQ, {"mask_kem_key": opaque(2), "share_kem_key": opaque(2)}),
+        "mask_kem_key": opaque(2),
+        "share_kem_key": opaque(2),
         "nonce": fixed(32),
         "signature": SIGNATURE,
     }
-    OFF = {} if _PQ else {"mask_kem_key": b"", "share_kem_key": b""}
 
 
 class RosterEntry(Struct):
@@ -61,29 +60,29 @@ class ShareRoot(Struct):
 class DealtBox(Struct):
     FIELDS = {
         "peer": U16,
-        **switched(_PQ, {"pair": HASH, "mask_ciphertext": opaque(2), "share_ciphertext": opaque(2)}),
+        "pair": HASH,
+        "mask_ciphertext": opaque(2),
+        "share_ciphertext": opaque(2),
         "ciphertext": opaque(2),
     }
-    OFF = {} if _PQ else {"pair": bytes(32), "mask_ciphertext": b"", "share_ciphertext": b""}
 
 
 class SealedBox(Struct):
     FIELDS = {
         "peer": U16,
-        **switched(_PQ, {"share_ciphertext": opaque(2)}),
+        "share_ciphertext": opaque(2),
         "ciphertext": opaque(2),
     }
-    OFF = {} if _PQ else {"share_ciphertext": b""}
 
 
 class SharerEntry(Struct):
     FIELDS = {
         "index": U16,
         "share_root": ShareRoot.type(),
-        **switched(_PQ, {"mask_ciphertext": opaque(2), "ciphertext_proof": PROOF}),
+        "mask_ciphertext": opaque(2),
+        "ciphertext_proof": PROOF,
         "proof": PROOF,
     }
-    OFF = {} if _PQ else {"mask_ciphertext": b"", "ciphertext_proof": []}
 
 
 class ProvenEntry(Struct):
@@ -97,10 +96,9 @@ class RevealedShare(Struct):
 class Shares(Struct):
     FIELDS = {
         "share_root": ShareRoot.type(),
-        **switched(_PQ, {"own_pair": vector(1, HASH)}),
+        "own_pair": vector(1, HASH),
         "boxes": members(DealtBox.type()),
     }
-    OFF = {} if _PQ else {"own_pair": []}
 
 
 class Chunk(Struct):

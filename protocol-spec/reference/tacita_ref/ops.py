@@ -244,7 +244,7 @@ def _share_leaves(i: Json) -> Json:
         place.ciphertext_leaf(sharing.MASK_CIPHERTEXT, b(i["mask_ciphertext"])),
         place.ciphertext_leaf(sharing.SHARE_CIPHERTEXT, b(i["share_ciphertext"])),
     ]
-    return {"leaves": _hexes(leaves[: sharing.LEAVES]), "pair": merkle.node(leaves[0], leaves[1]).hex()}
+    return {"leaves": _hexes(leaves), "pair": merkle.node(leaves[0], leaves[1]).hex()}
 
 
 @op("share root")

@@ -11,7 +11,6 @@ from . import (
     bitmap,
     ed25519,
     labels,
-    layout,
     ledger_entries,
     merkle,
     mlkem,
@@ -144,8 +143,7 @@ class Server:
         for box in message.boxes:
             require(MIN_BOX <= len(box.ciphertext) <= MAX_BOX, "TAC-035", "size")
         m, member = self.manifest.digest, self.members[index]
-        if layout.POST_QUANTUM:
-            self._check_ciphertexts(index, message)
+        self._check_ciphertexts(index, message)
         good = sharing.verify_root(member.certificate.key, m, self.root, index, message.share_root)
         require(good, "TAC-031")
         self._shares[index] = message

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from . import ed25519, labels, layout, merkle, scalar
+from . import ed25519, labels, merkle, scalar
 from .messages import RevealedShare, ShareRoot
 from .refusal import Refused, require
 from .tagged import tagged_hash, u64
@@ -14,7 +14,7 @@ from .tagged import tagged_hash, u64
 SELF, MASK, MASK_CIPHERTEXT, SHARE_CIPHERTEXT = 0, 1, 2, 3
 MAX_PROOF = 12
 # Leaves of a dealer's tree for each holder.
-LEAVES = 4 if layout.POST_QUANTUM else 2
+LEAVES = 4
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def verify_root(key: bytes, m: bytes, r: bytes, dealer: int, share_root: ShareRo
 
 def tree(quads: Sequence[Sequence[bytes]]) -> list[bytes]:
     """Leaves 4p .. 4p + 3 of every holder, in order."""
-    return [leaf for quad in quads for leaf in quad[:LEAVES]]
+    return [leaf for quad in quads for leaf in quad]
 
 
 def pair_path(leaves: Sequence[bytes], position: int) -> list[bytes]:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from . import labels, layout
+from . import labels
 from .tagged import sha256, tagged_hash, u64
 
 
 def digest(
     m: bytes, r: bytes, d: bytes, index: int, suspects: Sequence[int], chunks: Iterable[bytes]
 ) -> bytes:
-    bound = (d,) if layout.POST_QUANTUM else ()
     listed = b"".join(suspect.to_bytes(2, "big") for suspect in suspects)
-    return tagged_hash(labels.UPLOAD, m, r, *bound, u64(index), listed, sha256(b"".join(chunks)))
+    return tagged_hash(labels.UPLOAD, m, r, d, u64(index), listed, sha256(b"".join(chunks)))

@@ -51,7 +51,7 @@ pub struct Participant {
     /// The enrolment authority's root.
     pub anchor: Arc<TrustAnchor>,
     /// The latest deny list, if the authority published one.
-    pub deny: DenyList,
+    pub deny: Arc<DenyList>,
     /// The log key pinned at enrolment.
     pub log_key: VerifierKey,
     /// The server at the other end of this connection.

@@ -190,6 +190,7 @@ impl Collecting {
         let digest = upload::finish(
             self.manifest.digest(),
             self.roster.root(),
+            self.sharers.digest(),
             index,
             suspects,
             flight.hasher,

@@ -13,8 +13,7 @@ use crate::head;
 use crate::manifest::Manifest;
 use crate::messages::{Advertise, ClientMessage, ServerMessage, ShareRoot};
 use crate::refusal::DecodeError;
-use crate::sharers::SharersList;
-use crate::{ledger_entries, roster, upload};
+use crate::{ledger_entries, roster, sharers, upload};
 
 /// A struct that takes up all of its bytes.
 fn read<T: tls_codec::Deserialize>(bytes: &[u8]) -> Result<T, String> {
@@ -41,7 +40,7 @@ fn manifest(op: &str, i: &Given<'_>) -> Answer {
     }))
 }
 
-fn roster(op: &str, i: &Given<'_>) -> Answer {
+fn rosters(op: &str, i: &Given<'_>) -> Answer {
     Ok(match op {
         "advertisement" => {
             let mut advertise: Advertise = read(&i.bytes("advertise"))?;
@@ -75,18 +74,21 @@ fn roster(op: &str, i: &Given<'_>) -> Answer {
     })
 }
 
-fn sharers(op: &str, i: &Given<'_>) -> Answer {
+fn sharer_lists(op: &str, i: &Given<'_>) -> Answer {
     assert_eq!(op, "sharers");
-    let mut roots: Vec<Option<ShareRoot>> = vec![None; i.int("size") as usize];
+    let mut map = Bitmap::empty(i.short("size"));
+    let mut leaves = Vec::new();
     for entry in i.list("sharers") {
         let entry = Given(entry);
-        roots[entry.int("index") as usize] = Some(read(&entry.bytes("share_root"))?);
+        let share_root: ShareRoot = read(&entry.bytes("share_root"))?;
+        leaves.push(sharers::leaf(entry.short("index"), &share_root).unwrap());
+        map.insert(entry.short("index"));
     }
-    let list = SharersList::build(roots).unwrap();
+    let merkle_root = tree::root(&leaves);
     Ok(json!({
-        "bitmap": hex::encode(list.sharers().bytes()),
-        "merkle_root": hex::encode(list.merkle_root()),
-        "digest": hex::encode(list.digest()),
+        "bitmap": hex::encode(map.bytes()),
+        "merkle_root": hex::encode(merkle_root),
+        "digest": hex::encode(sharers::digest(&map, &merkle_root)),
     }))
 }
 
@@ -95,6 +97,7 @@ fn uploads(op: &str, i: &Given<'_>) -> Answer {
     let digest = upload::upload_digest(
         &i.hash("manifest"),
         &i.hash("roster"),
+        &i.hash("sharers"),
         i.short("index"),
         &i.shorts("suspects"),
         i.many_bytes("chunks").into_iter(),
@@ -191,7 +194,7 @@ fn vectors_of_messages() {
 
 #[test]
 fn vectors_of_round_digests() {
-    assert!(run("roster", roster).0 > 0);
-    assert!(run("sharers", sharers).0 > 0);
+    assert!(run("roster", rosters).0 > 0);
+    assert!(run("sharers", sharer_lists).0 > 0);
     assert!(run("upload", uploads).0 > 0);
 }

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 
 use tacita_algebra::SecretScalar;
-use tacita_protocol::messages::{AgreeRequest, ClientMessage, RevealRequest, RosterMessage, ServerMessage};
+use tacita_protocol::messages::{
+    AgreeRequest, ClientMessage, RevealRequest, RosterMessage, ServerMessage, SharersMessage,
+};
 use tacita_protocol::{Abort, Refusal, RoundError};
 use tacita_sim::{Moment, Plan, Report, Script, Stage, State};
 
@@ -14,26 +16,31 @@ use crate::{FOUR, aborted, exact, four, nothing_exposed, private, refused, run};
 fn with_rogue(deal: Deal, uploads: bool) -> Report {
     let rogue = RefCell::new(Rogue::new(FOUR.member(3).unwrap(), deal));
     let roster: RefCell<Option<RosterMessage>> = RefCell::default();
+    let sharers: RefCell<Option<SharersMessage>> = RefCell::default();
     let attack = Script::new()
         .colluders([3])
         .to_clients(|_, to, message| {
             if to != 3 {
                 return vec![message];
             }
-            if let ServerMessage::Roster(message) = message {
-                *roster.borrow_mut() = Some(message);
+            match message {
+                ServerMessage::Roster(message) => *roster.borrow_mut() = Some(message),
+                ServerMessage::Sharers(message) => *sharers.borrow_mut() = Some(message),
+                _ => {}
             }
             Vec::new()
         })
         .more_to_server(|at| {
             let mut rogue = rogue.borrow_mut();
-            let roster = roster.borrow();
+            let (roster, sharers) = (roster.borrow(), sharers.borrow());
             let said = match (at.stage, roster.as_ref()) {
                 (Stage::Invite, _) => vec![ClientMessage::Advertise(rogue.advertise(at.manifest.digest()))],
                 (Stage::Roster, Some(roster)) => {
                     vec![ClientMessage::Shares(rogue.shares(at.manifest, roster))]
                 }
-                (Stage::Sharers, Some(roster)) if uploads => rogue.upload(at.manifest, roster),
+                (Stage::Sharers, Some(roster)) if uploads => {
+                    rogue.upload(at.manifest, roster, sharers.as_ref().unwrap())
+                }
                 _ => Vec::new(),
             };
             said.into_iter().map(|message| (3, message)).collect()
@@ -80,6 +87,25 @@ fn shares_of_another_self_secret() {
 fn shares_of_another_mask_secret() {
     let report = with_rogue(Deal::OtherMaskSecret, false);
     aborted(&report, named());
+    private(&report);
+}
+
+/// Failure: a mask ciphertext that the mask secret does not give leaves a mask in the sum when its maker drops out, or is
+/// not told apart from an honest one.
+#[test]
+fn mask_ciphertexts_of_other_randomness() {
+    let report = with_rogue(Deal::OtherRandomness, false);
+    // Whether member 3 makes any of the pairs' ciphertexts is for the fingerprints to say.
+    let fingerprint = |member: usize| FOUR.member(member).unwrap().certificate.fingerprint;
+    if (0..3).any(|other| fingerprint(3) < fingerprint(other)) {
+        aborted(&report, named());
+    } else {
+        exact(&report, &[0, 1, 2]);
+    }
+    private(&report);
+    // As a survivor it has told its peers the secret all the same, and hurts nobody.
+    let report = with_rogue(Deal::OtherRandomness, true);
+    assert_eq!(report.result().unwrap().survivors, [0, 1, 2, 3]);
     private(&report);
 }
 

@@ -13,6 +13,7 @@ mod disk;
 mod flips;
 mod manifest;
 mod phases;
+mod post_quantum;
 mod quorum;
 mod record;
 mod resumption;

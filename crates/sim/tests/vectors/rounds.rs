@@ -58,7 +58,7 @@ pub(crate) fn score(given: &Value) -> Score {
 pub(crate) fn client(cast: &Cast, given: &Value, score: &Score, member: usize, strict: bool) -> Client {
     let mut participant = cast.participant(member).unwrap();
     participant.cache = Arc::default();
-    let _ = strict;
+    participant.policy.require_post_quantum = strict;
     let mut update = vec![0.0; score.manifest.dimension as usize];
     let hot = list(given, "hot")[member].as_u64().unwrap();
     update[usize::try_from(hot).unwrap()] = 1.0;
