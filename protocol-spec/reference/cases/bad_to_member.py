@@ -304,6 +304,10 @@ def _sharers(make: Maker) -> None:
             boxes=[a.replace(ciphertext=b.ciphertext), b.replace(ciphertext=a.ciphertext), c]
         )
 
+    def second(world: World, message: Sharers) -> Sharers:
+        first, *rest = message.boxes
+        return message.replace(boxes=[first, first.replace(ciphertext=bytes(80)), *rest])
+
     add("another model", lambda w, m: m, "TAC-012", model=b"another model".hex())
     add("bitmap with a spare bit", lambda w, m: m.replace(sharers=b"\x1f"), "TAC-030")
     add("bitmap a byte long", lambda w, m: m.replace(sharers=b"\x0f\x00"), "TAC-030")
@@ -316,6 +320,7 @@ def _sharers(make: Maker) -> None:
     add("a box damaged", box(1, lambda b: b.replace(ciphertext=_flip(b.ciphertext, 70))), None)
     add("a box missing", lambda w, m: m.replace(boxes=m.boxes[1:]), None)
     add("boxes exchanged", exchanged, None)
+    add("a second box behind the first", second, None)
 
 
 def _sharer_ciphertexts(make: Maker) -> None:

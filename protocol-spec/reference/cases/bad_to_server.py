@@ -225,7 +225,7 @@ def _reveals() -> list[Case]:
     (honest,) = _answers(world, 1, "reveal")
     held = world.clients[1].held
 
-    def share(at: int, of: RevealedShare) -> Struct:
+    def share(at: int, of: RevealedShare) -> Any:
         shares = list(honest.shares)
         shares[at] = of
         return honest.replace(shares=shares)

@@ -23,6 +23,7 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "upload": protocol.uploads,
     "statement": protocol.statements,
     "wire": wire.wire,
+    "parts": wire.in_parts,
     "rounds": rounds.rounds,
     "to-member": bad_to_member.to_member,
     "to-server": bad_to_server.to_server,

@@ -22,8 +22,8 @@ def hashes() -> list[Case]:
         given = {"salt": filled(1), "secret": filled(2, 40), "info": filled(3), "length": length}
         cases.append(Case(f"derived key of {length} bytes", "derive", given))
     for size, index, old in ((1, 0, 0), (2, 1, 1), (7, 4, 3), (8, 7, 4), (13, 12, 12)):
-        given = {"leaves": [bytes([i]).hex() for i in range(size)], "index": index, "old": old}
-        cases.append(Case(f"tree of {size}", "tree", given))
+        tree: Json = {"leaves": [bytes([i]).hex() for i in range(size)], "index": index, "old": old}
+        cases.append(Case(f"tree of {size}", "tree", tree))
     return cases + _proofs()
 
 

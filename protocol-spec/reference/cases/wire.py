@@ -15,7 +15,7 @@ from tacita_ref.messages import (
     UploadEnd,
 )
 
-from . import Case
+from . import Case, Json
 
 _ROOT = ShareRoot(root=bytes(32), self_commitment=bytes(32), signature=bytes(64))
 
@@ -66,3 +66,50 @@ def _from_server() -> list[Case]:
     }
     cases = [Case(n, "read from server", {"bytes": d}) for n, d in good.items()]
     return cases + [Case(n, "read from server", {"bytes": d}, "malformed") for n, d in bad.items()]
+
+
+def _part(last: int, length: int, first: str = "", kind: int = 9) -> Json:
+    """A part whose bytes begin with `first`; the rest is zeros."""
+    head = bytes([kind, last]) + length.to_bytes(4, "big")
+    return {"head": head.hex() + first, "zeros": length - len(first) // 2}
+
+
+def in_parts() -> list[Case]:
+    """Messages larger than a frame; `03` is the kind of `shares`."""
+    frame, full, most = messages.MAX_FRAME, messages.MAX_FRAME - 6, messages.MAX_MESSAGE
+    cases = []
+    for name, size in (
+        ("of a frame", frame),
+        ("over a frame", frame + 1),
+        ("of two parts", 2 * full),
+        ("largest", most),
+    ):
+        given = {"kind": 9, "message": {"head": "03", "zeros": size - 1}}
+        cases.append(Case(f"message {name}", "divide", given))
+    first = _part(0, full, "03")
+    whole = [first, _part(1, 100)]
+    plain: Json = {"head": "0801", "zeros": 0}
+    cases.append(Case("two parts", "assemble", {"frames": whole, "room": most}))
+    cases.append(
+        Case(
+            "roster in parts",
+            "assemble",
+            {"frames": [_part(0, full, "44", 75), _part(1, 100, "", 75)], "room": most},
+        )
+    )
+    bad: dict[str, tuple[list[Json], int]] = {
+        "where none are taken": (whole, 0),
+        "more than is taken": (whole, full + 99),
+        "over the largest message": ([first, *[_part(0, full)] * 8], 2 * most),
+        "of a chunk": ([_part(0, full, "04"), _part(1, 100)], most),
+        "a message in between": ([first, plain, _part(1, 100)], most),
+        "a part that is not full": ([_part(0, full - 1, "03"), _part(1, 100)], most),
+        "a last part that is empty": ([first, _part(1, 0)], most),
+        "of a message that fits a frame": ([_part(1, full, "03")], most),
+        "last is 2": ([first, _part(2, 100)], most),
+        "byte behind a part": ([first, {"head": _part(1, 100)["head"], "zeros": 101}], most),
+        "a byte short": ([first, {"head": _part(1, 100)["head"], "zeros": 99}], most),
+    }
+    return cases + [
+        Case(f"parts, {n}", "assemble", {"frames": f, "room": r}, "malformed") for n, (f, r) in bad.items()
+    ]

@@ -17,6 +17,7 @@ from . import (
     merkle,
     messages,
     mlkem,
+    parts,
     ring,
     scalar,
     shamir,
@@ -435,3 +436,22 @@ def _read_client(i: Json) -> Json:
 @op("read from server")
 def _read_server(i: Json) -> Json:
     return {"name": type(messages.read(messages.SERVER, b(i["bytes"]))).__name__}
+
+
+def _frame(f: Json) -> bytes:
+    """A frame of megabytes in a few: its first bytes, then zeros."""
+    return b(f["head"]) + bytes(f["zeros"])
+
+
+@op("divide")
+def _divide(i: Json) -> Json:
+    out = parts.frames(_frame(i["message"]), i["kind"])
+    return {
+        "frames": [{"length": len(f), "head": f[:6].hex(), "sha256": tagged.sha256(f).hex()} for f in out]
+    }
+
+
+@op("assemble")
+def _assemble(i: Json) -> Json:
+    out = parts.assemble([_frame(f) for f in i["frames"]], i["room"])
+    return {"messages": [{"length": len(m), "sha256": tagged.sha256(m).hex()} for m in out]}

@@ -2,6 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use tacita_ledger::note::{KeyType, VerifierKey};
 use tacita_ledger::tree;
 use tacita_ledger::{Checkpoint, SignedCheckpoint};
@@ -13,7 +14,7 @@ use crate::head;
 use crate::manifest::Manifest;
 use crate::messages::{Advertise, ClientMessage, ServerMessage, ShareRoot};
 use crate::refusal::DecodeError;
-use crate::{ledger_entries, roster, sharers, upload};
+use crate::{ledger_entries, parts, roster, sharers, upload};
 
 /// A struct that takes up all of its bytes.
 fn read<T: tls_codec::Deserialize>(bytes: &[u8]) -> Result<T, String> {
@@ -187,9 +188,45 @@ fn vectors_of_manifests_and_heads() {
     assert!(run("statement", statements).1 > 0);
 }
 
+/// A frame of megabytes in a few: its first bytes, then zeros.
+fn frame(of: &Given<'_>) -> Vec<u8> {
+    let mut bytes = of.bytes("head");
+    bytes.resize(bytes.len() + of.int("zeros") as usize, 0);
+    bytes
+}
+
+fn in_parts(op: &str, i: &Given<'_>) -> Answer {
+    let sha = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
+    Ok(match op {
+        "divide" => {
+            let frames = parts::frames(frame(&i.of("message")), i.int("kind") as u8).unwrap();
+            let frames: Vec<_> = frames
+                .iter()
+                .map(|f| json!({ "length": f.len(), "head": hex::encode(&f[..6]), "sha256": sha(f) }))
+                .collect();
+            json!({ "frames": frames })
+        }
+        "assemble" => {
+            let mut assembler = parts::Assembler::default();
+            let mut out = Vec::new();
+            for of in i.list("frames") {
+                let taken = assembler.push(frame(&Given(of)), i.int("room") as usize);
+                out.extend(taken.map_err(malformed)?);
+            }
+            let out: Vec<_> = out
+                .iter()
+                .map(|m| json!({ "length": m.len(), "sha256": sha(m) }))
+                .collect();
+            json!({ "messages": out })
+        }
+        _ => panic!("{op}"),
+    })
+}
+
 #[test]
 fn vectors_of_messages() {
     assert!(run("wire", wire).1 > 0);
+    assert!(run("parts", in_parts).1 > 0);
 }
 
 #[test]
