@@ -47,7 +47,9 @@ pub mod scale;
 pub mod script;
 pub mod setting;
 pub mod stage;
+pub mod tape;
 pub mod view;
+pub mod walk;
 pub mod world;
 
 pub use cast::{Cast, CastMember, NOW};
@@ -61,5 +63,7 @@ pub use report::{ClientEnd, Report, Sent, Sum, Turned, ViewEnd};
 pub use script::Script;
 pub use setting::{Noise, Setting};
 pub use stage::{Attack, Backstage, Honest, Moment, Stage};
+pub use tape::Tape;
 pub use view::View;
+pub use walk::{Said, Score, Walk};
 pub use world::{Plan, World};
