@@ -283,7 +283,7 @@ impl Floor {
                 Err(error @ RoundError::Abort(_)) => return Err(error),
                 Err(error) => {
                     let name = self.lobby.get(&identity).map(|s| s.certificate.name.to_string());
-                    tracing::warn!(client = name.unwrap_or_default(), message = kind, %error, "refused");
+                    tracing::warn!(client = %name.unwrap_or_default(), message = kind, %error, "refused");
                     self.turn_away(&identity, &error.to_string());
                     expected.remove(&identity);
                     let _ = desk(Call::Away(&identity, Absence::Left));

@@ -44,6 +44,7 @@ pub mod report;
 pub mod script;
 pub mod setting;
 pub mod stage;
+pub mod streaming;
 pub mod view;
 pub mod world;
 
@@ -58,5 +59,6 @@ pub use report::{ClientEnd, Report, Sent, Sum, Turned, ViewEnd};
 pub use script::Script;
 pub use setting::{Noise, Setting};
 pub use stage::{Attack, Backstage, Honest, Moment, Stage};
+pub use streaming::Streaming;
 pub use view::View;
 pub use world::{Plan, World};
