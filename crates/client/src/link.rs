@@ -1,5 +1,6 @@
 //! The connection to the server: messages in, messages out, and another connection in its place when it is lost.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,9 @@ use crate::session::Stopper;
 
 /// How long the last message may take before a connection is closed for good.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Messages read ahead while something is being sent.
+const EARLY: usize = 4;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +64,8 @@ struct Open {
     connection: Connection,
     sender: FrameSender,
     receiver: FrameReceiver,
+    /// Messages that came while something was being sent.
+    early: VecDeque<ServerMessage>,
 }
 
 /// The way to the server.
@@ -100,6 +106,7 @@ impl Link {
             connection: connected,
             sender,
             receiver,
+            early: VecDeque::new(),
         });
         Ok(Some(Arc::new(peer)))
     }
@@ -118,24 +125,49 @@ impl Link {
         Ok(())
     }
 
-    /// Sends messages one after another, each made when there is room for it.
+    /// Sends messages one after another, each made when there is room for it. Ends early if the server aborts meanwhile:
+    /// nobody wants the rest then.
     pub(crate) async fn send_all(
         &mut self,
         messages: impl Iterator<Item = ClientMessage>,
     ) -> Result<(), LinkError> {
-        let sender = &mut self.open()?.sender;
-        for message in messages {
-            sender.queue(&message.encode()?).await?;
+        let Open {
+            sender,
+            receiver,
+            early,
+            ..
+        } = self.open()?;
+        let sending = async {
+            for message in messages {
+                sender.queue(&message.encode()?).await?;
+            }
+            Ok(sender.flush().await?)
+        };
+        tokio::pin!(sending);
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut sending => return sent,
+                frame = receiver.recv(), if early.len() < EARLY => {
+                    let message = ServerMessage::decode(&frame?.ok_or(LinkError::Closed)?)?;
+                    let aborted = matches!(message, ServerMessage::Abort(_));
+                    early.push_back(message);
+                    if aborted {
+                        return Ok(());
+                    }
+                }
+            }
         }
-        sender.flush().await?;
-        Ok(())
     }
 
     /// The next message other than a certificate bundle; those go to the participant's cache.
     pub(crate) async fn next(&mut self, participant: &Arc<Participant>) -> Result<ServerMessage, LinkError> {
         loop {
-            let frame = self.open()?.receiver.recv().await?.ok_or(LinkError::Closed)?;
-            let message = ServerMessage::decode(&frame)?;
+            let open = self.open()?;
+            let message = match open.early.pop_front() {
+                Some(message) => message,
+                None => ServerMessage::decode(&open.receiver.recv().await?.ok_or(LinkError::Closed)?)?,
+            };
             let ServerMessage::Certificates(bundle) = message else {
                 return Ok(message);
             };
