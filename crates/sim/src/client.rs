@@ -283,7 +283,7 @@ impl Client {
                     }
                 }
                 Effect::Send(message) => out.push(message),
-                Effect::Upload { update, end } => return Answer::Upload(Upload::new(update, end)),
+                Effect::Upload { update, end } => return Answer::Upload(Box::new(Upload::new(update, end))),
             }
         }
         Answer::Messages(out)

@@ -207,10 +207,14 @@ fn in_parts(op: &str, i: &Given<'_>) -> Answer {
             json!({ "frames": frames })
         }
         "assemble" => {
-            let mut assembler = parts::Assembler::default();
+            let frames: Vec<Vec<u8>> = i.list("frames").map(|of| frame(&Given(of))).collect();
+            let mut assembler = match frames.first().and_then(|frame| frame.first()) {
+                Some(&parts::SERVER_PART) => parts::Assembler::of_server(),
+                _ => parts::Assembler::of_client(),
+            };
             let mut out = Vec::new();
-            for of in i.list("frames") {
-                let taken = assembler.push(frame(&Given(of)), i.int("room") as usize);
+            for frame in frames {
+                let taken = assembler.push(frame, i.int("room") as usize);
                 out.extend(taken.map_err(malformed)?);
             }
             let out: Vec<_> = out

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use hkdf::Hkdf;
-use rand_core::{CryptoRng, Rng as _, SeedableRng as _};
+use rand_core::{CryptoRng, SeedableRng as _};
 use sha2::Sha256;
 use tacita_algebra::{RingVector, SecretScalar, TaggedHash, shamir::Interpolator};
 use tacita_protocol::mask::{Mask, Sign, apply};
@@ -59,7 +59,14 @@ pub(crate) fn advertise(
     share_key: [u8; 32],
 ) -> Advertise {
     let fingerprint = &member.certificate.fingerprint;
-    forge::advertise(&member.key, manifest, fingerprint, mask_key, share_key, [0; 32])
+    forge::advertise(
+        &member.key,
+        manifest,
+        fingerprint,
+        (mask_key, share_key),
+        forge::ANY_KEM,
+        [0; 32],
+    )
 }
 
 impl Seen {
