@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tacita_identity::{Name, VerifiedCertificate};
@@ -152,9 +153,13 @@ impl Link {
             parts,
             ..
         } = self.open()?;
+        // A message in parts is not left in the middle: what comes next would be taken for a part of it.
+        let in_parts = AtomicBool::new(false);
         let sending = async {
             for message in messages {
-                for frame in message.frames()? {
+                let frames = message.frames()?;
+                in_parts.store(frames.len() > 1, Ordering::Relaxed);
+                for frame in frames {
                     sender.queue(&frame).await?;
                 }
             }
@@ -173,7 +178,7 @@ impl Link {
                     let message = ServerMessage::decode(&bytes)?;
                     let aborted = matches!(message, ServerMessage::Abort(_));
                     early.push_back(message);
-                    if aborted {
+                    if aborted && !in_parts.load(Ordering::Relaxed) {
                         return Ok(());
                     }
                 }
