@@ -10,6 +10,8 @@ fn a_revoked_member_is_out_of_the_next_roster() {
     let federation = Federation::new(Plan {
         rounds: 400,
         wait: 1,
+        // What the killed member's round waits for: a lost connection may come back until then.
+        deadline: 5,
         ..Plan::new(4, 3, 0)
     });
     let mut server = federation.start_server();
