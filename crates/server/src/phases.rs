@@ -167,13 +167,14 @@ impl Server {
     ) -> Result<Agreeing, Failed> {
         let since = Instant::now();
         let sharers: Vec<u16> = collecting.sharers().indices().collect();
+        // Before anybody is asked: an upload may be there before this task runs again.
+        let before = self.received(roster, &sharers);
         self.deliver(
             roster,
             &sharers,
             |_| Vec::new(),
             |i| Ok(ServerMessage::Sharers(collecting.sharers_message(i)?)),
         )?;
-        let before = self.received(roster, &sharers);
         let state = self.config.server.state.clone();
         let mut spool = FileSpool::open(&state).map_err(|source| ServerError::spool(&state, source))?;
         let limit = ms(attempt.manifest.fields().deadlines.upload_ms);
