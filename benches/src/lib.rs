@@ -15,6 +15,7 @@ pub mod checks;
 pub mod cpu;
 mod race;
 pub mod round;
+pub mod times;
 pub mod units;
 
 pub use race::{Race, Spread};

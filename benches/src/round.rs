@@ -22,6 +22,7 @@ use tacita_sim::{Cast, Disk, Ledger, NOW, Noise, Setting, Stage, View};
 
 use crate::checks::Checks;
 use crate::cpu;
+use crate::times::Times;
 
 /// What a round looks like from outside.
 #[derive(Debug, Clone, Copy)]
@@ -64,67 +65,6 @@ impl Shape {
         let deviation = 2 * u64::from(setting.grid);
         setting.noise = Noise::Skellam(((deviation * deviation) << 16) / honest);
         setting
-    }
-}
-
-/// Processor time of one step, summed over all who took it.
-#[derive(Debug, Clone, Copy)]
-pub struct Spent {
-    /// What it is called in the tables.
-    pub step: &'static str,
-    /// In total.
-    pub total: Duration,
-    /// By how many.
-    pub times: u32,
-}
-
-/// Steps in the order in which they were first taken.
-#[derive(Debug, Clone, Default)]
-pub struct Times(Vec<Spent>);
-
-impl Times {
-    fn add(&mut self, step: &'static str, time: Duration) {
-        match self.0.iter_mut().find(|spent| spent.step == step) {
-            Some(spent) => {
-                spent.total += time;
-                spent.times += 1;
-            }
-            None => self.0.push(Spent {
-                step,
-                total: time,
-                times: 1,
-            }),
-        }
-    }
-
-    /// All steps.
-    #[must_use]
-    pub fn steps(&self) -> &[Spent] {
-        &self.0
-    }
-
-    /// Time of one step over all who took it.
-    #[must_use]
-    pub fn total_of(&self, step: &str) -> Duration {
-        self.0
-            .iter()
-            .find(|spent| spent.step == step)
-            .map_or(Duration::ZERO, |spent| spent.total)
-    }
-
-    /// Mean time of one step.
-    #[must_use]
-    pub fn mean_of(&self, step: &str) -> Duration {
-        self.0
-            .iter()
-            .find(|spent| spent.step == step)
-            .map_or(Duration::ZERO, |spent| spent.total / spent.times.max(1))
-    }
-
-    /// Time of all steps.
-    #[must_use]
-    pub fn total(&self) -> Duration {
-        self.0.iter().map(|spent| spent.total).sum()
     }
 }
 

@@ -22,7 +22,11 @@ fn plan() -> Plan {
 
 /// Runs the round with the victim's connection cut at these messages; what the server received from it, by kind.
 fn cut_at(cuts: &[(Kind, bool)]) -> BTreeMap<u8, Vec<Vec<u8>>> {
-    let federation = Federation::new(plan());
+    cut_in(plan(), cuts)
+}
+
+fn cut_in(plan: Plan, cuts: &[(Kind, bool)]) -> BTreeMap<u8, Vec<Vec<u8>>> {
+    let federation = Federation::new(plan);
     let relay = Relay::start(&federation);
     let mut server = federation.start_server();
     let mut clients = vec![federation.start_client(VICTIM)];
@@ -109,6 +113,14 @@ fn an_upload_goes_on_at_the_missing_chunk() {
     let said = cut_at(&[(Kind::Chunk, false)]);
     let indices: Vec<u32> = said[&(Kind::Chunk as u8)].iter().map(index).collect();
     assert_eq!(indices, [0, 0, 1]);
+}
+
+#[test]
+fn a_lost_connection_gives_its_place_to_the_next() {
+    // Uploads go one after another, and the one that holds the place is cut.
+    let plan = Plan { places: 1, ..plan() };
+    let said = cut_in(plan, &[(Kind::Chunk, true), (Kind::UploadEnd, false)]);
+    assert!(said[&(Kind::UploadEnd as u8)].len() >= 2);
 }
 
 #[test]

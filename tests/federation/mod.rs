@@ -32,6 +32,8 @@ pub struct Plan {
     /// Each participant's own cap: attempts that fail after its upload cost it more than they cost the task.
     pub cap: &'static str,
     pub task: Task,
+    /// Uploads that the server takes at once.
+    pub places: u16,
     /// Another model than the task's.
     pub model: Option<&'static str>,
     /// Seconds of every phase.
@@ -52,6 +54,7 @@ impl Plan {
             epsilon: None,
             cap: "30",
             task: Task::Classification,
+            places: 32,
             model: None,
             deadline: 30,
             wait: 30,
@@ -140,7 +143,7 @@ impl Federation {
 
     pub fn write_server(&self) {
         let plan = &self.plan;
-        let (port, rounds, attempts) = (self.port, plan.rounds, plan.attempts);
+        let (port, rounds, attempts, places) = (self.port, plan.rounds, plan.attempts, plan.places);
         let (n, m, c, wait, deadline) = (
             plan.clients,
             plan.minimum_survivors,
@@ -164,6 +167,7 @@ state = "state"
 ledger = "ledger"
 origin = "tacita.test/ledger"
 authority_seconds = 1
+uploads_in_flight = {places}
 [task]
 name = "small-task"
 rounds = {rounds}

@@ -1,5 +1,6 @@
 //! The connection to the server: messages in, messages out, and another connection in its place when it is lost.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,9 @@ use crate::session::Stopper;
 
 /// How long the last message may take before a connection is closed for good.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Messages read ahead while something is being sent.
+const EARLY: usize = 4;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +66,8 @@ struct Open {
     sender: FrameSender,
     receiver: FrameReceiver,
     parts: Assembler,
+    /// Messages that came while something was being sent.
+    early: VecDeque<ServerMessage>,
 }
 
 /// The way to the server.
@@ -109,7 +115,8 @@ impl Link {
             connection: connected,
             sender,
             receiver,
-            parts: Assembler::default(),
+            parts: Assembler::of_server(),
+            early: VecDeque::new(),
         });
         Ok(Some(Arc::new(peer)))
     }
@@ -132,30 +139,62 @@ impl Link {
         Ok(())
     }
 
-    /// Sends messages one after another, each made when there is room for it.
+    /// Sends messages one after another, each made when there is room for it. Ends early if the server aborts meanwhile:
+    /// nobody wants the rest then.
     pub(crate) async fn send_all(
         &mut self,
         messages: impl Iterator<Item = ClientMessage>,
     ) -> Result<(), LinkError> {
-        let sender = &mut self.open()?.sender;
-        for message in messages {
-            for frame in message.frames()? {
-                sender.queue(&frame).await?;
+        let Open {
+            sender,
+            receiver,
+            early,
+            parts,
+            ..
+        } = self.open()?;
+        let sending = async {
+            for message in messages {
+                for frame in message.frames()? {
+                    sender.queue(&frame).await?;
+                }
+            }
+            Ok(sender.flush().await?)
+        };
+        tokio::pin!(sending);
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut sending => return sent,
+                frame = receiver.recv(), if early.len() < EARLY => {
+                    let frame = frame?.ok_or(LinkError::Closed)?;
+                    let Some(bytes) = parts.push(frame, MAX_MESSAGE)? else {
+                        continue;
+                    };
+                    let message = ServerMessage::decode(&bytes)?;
+                    let aborted = matches!(message, ServerMessage::Abort(_));
+                    early.push_back(message);
+                    if aborted {
+                        return Ok(());
+                    }
+                }
             }
         }
-        sender.flush().await?;
-        Ok(())
     }
 
     /// The next message other than a certificate bundle; those go to the participant's cache.
     pub(crate) async fn next(&mut self, participant: &Arc<Participant>) -> Result<ServerMessage, LinkError> {
         loop {
             let open = self.open()?;
-            let frame = open.receiver.recv().await?.ok_or(LinkError::Closed)?;
-            let Some(bytes) = open.parts.push(frame, MAX_MESSAGE)? else {
-                continue;
+            let message = match open.early.pop_front() {
+                Some(message) => message,
+                None => {
+                    let frame = open.receiver.recv().await?.ok_or(LinkError::Closed)?;
+                    let Some(bytes) = open.parts.push(frame, MAX_MESSAGE)? else {
+                        continue;
+                    };
+                    ServerMessage::decode(&bytes)?
+                }
             };
-            let message = ServerMessage::decode(&bytes)?;
             let ServerMessage::Certificates(bundle) = message else {
                 return Ok(message);
             };

@@ -255,7 +255,8 @@ impl Client {
         };
         let bytes = update.packed_len() as u64;
         self.record.spend(spent, ticket, bytes, now()).await?;
-        line.say(mark, Answer::Upload(Upload::new(update, end))).await
+        line.say(mark, Answer::Upload(Box::new(Upload::new(update, end))))
+            .await
     }
 
     /// Keeps evidence of a fork, turns a refusal into an error.

@@ -289,7 +289,7 @@ static DEALS: LazyLock<Mutex<HashMap<String, Arc<Vec<Dataset>>>>> = LazyLock::ne
 fn comes_back(error: &ClientError) -> bool {
     use tacita_protocol::Refusal;
     match error {
-        ClientError::Link(LinkError::Transport(error)) => error.is_passing(),
+        ClientError::Link(error @ LinkError::Transport(_)) => error.is_passing(),
         ClientError::Link(_) | ClientError::Round(_) | ClientError::Deadline | ClientError::Worker => true,
         // What this participant's own policy, budget or data forbid will be forbidden again.
         ClientError::Refused(

@@ -225,6 +225,35 @@ impl ClippedUpdate {
 }
 
 impl EncodedUpdate {
+    /// A vector of integers from a generator instead of training, for harnesses with vectors too long to be made as floats
+    /// first. `fill(start, values)` gives the coordinates from `start` on, in order. What privacy rests on holds as for any
+    /// other: the sum of squares is checked exactly, and noise is added behind this.
+    ///
+    /// # Errors
+    /// [`EncodeError::NormExceeded`].
+    pub fn dangerous_from_integers(
+        headroom: &Headroom,
+        mut fill: impl FnMut(usize, &mut [i32]),
+    ) -> Result<Self, EncodeError> {
+        const PIECE: usize = 1 << 16;
+        let encoding = headroom.encoding();
+        let mut values = Zeroizing::new(vec![0i32; encoding.padded() as usize]);
+        let mut total = 0u128;
+        for (number, piece) in values.chunks_mut(PIECE).enumerate() {
+            fill(number * PIECE, piece);
+            let square = |value: &i32| u128::from(value.unsigned_abs()).pow(2);
+            total += piece.iter().map(square).sum::<u128>();
+        }
+        if total > encoding.squared_l2_sensitivity() {
+            return Err(EncodeError::NormExceeded);
+        }
+        Ok(Self {
+            values,
+            encoding: encoding.clone(),
+            share: headroom.noise_share(),
+        })
+    }
+
     /// Adds this client's share of the noise to every coordinate (padding included) and reduces mod 2^b.
     ///
     /// The ticket must have been reserved for these parameters, and pays for one vector only.

@@ -297,3 +297,23 @@ fn nothing_on_the_way_prints_its_content() {
     let noised = encoded.noise(&mut ticket, &mut rng).unwrap();
     assert_eq!(format!("{noised:?}"), "NoisedUpdate(..)");
 }
+
+#[test]
+fn integers_of_a_harness_are_checked_like_those_of_training() {
+    let encoding = encoding(64, "1", 256, 24);
+    let headroom = Headroom::prove(encoding.clone(), NoiseShare::none(), 3).unwrap();
+    let bound = encoding.squared_l2_sensitivity();
+    // The largest single coordinate that passes, and the next.
+    let edge = i32::try_from(bound.isqrt()).unwrap();
+    let with = |value: i32| {
+        EncodedUpdate::dangerous_from_integers(&headroom, |start, values| {
+            assert_eq!((start, values.len()), (0, 64));
+            values[5] = -value;
+        })
+    };
+    assert!(matches!(with(edge + 1), Err(EncodeError::NormExceeded)));
+    let mut ticket = BudgetTicket::without_any_privacy_promise();
+    let mut rng = ChaCha20Rng::seed_from_u64(19);
+    let noised = with(edge).unwrap().noise(&mut ticket, &mut rng).unwrap();
+    assert_eq!(noised.dangerous_inspect().to_signed()[5], -i64::from(edge));
+}

@@ -121,8 +121,13 @@ impl KemSecret {
         Self(Zeroizing::new(Vec::new()))
     }
 
-    fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(Zeroizing::new(bytes.to_vec()))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The X25519 secret, then this one: the input of the derivation.

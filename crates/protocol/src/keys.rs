@@ -39,7 +39,7 @@ pub(crate) struct AgreementKey {
 }
 
 impl AgreementKey {
-    fn from_bytes(bytes: &Key) -> Result<Self, Misuse> {
+    pub(crate) fn from_bytes(bytes: &Key) -> Result<Self, Misuse> {
         let private = PrivateKey::from_private_key(&X25519, bytes.as_ref()).map_err(|_| Misuse::Key)?;
         let public = private.compute_public_key().map_err(|_| Misuse::Key)?;
         let public = public.as_ref().try_into().map_err(|_| Misuse::Key)?;

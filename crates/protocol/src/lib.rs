@@ -37,6 +37,8 @@ mod sharing;
 mod signature;
 pub mod spool;
 mod upload;
+#[cfg(test)]
+mod vectors;
 
 pub use head::{ForkEvidence, LedgerHead};
 pub use refusal::{Abort, DecodeError, Misuse, Refusal, RoundError};

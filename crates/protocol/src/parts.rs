@@ -17,8 +17,10 @@ const HEADER: usize = 1 + 1 + 4;
 /// Bytes of the message in every part but the last.
 const FULL: usize = MAX_FRAME - HEADER;
 
-/// The kinds that may come in parts.
-const DIVISIBLE: [u8; 3] = [3, 68, 69];
+/// The kinds of a client that may come in parts: `shares`.
+const DIVISIBLE_OF_CLIENT: [u8; 1] = [3];
+/// Those of the server: `roster` and `sharers`.
+const DIVISIBLE_OF_SERVER: [u8; 2] = [68, 69];
 
 /// A part without its kind.
 #[derive(TlsSerialize, TlsDeserialize, TlsSize)]
@@ -30,7 +32,7 @@ struct Part {
 /// Most bytes of a message that begins with this kind.
 pub(crate) fn largest(kind: Option<&u8>) -> usize {
     match kind {
-        Some(kind) if DIVISIBLE.contains(kind) => MAX_MESSAGE,
+        Some(kind) if DIVISIBLE_OF_CLIENT.contains(kind) || DIVISIBLE_OF_SERVER.contains(kind) => MAX_MESSAGE,
         _ => MAX_FRAME,
     }
 }
@@ -67,13 +69,35 @@ pub fn largest_shares(manifest: &CheckedManifest) -> usize {
     1 + 128 + 33 + 4 + usize::from(manifest.fields().neighbours) * dealt
 }
 
-/// Puts the parts of one connection together.
-#[derive(Default)]
+/// Puts the parts that come from one side of one connection together. Parts of the other side's kind are none: a message
+/// has one division only.
 pub struct Assembler {
+    part: u8,
+    divisible: &'static [u8],
     held: Vec<u8>,
 }
 
 impl Assembler {
+    /// For what a client sends.
+    #[must_use]
+    pub fn of_client() -> Self {
+        Self {
+            part: CLIENT_PART,
+            divisible: &DIVISIBLE_OF_CLIENT,
+            held: Vec::new(),
+        }
+    }
+
+    /// For what the server sends.
+    #[must_use]
+    pub fn of_server() -> Self {
+        Self {
+            part: SERVER_PART,
+            divisible: &DIVISIBLE_OF_SERVER,
+            held: Vec::new(),
+        }
+    }
+
     /// Takes one frame: gives the message that it is or completes, nothing while parts are missing. `room` is how many
     /// bytes of parts this side takes now; 0 outside the step that expects them.
     ///
@@ -81,7 +105,7 @@ impl Assembler {
     /// [`DecodeError::Part`] for parts that are out of place, not full, too many, or of a message that needed none; what was
     /// held is forgotten then.
     pub fn push(&mut self, frame: Vec<u8>, room: usize) -> Result<Option<Vec<u8>>, DecodeError> {
-        if !matches!(frame.first(), Some(&(CLIENT_PART | SERVER_PART))) {
+        if frame.first() != Some(&self.part) {
             // Nothing may come between two parts.
             return if std::mem::take(&mut self.held).is_empty() {
                 Ok(Some(frame))
@@ -101,7 +125,7 @@ impl Assembler {
             return Err(DecodeError::Part("more than is taken here"));
         }
         let first = held.first().or(bytes.first());
-        if !first.is_some_and(|kind| DIVISIBLE.contains(kind)) {
+        if !first.is_some_and(|kind| self.divisible.contains(kind)) {
             return Err(DecodeError::Part("of a message that is never divided"));
         }
         let in_order = match part.last {
@@ -134,7 +158,7 @@ mod tests {
     }
 
     fn refused(frames: &[Vec<u8>], room: usize) -> DecodeError {
-        let mut assembler = Assembler::default();
+        let mut assembler = Assembler::of_client();
         frames
             .iter()
             .find_map(|frame| assembler.push(frame.clone(), room).err())
@@ -155,12 +179,33 @@ mod tests {
                 }
             );
             assert!(frames.iter().all(|frame| frame.len() <= MAX_FRAME));
-            let mut assembler = Assembler::default();
+            let mut assembler = Assembler::of_client();
             let mut out = Vec::new();
             for frame in frames {
                 out.extend(assembler.push(frame, MAX_MESSAGE).unwrap());
             }
             assert_eq!(out, [whole]);
+        }
+    }
+
+    #[test]
+    fn each_side_has_its_own_parts() {
+        // Parts of the server's kind are no parts from a client: what the decoder does not know.
+        let foreign = frames(message(3, MAX_FRAME + 100), SERVER_PART).unwrap();
+        let mut assembler = Assembler::of_client();
+        let passed = assembler.push(foreign[0].clone(), MAX_MESSAGE).unwrap().unwrap();
+        assert!(crate::messages::ClientMessage::decode(&passed).is_err());
+        // Nor does the kind of a part make the other side's message one that is divided.
+        for (kind, part, mut assembler) in [
+            (68, CLIENT_PART, Assembler::of_client()),
+            (3, SERVER_PART, Assembler::of_server()),
+        ] {
+            let frames = frames(message(kind, MAX_FRAME + 100), part).unwrap();
+            let refused = assembler.push(frames[0].clone(), MAX_MESSAGE);
+            assert_eq!(
+                refused,
+                Err(DecodeError::Part("of a message that is never divided"))
+            );
         }
     }
 

@@ -269,9 +269,6 @@ pub enum Abort {
     /// The operator stopped the round.
     #[error("stopped by the operator")]
     Stopped,
-    /// The ledger could not be written.
-    #[error("the ledger could not be written: {0}")]
-    Ledger(String),
 }
 
 /// A caller inside this process used a room wrongly.

@@ -86,7 +86,12 @@ struct Leaf<'a> {
     advertise: &'a Advertise,
 }
 
-fn leaf(index: u16, identity: &Hash, fingerprint: &Hash, advertise: &Advertise) -> Result<Hash, Misuse> {
+pub(crate) fn leaf(
+    index: u16,
+    identity: &Hash,
+    fingerprint: &Hash,
+    advertise: &Advertise,
+) -> Result<Hash, Misuse> {
     let bytes = Leaf {
         index,
         identity: *identity,
@@ -391,7 +396,7 @@ impl VerifiedRoster {
 }
 
 /// Ring: neighbours only. Complete graph: everybody, the dealer included (it keeps one of its own shares).
-fn holders(graph: &Neighbourhood, dealer: u16) -> Vec<u16> {
+pub(crate) fn holders(graph: &Neighbourhood, dealer: u16) -> Vec<u16> {
     let mut holders = graph.neighbours_of(dealer);
     if graph.is_complete() {
         holders.push(dealer);

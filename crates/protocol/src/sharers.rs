@@ -23,7 +23,7 @@ struct Leaf<'a> {
     share_root: &'a ShareRoot,
 }
 
-fn leaf(index: u16, share_root: &ShareRoot) -> Result<Hash, Misuse> {
+pub(crate) fn leaf(index: u16, share_root: &ShareRoot) -> Result<Hash, Misuse> {
     let bytes = Leaf { index, share_root }
         .tls_serialize_detached()
         .map_err(|_| Misuse::Encoding)?;

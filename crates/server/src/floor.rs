@@ -127,10 +127,7 @@ impl Floor {
     /// Handles one event before `deadline`; `None` at the deadline.
     async fn step(&mut self, deadline: Instant) -> Option<Step> {
         let event = timeout_at(deadline, self.events.recv()).await.ok()??;
-        let left = |floor: &mut Self| {
-            floor.gone.insert(event.identity);
-            Step::Away(event.identity, Absence::Left)
-        };
+        let left = |floor: &mut Self| floor.left(event.identity);
         Some(match event.what {
             What::Joined(session) => self.join(session),
             What::Gone => {
@@ -146,9 +143,6 @@ impl Floor {
                         // Done with its round, however it ended for it.
                         session.is_back(hello.ledger_size);
                         self.lobby.greet(session);
-                        if let Some(attempt) = &mut self.concluded {
-                            attempt.members.remove(&event.identity);
-                        }
                         left(self)
                     }
                     ClientMessage::Leave(reason) => {
@@ -178,9 +172,8 @@ impl Floor {
                 tracing::info!(client = %name, "back in the round on another connection");
                 return Step::Back(session);
             }
-            Ok(false) if !is_in => return Step::Nothing,
-            // It begins anew in the middle of a round that it was in: a crash.
-            Ok(false) => {}
+            // It begins anew, maybe in the middle of a round that it was in: a crash.
+            Ok(false) => return self.left(identity),
             Err(refusal) => {
                 let named = session.hello().attempt.as_slice();
                 let concluded = self.concluded.as_ref();
@@ -192,8 +185,15 @@ impl Floor {
                 }
             }
         }
-        if is_in {
-            self.gone.insert(identity);
+        self.gone.insert(identity);
+        Step::Away(identity, Absence::Left)
+    }
+
+    /// Out of whatever round it was in, and owed nothing by it.
+    fn left(&mut self, identity: Hash) -> Step {
+        self.gone.insert(identity);
+        if let Some(attempt) = &mut self.concluded {
+            attempt.members.remove(&identity);
         }
         Step::Away(identity, Absence::Left)
     }
@@ -283,7 +283,7 @@ impl Floor {
                 Err(error @ RoundError::Abort(_)) => return Err(error),
                 Err(error) => {
                     let name = self.lobby.get(&identity).map(|s| s.certificate.name.to_string());
-                    tracing::warn!(client = name.unwrap_or_default(), message = kind, %error, "refused");
+                    tracing::warn!(client = %name.unwrap_or_default(), message = kind, %error, "refused");
                     self.turn_away(&identity, &error.to_string());
                     expected.remove(&identity);
                     let _ = desk(Call::Away(&identity, Absence::Left));

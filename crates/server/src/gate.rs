@@ -97,8 +97,8 @@ impl Turnstile {
                 }
                 None
             }
-            ClientMessage::UploadEnd(_) => self.upload.take().map(|upload| upload.place),
-            _ => None,
+            // Its end, which keeps the place until it was added; or something else, and then it was given up.
+            _ => self.upload.take().map(|upload| upload.place),
         };
         let room = u32::try_from(bytes).unwrap_or(WAITING).min(WAITING);
         let bytes = self.gate.bytes.clone().acquire_many_owned(room).await.ok()?;
@@ -112,7 +112,7 @@ impl Turnstile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tacita_protocol::messages::{UploadChunk, UploadEnd};
+    use tacita_protocol::messages::{Hello, UploadChunk, UploadEnd};
 
     fn chunk() -> ClientMessage {
         ClientMessage::Chunk(UploadChunk {
@@ -150,9 +150,12 @@ mod tests {
         assert!(passes(&mut second, chunk(), 8).await.is_none(), "not added yet");
         drop(held);
         assert!(passes(&mut second, chunk(), 8).await.is_some());
-        // A session that ends in the middle gives its place back.
+        // A session that ends in the middle gives its place back, and so does one that gives its upload up.
         drop(second);
         assert!(passes(&mut first, chunk(), 8).await.is_some());
+        let hello = ClientMessage::Hello(Hello::fresh(0));
+        drop(passes(&mut first, hello, 8).await.unwrap());
+        assert!(passes(&mut gate.turnstile(), chunk(), 8).await.is_some());
     }
 
     #[tokio::test]

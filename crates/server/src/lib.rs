@@ -11,6 +11,7 @@ mod account;
 mod attempt;
 mod conclude;
 pub mod config;
+mod evaluation;
 mod floor;
 mod gate;
 mod ledger_desk;

@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use tacita_identity::VerifiedCertificate;
 use tacita_protocol::Hash;
-use tacita_protocol::limits::MAX_FRAME;
 use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
 use tacita_protocol::parts::Assembler;
 use tacita_protocol::refusal::Misuse;
@@ -318,7 +317,7 @@ pub(crate) async fn serve(
     });
     let mut strikes = 0u32;
     let mut turnstile = gate.turnstile();
-    let mut assembler = Assembler::default();
+    let mut assembler = Assembler::of_client();
     loop {
         receiver.set_pace(Some(turnstile.pace()));
         let since = Instant::now();
@@ -330,11 +329,11 @@ pub(crate) async fn serve(
                     whole => whole.map(Option::unwrap_or_default),
                 };
                 let bytes = whole.as_ref().map_or(0, Vec::len);
-                if bytes > MAX_FRAME {
-                    parts.store(0, Ordering::Relaxed);
-                }
                 match whole.and_then(|whole| ClientMessage::decode(&whole)) {
                     Ok(message) => {
+                        if matches!(message, ClientMessage::Shares(_)) {
+                            parts.store(0, Ordering::Relaxed);
+                        }
                         let passed = tokio::select! {
                             passed = turnstile.pass(&message, bytes, since) => passed,
                             _ = connection.closed() => None,

@@ -149,6 +149,11 @@ impl Server {
                 Ok(Progress::Done)
             })
             .await?;
+        for identity in identities(roster, everybody.iter().copied()) {
+            if let Some(session) = self.floor.lobby.get(&identity) {
+                session.expect_parts(0);
+            }
+        }
         let collecting = block_in_place(|| sharing.close())?;
         attempt.mark("share", since);
         Ok(collecting)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ed25519_dalek::SigningKey;
 use tacita_algebra::RingVector;
 use tacita_identity::CertificateError;
-use tacita_learn::{Dataset, DatasetError, EmbeddedData, Evaluation, GlobalModel, ModelError};
+use tacita_learn::{Dataset, Evaluation, GlobalModel, ModelError};
 use tacita_ledger::entry::Entry;
 use tacita_ledger::verify::VerifyError;
 use tacita_privacy::{Budget, BudgetRefusal, Decimal};
@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 use crate::account::Account;
 use crate::attempt::Failed;
 use crate::config::{Checked, ConfigError, ServerConfig};
+use crate::evaluation;
 use crate::floor::Floor;
 use crate::gate::Gate;
 use crate::ledger_desk::{DeskError, LedgerDesk};
@@ -253,7 +254,7 @@ impl Server {
         let name = &config.task.name;
         let task = restart::progress(name, state.task(name)?, &verified.entries);
         state.remember(desk.head()?, task.as_ref().map(|task| (name.as_str(), task)))?;
-        let evaluation = evaluation_data(&config, &checked)?;
+        let evaluation = evaluation::evaluation_data(&config, &checked)?;
 
         let listen: SocketAddr = config
             .server
@@ -469,28 +470,6 @@ impl Server {
         if let Some(observer) = &self.observer {
             observer(event);
         }
-    }
-}
-
-fn evaluation_data(config: &ServerConfig, checked: &Checked) -> Result<Option<Dataset>, ServerError> {
-    let text = |e: &dyn std::fmt::Display| ServerError::Data(e.to_string());
-    let held_out = |data: Result<Dataset, DatasetError>| data.map(Some).map_err(|e| text(&e));
-    let section = &config.evaluation;
-    match (checked.embedded, &section.path) {
-        (Some(EmbeddedData::Digits), _) => {
-            Ok(Some(tacita_learn::digits::load().map_err(|e| text(&e))?.held_out))
-        }
-        (Some(EmbeddedData::Heart), _) => Ok(Some(tacita_learn::heart::held_out().map_err(|e| text(&e))?)),
-        (None, Some(path)) => {
-            let options = section
-                .csv
-                .as_ref()
-                .ok_or_else(|| ServerError::Data("[evaluation.csv] with the label is missing".into()))?;
-            held_out(Ok(tacita_learn::csv::read(path, options)
-                .map_err(|e| text(&e))?
-                .data))
-        }
-        (None, None) => Ok(None),
     }
 }
 

@@ -99,6 +99,31 @@ impl Cast {
         })
     }
 
+    /// A cast of given parts, for vectors: the authority with its deny list, the server, the log's name and key, the
+    /// members by rising identity.
+    ///
+    /// # Errors
+    /// [`SimError::Note`] if the log's name or key cannot be used.
+    pub fn of_parts(
+        authority: Authority,
+        deny: DenyList,
+        server: CastMember,
+        log: (&str, SigningKey),
+        members: Vec<CastMember>,
+    ) -> Result<Self, SimError> {
+        Ok(Self {
+            anchor: Arc::new(authority.anchor().clone()),
+            authority,
+            server,
+            log_verifier: VerifierKey::new(log.0, KeyType::Ed25519, log.1.verifying_key())?,
+            log_key: log.1,
+            members,
+            deny,
+            policy: permissive()?,
+            cache: Arc::new(CertificateCache::default()),
+        })
+    }
+
     /// Number of members.
     pub fn len(&self) -> usize {
         self.members.len()

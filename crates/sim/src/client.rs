@@ -15,6 +15,7 @@ use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::{Misuse, Refusal, RoundError};
 
 use crate::record::MemoryRecord;
+use crate::tape::Tape;
 
 /// Where a client stands, for reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +54,8 @@ pub struct Client {
     participant: Arc<Participant>,
     record: MemoryRecord,
     rng: ChaCha20Rng,
+    /// What the protocol draws from instead of `rng`, for vectors.
+    tape: Option<Tape>,
     now: u64,
     update: Vec<f32>,
     inner: Inner,
@@ -78,6 +81,7 @@ impl Client {
             participant,
             record,
             rng,
+            tape: None,
             now,
             update,
             inner: Inner::Idle,
@@ -94,6 +98,13 @@ impl Client {
     /// Lets it prepare its update under another manifest than the one it accepts, as a confused shell would.
     pub fn prepare_for(&mut self, manifest: Arc<CheckedManifest>) {
         self.prepare_for = Some(manifest);
+    }
+
+    /// Lets the protocol draw from a tape. What the privacy room draws comes from the generator as before.
+    #[must_use]
+    pub fn with_tape(mut self, tape: Tape) -> Self {
+        self.tape = Some(tape);
+        self
     }
 
     /// Where it stands.
@@ -201,12 +212,19 @@ impl Client {
                     Invited::accept(invitation, self.participant.clone(), &mut self.record, self.now)?;
                 self.ticket = Some(ticket);
                 self.manifest = Some(invited.manifest().clone());
-                let (advertised, more) = invited.advertise(&mut self.rng)?;
+                let (advertised, more) = match &mut self.tape {
+                    Some(tape) => invited.advertise(tape)?,
+                    None => invited.advertise(&mut self.rng)?,
+                };
                 effects.extend(more);
                 (Inner::Advertised(Box::new(advertised)), effects)
             }
             (Inner::Advertised(state), ServerMessage::Roster(roster)) => {
-                let (shared, effects) = state.handle_roster(roster.clone(), self.now, &mut self.rng)?;
+                let roster = roster.clone();
+                let (shared, effects) = match &mut self.tape {
+                    Some(tape) => state.handle_roster(roster, self.now, tape)?,
+                    None => state.handle_roster(roster, self.now, &mut self.rng)?,
+                };
                 (Inner::Shared(Box::new(shared)), effects)
             }
             (Inner::Shared(state), ServerMessage::Sharers(sharers)) => {
@@ -265,7 +283,7 @@ impl Client {
                     }
                 }
                 Effect::Send(message) => out.push(message),
-                Effect::Upload { update, end } => return Answer::Upload(Upload::new(update, end)),
+                Effect::Upload { update, end } => return Answer::Upload(Box::new(Upload::new(update, end))),
             }
         }
         Answer::Messages(out)

@@ -102,6 +102,14 @@ impl View {
         &self.suspects
     }
 
+    /// Holders that revealed a share other than the committed one, while revealing.
+    pub fn blamed(&self) -> &[Refusal] {
+        match &self.phase {
+            Phase::Revealing(revealing) => revealing.blamed(),
+            _ => &[],
+        }
+    }
+
     /// The statement digest, while agreeing.
     pub fn statement(&self) -> Option<[u8; 32]> {
         match &self.phase {

@@ -43,7 +43,7 @@ pub enum Answer {
     /// Messages, in order.
     Messages(Vec<ClientMessage>),
     /// An upload.
-    Upload(Upload),
+    Upload(Box<Upload>),
 }
 
 impl Answer {

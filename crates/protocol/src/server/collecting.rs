@@ -148,16 +148,19 @@ impl Collecting {
     /// Closes one upload (TAC-041) and adds it to the sum. Whatever this comes to, nothing of it is in flight after.
     ///
     /// # Errors
-    /// [`Refusal::NotAMember`], [`Refusal::Chunk`], [`Refusal::UploadSignature`]; [`Abort::Spool`] if it does not come back
-    /// from the spool as it went in; [`Misuse`] never for a valid peer.
+    /// [`Refusal::NotAMember`], [`Refusal::Changed`], [`Refusal::Chunk`], [`Refusal::UploadSignature`]; [`Abort::Spool`] if
+    /// it does not come back from the spool as it went in; [`Misuse`] never for a valid peer.
     pub fn handle_end(
         &mut self,
         index: u16,
         message: &UploadEnd,
         spool: &mut impl Spool,
     ) -> Result<(), RoundError> {
-        if !self.sharers().contains(index) || self.uploaded.contains(index) {
+        if !self.sharers().contains(index) {
             return Err(Refusal::NotAMember.into());
+        }
+        if self.uploaded.contains(index) {
+            return Err(Refusal::Changed.into());
         }
         let flight = self
             .in_flight

@@ -1,5 +1,9 @@
 //! ML-KEM beside X25519: keys and ciphertexts that are withheld, exchanged or malformed, on both sides.
 
+use std::collections::BTreeMap;
+
+use tacita_algebra::SecretScalar;
+use tacita_algebra::shamir::Interpolator;
 use tacita_protocol::client::Participant;
 use tacita_protocol::kem::{KEM_CIPHERTEXT, KeyAgreement};
 use tacita_protocol::messages::{ClientMessage, DealtBox, ServerMessage, SharerEntry, SharersMessage};
@@ -8,6 +12,8 @@ use tacita_protocol::{Abort, Refusal};
 use tacita_sim::forge::{self, ForgedRoster};
 use tacita_sim::{Plan, Report, Script};
 
+use crate::dealers::played;
+use crate::rogue::{Deal, Rogue, mask_keys};
 use crate::{FOUR, aborted, against, exact, flipped, four, nothing_exposed, private, refused, run, turned};
 
 /// Members by rising fingerprint: of two, the first makes the pair's mask ciphertext.
@@ -194,6 +200,60 @@ fn dealers_whose_ciphertexts_do_not_match_are_not_admitted() {
         boxes[0].mask_ciphertext = vec![0; KEM_CIPHERTEXT].into();
     });
     turned(&report, 0, &[Refusal::Ciphertexts]);
+    private(&report);
+}
+
+/// Failure: the mask secret of a drop-out, which the server rebuilds by right, opens a box that was dealt to it; also for a
+/// server that computes discrete logarithms and so has the X25519 share key.
+#[test]
+fn a_rebuilt_mask_secret_opens_no_box() {
+    let (report, roster) = played(3, Deal::Honest, false);
+    exact(&report, &[0, 1, 2]);
+    let manifest = report.manifest.digest();
+    // What the server does: any t shares that the holders revealed.
+    let mut shares = BTreeMap::new();
+    let mut boxes = BTreeMap::new();
+    for sent in &report.sent {
+        let from = u16::try_from(sent.from).unwrap();
+        match sent.message().unwrap() {
+            ClientMessage::Reveal(reveal) => {
+                let share = reveal.shares.as_slice().iter().find(|share| share.dealer == 3);
+                shares.insert(
+                    from,
+                    SecretScalar::from_canonical_bytes(&share.unwrap().value).unwrap(),
+                );
+            }
+            ClientMessage::Shares(shares) => {
+                let sealed = shares.boxes.as_slice().iter().find(|sealed| sealed.peer == 3);
+                boxes.insert(from, sealed.unwrap().clone());
+            }
+            _ => {}
+        }
+    }
+    let abscissae: Vec<u16> = shares.keys().map(|holder| holder + 1).collect();
+    let interpolator = Interpolator::new(&abscissae).unwrap();
+    let values: Vec<&SecretScalar> = shares.values().collect();
+    let rebuilt = interpolator.reconstruct(&values).unwrap();
+    let (mask_key, mask_kem) = mask_keys(manifest, &rebuilt);
+    let rogue = Rogue::new(FOUR.member(3).unwrap(), Deal::Honest);
+    let advertised = rogue.advertise(manifest);
+    assert_eq!(
+        ml_kem::kem::KeyExport::to_bytes(mask_kem.encapsulation_key()).as_slice(),
+        advertised.mask_kem_key.as_slice(),
+        "the secret was not rebuilt, so nothing is shown"
+    );
+    let (share_key, share_kem) = rogue.share_keys();
+    assert_eq!(boxes.keys().copied().collect::<Vec<_>>(), [0, 1, 2]);
+    for (sender, sealed) in &boxes {
+        let opens = |keys| rogue.opens(manifest, &roster, *sender, sealed, keys);
+        assert!(opens((&share_key, &share_kem)), "its own keys do");
+        assert!(!opens((&mask_key, &mask_kem)));
+        assert!(
+            !opens((&share_key, &mask_kem)),
+            "discrete logarithms alone open it"
+        );
+        assert!(!opens((&mask_key, &share_kem)));
+    }
     private(&report);
 }
 

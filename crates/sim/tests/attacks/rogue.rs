@@ -5,7 +5,7 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use curve25519_dalek::montgomery::MontgomeryPoint;
 use hkdf::Hkdf;
-use ml_kem::kem::KeyExport as _;
+use ml_kem::kem::{Decapsulate as _, KeyExport as _};
 use ml_kem::{DecapsulationKey, EncapsulationKey, MlKem768};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -45,6 +45,8 @@ pub(crate) enum Deal {
     NotCanonical,
     /// Mask ciphertexts of other randomness than the mask secret gives.
     OtherRandomness,
+    /// A mask KEM key of another seed than the mask secret gives.
+    OtherKemKey,
 }
 
 /// The member's own program.
@@ -69,6 +71,16 @@ fn encapsulate(key: &[u8], randomness: [u8; 32]) -> (Vec<u8>, Vec<u8>) {
     (ciphertext.to_vec(), secret.to_vec())
 }
 
+/// Both private keys that a mask secret gives.
+pub(crate) fn mask_keys(manifest: &Hash, secret: &SecretScalar) -> ([u8; 32], DecapsulationKey<MlKem768>) {
+    let secret = secret.to_bytes();
+    let info = TaggedHash::new(labels::MASK_KEY).bytes(manifest).finish();
+    let agreement = derive(manifest, secret.as_ref(), &info);
+    let info = TaggedHash::new(labels::MASK_KEM_KEY).bytes(manifest).finish();
+    let seed: [u8; 64] = derive(manifest, secret.as_ref(), &info);
+    (agreement, DecapsulationKey::from_seed(seed.into()))
+}
+
 impl Rogue {
     pub(crate) fn new(member: &CastMember, deal: Deal) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(77);
@@ -87,12 +99,10 @@ impl Rogue {
     }
 
     pub(crate) fn advertise(&self, manifest: &Hash) -> Advertise {
-        let info = TaggedHash::new(labels::MASK_KEY).bytes(manifest).finish();
-        let secret = self.mask_secret.to_bytes();
-        let mask_key = derive(manifest, secret.as_ref(), &info);
-        let info = TaggedHash::new(labels::MASK_KEM_KEY).bytes(manifest).finish();
-        let seed: [u8; 64] = derive(manifest, secret.as_ref(), &info);
-        let mask_kem = DecapsulationKey::<MlKem768>::from_seed(seed.into());
+        let (mask_key, mut mask_kem) = mask_keys(manifest, &self.mask_secret);
+        if self.deal == Deal::OtherKemKey {
+            mask_kem = DecapsulationKey::from_seed([8; 64].into());
+        }
         forge::advertise(
             &self.member.key,
             manifest,
@@ -223,6 +233,48 @@ impl Rogue {
             own_pair: vec![nodes[usize::from(own)]].into(),
             boxes: boxes.into(),
         }
+    }
+
+    /// Its private share keys, from which nothing but boxes is opened.
+    pub(crate) fn share_keys(&self) -> ([u8; 32], DecapsulationKey<MlKem768>) {
+        (self.share_key, self.share_kem.clone())
+    }
+
+    /// Whether a box for this member opens with these private keys in the place of its share keys.
+    pub(crate) fn opens(
+        &self,
+        manifest: &Hash,
+        roster: &RosterMessage,
+        sender: u16,
+        sealed: &DealtBox,
+        (agreement, kem): (&[u8; 32], &DecapsulationKey<MlKem768>),
+    ) -> bool {
+        let root = forge::roster_root(roster.identities.as_slice(), &roster.merkle_root);
+        let theirs = &roster.entries[usize::from(sender)];
+        let own = self.advertise(manifest);
+        let shared = MontgomeryPoint(theirs.advertise.share_key)
+            .mul_clamped(*agreement)
+            .to_bytes();
+        let encapsulated = sealed.share_ciphertext.as_slice();
+        let secret = kem.decapsulate(encapsulated.try_into().unwrap());
+        let info = TaggedHash::new(labels::BOX_KEY)
+            .bytes(manifest)
+            .bytes(&root)
+            .bytes(&theirs.fingerprint)
+            .bytes(&self.member.certificate.fingerprint)
+            .bytes(&theirs.advertise.share_key)
+            .bytes(&own.share_key)
+            .bytes(own.share_kem_key.as_slice())
+            .bytes(encapsulated)
+            .finish();
+        let key: [u8; 32] = derive(&root, &[&shared[..], secret.as_slice()].concat(), &info);
+        let payload = Payload {
+            msg: sealed.ciphertext.as_slice(),
+            aad: manifest,
+        };
+        Aes256Gcm::new(&key.into())
+            .decrypt(&Nonce::default(), payload)
+            .is_ok()
     }
 
     /// Ciphertexts and secrets of mask and box for one holder; empty where there is none.

@@ -141,7 +141,7 @@ fn repeated_uploads_and_answers() {
             vec![message]
         }
     });
-    turned_down_once(&run(&mut four(), again), Refusal::NotAMember);
+    turned_down_once(&run(&mut four(), again), Refusal::Changed);
     let again = Script::new().from_clients(|_, from, message| {
         let chunk = ClientMessage::Chunk(UploadChunk {
             index: 0,
