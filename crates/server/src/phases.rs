@@ -48,7 +48,7 @@ impl Server {
         self.floor
             .phase(limit, expected, |call| {
                 let (identity, message) = match call {
-                    Call::Said(identity, message) => (identity, message),
+                    Call::Said(identity, message) => (identity, *message),
                     Call::Back(session, awaited) => {
                         if awaited {
                             attempt.papers.invite_again(session);
@@ -130,7 +130,7 @@ impl Server {
         self.floor
             .phase(limit, expected, |call| {
                 let (index, message) = match called(roster, call)? {
-                    Called::Said(index, message) => (index, message),
+                    Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
                         attempt.papers.rest_of_model(session)?;
                         if let Some(index) = index {
@@ -183,7 +183,7 @@ impl Server {
         self.floor
             .phase(limit, expected, |call| {
                 let (index, message) = match called(roster, call)? {
-                    Called::Said(index, message) => (index, message),
+                    Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
                         attempt.papers.rest_of_model(session)?;
                         if let Some(index) = index {
@@ -258,7 +258,7 @@ impl Server {
         self.floor
             .phase(limit, expected, |call| {
                 let (index, message) = match called(roster, call)? {
-                    Called::Said(index, message) => (index, message),
+                    Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
                         if index.is_some() {
                             session.send(&request)?;
@@ -282,7 +282,7 @@ impl Server {
 /// A call of the floor, by roster index.
 pub(crate) enum Called<'a> {
     /// A member said something.
-    Said(u16, ClientMessage),
+    Said(u16, Box<ClientMessage>),
     /// A member is back; its index if something is awaited from it.
     Back(&'a Session, Option<u16>),
     /// A member is away.
