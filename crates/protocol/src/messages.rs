@@ -242,6 +242,8 @@ pub struct RevealRequest {
     pub manifest: ProvenEntry,
     /// The charge entry (commit).
     pub charge: ProvenEntry,
+    /// Path of the reader's own upload to the uploads root that the charge names.
+    pub upload_proof: Proof,
 }
 
 /// One revealed share. Which secret it is of follows from U2: the self-mask secret of a survivor, the mask secret

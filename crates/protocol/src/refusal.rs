@@ -156,6 +156,9 @@ pub enum Refusal {
     /// A ledger entry is not included under the checkpoint.
     #[error("TAC-061: a ledger entry is not included under the checkpoint")]
     LedgerInclusion,
+    /// The client's own upload is not among those that the charge names.
+    #[error("TAC-062: this client's upload is not among those of the published survivors")]
+    NotInTranscript,
     /// A message came in a state that does not expect it.
     #[error("TAC-070: message {0} is not expected in this phase")]
     Unexpected(&'static str),

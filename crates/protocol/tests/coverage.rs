@@ -194,7 +194,7 @@ fn every_pitfall_has_its_tests_and_every_test_its_pitfall() {
 }
 
 /// What a row of 08 section 3 says, and the line of code that decides it.
-const SHELLS: [(&str, &str, &str, &str); 9] = [
+const SHELLS: [(&str, &str, &str, &str); 10] = [
     (
         "time for the first hello",
         "10 s",
@@ -209,15 +209,21 @@ const SHELLS: [(&str, &str, &str, &str); 9] = [
     ),
     (
         "frames queued for a slow reader before it is dropped",
-        "64 MiB",
+        "64 MiB, parts of the model apart: those are shared",
         "server/src/lobby.rs",
         "MAX_QUEUED: usize = 64 << 20;",
     ),
     (
         "messages waiting for the round's driver before readers are held up",
-        "2,048",
+        "2,048, of 32 MiB in all",
         "server/src/server.rs",
         "EVENT_QUEUE: usize = 2048;",
+    ),
+    (
+        "messages waiting for the round's driver before readers are held up",
+        "2,048, of 32 MiB in all",
+        "server/src/gate.rs",
+        "WAITING: u32 = 32 << 20;",
     ),
     (
         "bytes of one model part",
@@ -244,9 +250,9 @@ const SHELLS: [(&str, &str, &str, &str); 9] = [
         "MAX_KEPT: usize = 4096;",
     ),
     (
-        "reconnects",
+        "reconnects, inside a round too",
         "after 50 ms, doubling to 5 s, with jitter",
-        "client/src/session.rs",
+        "client/src/link.rs",
         "Backoff::new(Duration::from_millis(50), Duration::from_secs(5));",
     ),
 ];

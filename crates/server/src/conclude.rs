@@ -42,7 +42,7 @@ impl Server {
         self.floor
             .phase(limit, expected, |call| {
                 let (index, message) = match called(&roster, call)? {
-                    Called::Said(index, message) => (index, message),
+                    Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
                         if let Some(index) = index {
                             let shown: Vec<u16> = revealing.signers_shown_to(index).collect();

@@ -25,7 +25,7 @@ pub(crate) enum Progress {
 #[allow(clippy::large_enum_variant)] // Made and taken apart at once.
 pub(crate) enum Call<'a> {
     /// A member said something.
-    Said(&'a Hash, ClientMessage),
+    Said(&'a Hash, Box<ClientMessage>),
     /// A member is back on another connection; whether something is awaited from it.
     Back(&'a Session, bool),
     /// A member lost its connection, or left for good.
@@ -245,7 +245,7 @@ impl Floor {
         expected.retain(|identity| !self.gone.contains(identity));
         while !expected.is_empty() {
             let (identity, message, _held) = match self.step(deadline).await {
-                Some(Step::Message(identity, message, held)) => (identity, *message, held),
+                Some(Step::Message(identity, message, held)) => (identity, message, held),
                 Some(Step::Away(identity, absence)) => {
                     if absence == Absence::Left {
                         expected.remove(&identity);

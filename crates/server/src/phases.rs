@@ -48,7 +48,7 @@ impl Server {
         self.floor
             .phase(limit, expected, |call| {
                 let (identity, message) = match call {
-                    Call::Said(identity, message) => (identity, message),
+                    Call::Said(identity, message) => (identity, *message),
                     Call::Back(session, awaited) => {
                         if awaited {
                             attempt.papers.invite_again(session);
@@ -130,7 +130,7 @@ impl Server {
         self.floor
             .phase(limit, expected, |call| {
                 let (index, message) = match called(roster, call)? {
-                    Called::Said(index, message) => (index, message),
+                    Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
                         attempt.papers.rest_of_model(session)?;
                         if let Some(index) = index {
@@ -167,13 +167,14 @@ impl Server {
     ) -> Result<Agreeing, Failed> {
         let since = Instant::now();
         let sharers: Vec<u16> = collecting.sharers().indices().collect();
+        // Before anybody is asked: an upload may be there before this task runs again.
+        let before = self.received(roster, &sharers);
         self.deliver(
             roster,
             &sharers,
             |_| Vec::new(),
             |i| Ok(ServerMessage::Sharers(collecting.sharers_message(i)?)),
         )?;
-        let before = self.received(roster, &sharers);
         let state = self.config.server.state.clone();
         let mut spool = FileSpool::open(&state).map_err(|source| ServerError::spool(&state, source))?;
         let limit = ms(attempt.manifest.fields().deadlines.upload_ms);
@@ -182,7 +183,7 @@ impl Server {
         self.floor
             .phase(limit, expected, |call| {
                 let (index, message) = match called(roster, call)? {
-                    Called::Said(index, message) => (index, message),
+                    Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
                         attempt.papers.rest_of_model(session)?;
                         if let Some(index) = index {
@@ -257,7 +258,7 @@ impl Server {
         self.floor
             .phase(limit, expected, |call| {
                 let (index, message) = match called(roster, call)? {
-                    Called::Said(index, message) => (index, message),
+                    Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
                         if index.is_some() {
                             session.send(&request)?;
@@ -282,7 +283,7 @@ impl Server {
 #[allow(clippy::large_enum_variant)] // Made and taken apart at once.
 pub(crate) enum Called<'a> {
     /// A member said something.
-    Said(u16, ClientMessage),
+    Said(u16, Box<ClientMessage>),
     /// A member is back; its index if something is awaited from it.
     Back(&'a Session, Option<u16>),
     /// A member is away.

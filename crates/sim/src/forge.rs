@@ -273,6 +273,7 @@ pub fn reveal_request(
         consistency: ledger.consistency(manifest.fields().ledger_size)?,
         manifest: ledger.proven(entries.0)?,
         charge: ledger.proven(entries.1)?,
+        upload_proof: Vec::new().into(),
     })
 }
 
@@ -296,23 +297,42 @@ pub fn ciphertext_leaf(
     leaf_hash(&digest)
 }
 
-/// H(label, manifest, roster, U1, index, suspects, SHA-256 of all packed bytes), signed.
-pub fn upload_signature(
-    key: &SigningKey,
+/// H(label, manifest, roster, U1, index, suspects, SHA-256 of all packed bytes).
+pub fn upload_digest(
     manifest: &Hash,
     (roster, sharers): (&Hash, &Hash),
     index: u16,
     suspects: &[u16],
     packed: &[u8],
-) -> [u8; 64] {
+) -> Hash {
     let list: Vec<u8> = suspects.iter().flat_map(|s| s.to_be_bytes()).collect();
-    let digest = TaggedHash::new(labels::UPLOAD)
+    TaggedHash::new(labels::UPLOAD)
         .bytes(manifest)
         .bytes(roster)
         .bytes(sharers)
         .u64(u64::from(index))
         .bytes(&list)
         .bytes(&Sha256::digest(packed))
-        .finish();
+        .finish()
+}
+
+/// That digest, signed.
+pub fn upload_signature(
+    key: &SigningKey,
+    manifest: &Hash,
+    round: (&Hash, &Hash),
+    index: u16,
+    suspects: &[u16],
+    packed: &[u8],
+) -> [u8; 64] {
+    let digest = upload_digest(manifest, round, index, suspects, packed);
     sign(key, labels::UPLOAD, &digest)
+}
+
+/// Tree over signed uploads by rising index: leaf(u16 index || digest || signature).
+pub fn uploads_tree(uploads: &BTreeMap<u16, (Hash, [u8; 64])>) -> Tree {
+    let leaf = |(index, (digest, signature)): (&u16, &(Hash, [u8; 64]))| {
+        leaf_hash(&[&index.to_be_bytes()[..], digest, signature].concat())
+    };
+    Tree::from_leaves(uploads.iter().map(leaf).collect())
 }

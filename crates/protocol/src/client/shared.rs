@@ -10,7 +10,7 @@ use crate::messages::{Advertise, ClientMessage, ShareRoot, SharersMessage, Uploa
 use crate::refusal::Refusal;
 use crate::sharers::VerifiedSharers;
 use crate::sharing::{self, Place, SharePair};
-use crate::upload::upload_digest;
+use crate::upload::{SignedUpload, upload_digest};
 use crate::{Hash, labels, signature};
 
 /// Secrets shared with one neighbour.
@@ -157,9 +157,13 @@ impl Shared {
             &suspects,
             (0..masked.chunks()).map(|i| masked.packed(i)),
         );
+        let own_upload = SignedUpload {
+            digest,
+            signature: signature::sign(&context.participant.key, labels::UPLOAD, &digest),
+        };
         let end = ClientMessage::UploadEnd(UploadEnd {
             suspects: suspects.into(),
-            signature: signature::sign(&context.participant.key, labels::UPLOAD, &digest),
+            signature: own_upload.signature,
         });
         let effects = vec![
             Effect::Persist(RecordChange::Spent {
@@ -176,6 +180,7 @@ impl Shared {
                 joined: Joined { context, roster },
                 sharers,
                 held,
+                own_upload,
             },
             effects,
         ))

@@ -16,7 +16,8 @@ use crate::refusal::{Abort, Misuse, Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
 use crate::spool::{Spool, SpoolError};
-use crate::{labels, signature, upload};
+use crate::upload::{self, SignedUpload, Transcript};
+use crate::{labels, signature};
 
 /// Bytes of a whole upload that are read back at a time, or one chunk if that is more.
 const BATCH: usize = 4 << 20;
@@ -35,6 +36,7 @@ pub struct Collecting {
     inbox: Vec<Vec<SealedBox>>,
     in_flight: Vec<Option<InFlight>>,
     uploaded: Bitmap,
+    uploads: Vec<Option<SignedUpload>>,
     sum: RingVector,
     /// Why the sum is worth nothing, if it is.
     spoiled: Option<Abort>,
@@ -57,6 +59,7 @@ impl Collecting {
             inbox,
             in_flight: (0..size).map(|_| None).collect(),
             uploaded: Bitmap::empty(size),
+            uploads: vec![None; usize::from(size)],
             sum,
             spoiled: None,
             suspects: Vec::new(),
@@ -210,6 +213,12 @@ impl Collecting {
             return Err(abort.into());
         }
         self.uploaded.insert(index);
+        if let Some(slot) = self.uploads.get_mut(usize::from(index)) {
+            *slot = Some(SignedUpload {
+                digest,
+                signature: message.signature,
+            });
+        }
         self.suspects
             .extend(suspects.iter().map(|dealer| (*dealer, index)));
         Ok(())
@@ -283,11 +292,12 @@ impl Collecting {
             return Err(Abort::TooFewSurvivors(have, need).into());
         }
         let masked = super::unmask::MaskedSum { sum: self.sum };
+        let transcript = Transcript::of(&self.uploaded, &self.uploads);
         Ok(Agreeing::new(
             self.manifest,
             self.roster,
             self.sharers,
-            self.uploaded,
+            (self.uploaded, transcript),
             masked,
             self.suspects,
         ))

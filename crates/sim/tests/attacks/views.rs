@@ -278,7 +278,8 @@ impl Attack for Persistent {
                 signatures.insert(index, forge::sign(key, labels::STATEMENT_SIGNATURE, &s));
             }
             let mut ledger = view.ledger().clone();
-            let charge = ledger_entries::charge(at.manifest, roster.root(), &sharers, list, &s, NOW);
+            let charge =
+                ledger_entries::charge(at.manifest, roster.root(), &sharers, list, &s, &[0; 32], NOW);
             let index = ledger.append(&charge).unwrap();
             let request =
                 forge::reveal_request(at.manifest, &ledger, (view.reserved(), index), size, &signatures)

@@ -129,14 +129,9 @@ fn pitfall_19_the_budget_ends_the_averaging() {
         }
     };
     let (mut with, mut without) = (Vec::new(), Vec::new());
-    loop {
-        match (sum(&mut world, update, &[]), sum(&mut world, update, &[0])) {
-            (Some(a), Some(b)) => {
-                with.push(a[3]);
-                without.push(b[3]);
-            }
-            _ => break,
-        }
+    while let (Some(a), Some(b)) = (sum(&mut world, update, &[]), sum(&mut world, update, &[0])) {
+        with.push(a[3]);
+        without.push(b[3]);
         assert!(with.len() < 200, "no end");
     }
     // What the best average leaves of the noise, against the largest value that there can be.
