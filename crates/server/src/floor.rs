@@ -22,7 +22,6 @@ pub(crate) enum Progress {
 }
 
 /// What a phase is told of.
-#[allow(clippy::large_enum_variant)] // Made and taken apart at once.
 pub(crate) enum Call<'a> {
     /// A member said something.
     Said(&'a Hash, Box<ClientMessage>),

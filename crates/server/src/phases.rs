@@ -280,7 +280,6 @@ impl Server {
 }
 
 /// A call of the floor, by roster index.
-#[allow(clippy::large_enum_variant)] // Made and taken apart at once.
 pub(crate) enum Called<'a> {
     /// A member said something.
     Said(u16, Box<ClientMessage>),

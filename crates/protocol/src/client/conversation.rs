@@ -10,17 +10,14 @@ use crate::refusal::{Misuse, Refusal};
 /// A masked vector and what closes its upload.
 pub struct Upload {
     update: MaskedUpdate,
-    end: Box<ClientMessage>,
+    end: ClientMessage,
 }
 
 impl Upload {
     /// From the effect of the state that masked it.
     #[must_use]
     pub fn new(update: MaskedUpdate, end: ClientMessage) -> Self {
-        Self {
-            update,
-            end: Box::new(end),
-        }
+        Self { update, end }
     }
 
     /// Number of chunks; the end comes behind them.
@@ -36,7 +33,7 @@ impl Upload {
             let packed = self.update.packed(index as usize).into();
             ClientMessage::Chunk(UploadChunk { index, packed })
         } else {
-            (*self.end).clone()
+            self.end.clone()
         }
     }
 }
