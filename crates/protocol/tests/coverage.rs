@@ -253,7 +253,7 @@ const SHELLS: [(&str, &str, &str, &str); 10] = [
         "reconnects, inside a round too",
         "after 50 ms, doubling to 5 s, with jitter",
         "client/src/link.rs",
-        "Backoff::new(Duration::from_millis(50), Duration::from_secs(5));",
+        "Backoff::new(Duration::from_millis(50), Duration::from_secs(5))",
     ),
 ];
 
