@@ -5,10 +5,9 @@
 //! rebuilds a drop-out's secret computes its key and its ciphertexts again and compares; share keys never are, so that a
 //! rebuilt secret opens no box.
 
-use ml_kem::kem::{Decapsulate as _, KeyExport as _};
-use ml_kem::{DecapsulationKey, EncapsulationKey, MlKem768, Seed};
+use libcrux_ml_kem::mlkem768::{self, MlKem768Ciphertext, MlKem768PrivateKey, MlKem768PublicKey};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::keys::Key;
 use crate::refusal::Misuse;
@@ -67,9 +66,15 @@ impl KeyAgreement {
 pub(crate) struct KemPair(Option<Pair>);
 
 struct Pair {
-    // Boxed: the expanded key takes kilobytes, and states move.
-    private: Box<DecapsulationKey<MlKem768>>,
+    // Boxed: a moved key leaves its bytes behind, and states move.
+    private: Box<MlKem768PrivateKey>,
     public: Vec<u8>,
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        self.private[..MlKem768PrivateKey::len()].zeroize();
+    }
 }
 
 impl KemPair {
@@ -80,10 +85,11 @@ impl KemPair {
 
     /// KeyGen_internal (FIPS 203 algorithm 16) of d || z.
     pub(crate) fn from_seed(seed: &Zeroizing<[u8; KEM_SEED]>) -> Self {
-        let seed: Zeroizing<Seed> = Zeroizing::new((**seed).into());
-        let private = Box::new(DecapsulationKey::from_seed(*seed));
-        let public = private.encapsulation_key().to_bytes().to_vec();
-        Self(Some(Pair { private, public }))
+        let (private, public) = mlkem768::generate_key_pair(**seed).into_parts();
+        Self(Some(Pair {
+            private: Box::new(private),
+            public: public.as_slice().to_vec(),
+        }))
     }
 
     /// A fresh pair.
@@ -104,8 +110,8 @@ impl KemPair {
         match &self.0 {
             None => ciphertext.is_empty().then(KemSecret::none),
             Some(pair) => {
-                let ciphertext = ciphertext.try_into().ok()?;
-                let secret = Zeroizing::new(pair.private.decapsulate(ciphertext));
+                let ciphertext = MlKem768Ciphertext::try_from(ciphertext).ok()?;
+                let secret = Zeroizing::new(mlkem768::decapsulate(&pair.private, &ciphertext));
                 Some(KemSecret::of(secret.as_slice()))
             }
         }
@@ -113,7 +119,6 @@ impl KemPair {
 }
 
 /// The secret of one encapsulation, 32 bytes, or none in a round without.
-#[derive(Clone)]
 pub(crate) struct KemSecret(Zeroizing<Vec<u8>>);
 
 impl KemSecret {
@@ -144,12 +149,10 @@ impl KemSecret {
 /// # Errors
 /// [`Misuse::Key`] for a key that [`is_valid`] refuses; keys are checked when they are advertised.
 pub(crate) fn encapsulate(key: &[u8], randomness: &Key) -> Result<(Vec<u8>, KemSecret), Misuse> {
-    let key: &[u8; KEM_KEY] = key.try_into().map_err(|_| Misuse::Key)?;
-    let key = EncapsulationKey::<MlKem768>::new(key.into()).map_err(|_| Misuse::Key)?;
-    let randomness: Zeroizing<ml_kem::B32> = Zeroizing::new((**randomness).into());
-    let (ciphertext, secret) = key.encapsulate_deterministic(&randomness);
+    let key = checked(key).ok_or(Misuse::Key)?;
+    let (ciphertext, secret) = mlkem768::encapsulate(&key, **randomness);
     let secret = Zeroizing::new(secret);
-    Ok((ciphertext.to_vec(), KemSecret::of(secret.as_slice())))
+    Ok((ciphertext.as_slice().to_vec(), KemSecret::of(secret.as_slice())))
 }
 
 /// Whether bytes are an encapsulation key of the length that the round asks for, with every coefficient reduced (FIPS 203
@@ -157,10 +160,13 @@ pub(crate) fn encapsulate(key: &[u8], randomness: &Key) -> Result<(Vec<u8>, KemS
 pub(crate) fn is_valid(key: &[u8], agreement: KeyAgreement) -> bool {
     match agreement {
         KeyAgreement::Classical => key.is_empty(),
-        KeyAgreement::Hybrid => key
-            .try_into()
-            .is_ok_and(|key: &[u8; KEM_KEY]| EncapsulationKey::<MlKem768>::new(key.into()).is_ok()),
+        KeyAgreement::Hybrid => checked(key).is_some(),
     }
+}
+
+fn checked(key: &[u8]) -> Option<MlKem768PublicKey> {
+    let key = MlKem768PublicKey::try_from(key).ok()?;
+    mlkem768::validate_public_key(&key).then_some(key)
 }
 
 #[cfg(test)]

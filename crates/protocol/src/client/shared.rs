@@ -89,17 +89,18 @@ impl Shared {
             let Some(pair) = self.pairs.get(at) else {
                 return Err(Refusal::Neighbourhood.into());
             };
+            let decapsulated;
             let (ciphertext, kem) = match &pair.encapsulated {
-                Some((ciphertext, secret)) => (ciphertext.as_slice(), secret.clone()),
+                Some((ciphertext, secret)) => (ciphertext.as_slice(), secret),
                 None => {
                     let secret = self.mask_kem.decapsulate(&dealt.mask_ciphertext);
-                    let secret = secret.ok_or(Refusal::MaskCiphertext(index))?;
-                    (dealt.mask_ciphertext.as_slice(), secret)
+                    decapsulated = secret.ok_or(Refusal::MaskCiphertext(index))?;
+                    (dealt.mask_ciphertext.as_slice(), &decapsulated)
                 }
             };
             let secret = PairSecret {
                 shared: &pair.mask,
-                kem: &kem,
+                kem,
                 ciphertext,
             };
             masks.push((
