@@ -11,6 +11,7 @@ mod f10_rollback;
 mod f19_garbage_on_the_port;
 mod f24_two_sessions_of_one_name;
 mod f28_dropout_in_each_phase;
+mod f30_lost_connection;
 mod f31_server_killed;
 mod f32_client_killed;
 mod f34_disk_full;

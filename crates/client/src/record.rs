@@ -1,4 +1,4 @@
-//! The client's durable record: spent round ids, charges, masked uploads, signed statements, ledger heads. It answers
+//! The client's durable record: spent round ids, charges, signed statements, ledger heads. It answers
 //! the protocol's questions from memory and makes changes durable through the store (spec 02, G3 and G5).
 
 use std::collections::{HashMap, HashSet};
@@ -11,12 +11,9 @@ use tacita_protocol::{ForkEvidence, Hash, LedgerHead};
 use tacita_store::{Batch, Store, StoreError};
 
 use crate::config::Caps;
-use crate::receipt::Inclusion;
 
 const SPENT: &str = "client/spent";
-const UPLOAD: &str = "client/upload";
 const SIGNED: &str = "client/signed";
-const INCLUDED: &str = "client/included";
 const HEAD: &str = "client/head";
 const BUDGET: &str = "client/budget";
 const FORK: &str = "client/fork";
@@ -64,9 +61,6 @@ pub struct SpentRound {
     pub upload_bytes: u64,
     /// Unix seconds.
     pub time: u64,
-    /// Proof that the charge counts this upload, from the moment that this client revealed; kept beside, not inside.
-    #[serde(default)]
-    pub inclusion: Option<Inclusion>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -93,11 +87,8 @@ pub struct StoreRecord {
     signed: HashMap<[u8; 32], Hash>,
     head: Option<LedgerHead>,
     head_is_stored: bool,
-    /// Waits for the commit of the head that is cosigned.
-    inclusion: Option<([u8; 32], Inclusion)>,
     tasks: HashMap<String, BudgetFilter>,
     days: HashMap<String, DayFilter>,
-    last_upload: Option<Vec<u8>>,
 }
 
 impl StoreRecord {
@@ -165,10 +156,8 @@ impl StoreRecord {
             signed,
             head,
             head_is_stored: true,
-            inclusion: None,
             tasks,
             days,
-            last_upload: None,
         })
     }
 
@@ -185,14 +174,8 @@ impl StoreRecord {
             .store
             .scan(SPENT, &key(&self.name, b""))?
             .into_iter()
-            .map(|(id, value)| {
-                let mut round: SpentRound = serde_json::from_slice(&value).map_err(|_| damaged())?;
-                if let Some(kept) = self.store.get(INCLUDED, &id)? {
-                    round.inclusion = Some(serde_json::from_slice(&kept).map_err(|_| damaged())?);
-                }
-                Ok(round)
-            })
-            .collect::<Result<Vec<_>, RecordError>>()?;
+            .map(|(_, value)| serde_json::from_slice::<SpentRound>(&value).map_err(|_| damaged()))
+            .collect::<Result<Vec<_>, _>>()?;
         rounds.sort_by_key(|r| (r.time, r.round));
         Ok(rounds)
     }
@@ -202,7 +185,9 @@ impl StoreRecord {
         self.tasks.iter().map(|(task, filter)| (task.as_str(), filter))
     }
 
-    /// Durable commit before the first masked byte leaves: round id, charge and masked bytes in one batch.
+    /// Durable commit before the first masked byte leaves: round id, charge and the digest of the masked bytes in one batch.
+    /// The bytes themselves, `upload_bytes` of them, are not kept: what they could be sent again with, the secrets of the
+    /// round, does not survive a crash either.
     ///
     /// # Errors
     /// [`StoreError::Exists`] if the round id was spent before; any other failure of the store.
@@ -210,7 +195,7 @@ impl StoreRecord {
         &mut self,
         change: RecordChange,
         ticket: BudgetTicket,
-        packed: Vec<u8>,
+        upload_bytes: u64,
         now: u64,
     ) -> Result<(), RecordError> {
         let RecordChange::Spent {
@@ -229,16 +214,10 @@ impl StoreRecord {
             round,
             release,
             upload_digest: hex::encode(upload_digest),
-            upload_bytes: packed.len() as u64,
+            upload_bytes,
             time: now,
-            inclusion: None,
         };
         batch.insert_new(SPENT, key(&self.name, &round_id), json(&entry));
-        // The masked bytes of the last round only: once the next round is charged nobody may ask for them again.
-        if let Some(old) = self.last_upload.replace(key(&self.name, &round_id)) {
-            batch.delete(UPLOAD, old);
-        }
-        batch.put(UPLOAD, key(&self.name, &round_id), packed);
         if ticket.reservation().is_some() {
             if let Some(filter) = self.tasks.get_mut(&task) {
                 // A committed charge is final; the state written below holds it.
@@ -297,10 +276,6 @@ impl StoreRecord {
                 self.signed.insert(round_id, statement);
                 Ok(())
             }
-            RecordChange::Included { round_id, receipt } => {
-                self.inclusion = Some((round_id, Inclusion::from(receipt.as_ref())));
-                Ok(())
-            }
             RecordChange::Fork(evidence) => self.keep_fork(&evidence).await,
             RecordChange::Spent { .. } => Err(RecordError::Damaged {
                 name: self.name.clone(),
@@ -309,7 +284,7 @@ impl StoreRecord {
         }
     }
 
-    /// Makes the last head durable now, and with it the proof that the own upload is counted.
+    /// Makes the last head durable now.
     ///
     /// # Errors
     /// As [`StoreRecord::spend`].
@@ -337,9 +312,6 @@ impl StoreRecord {
         if let (Some(head), false) = (&self.head, self.head_is_stored) {
             batch.put(HEAD, key(&self.name, b""), json(&encode_head(head)));
             self.head_is_stored = true;
-        }
-        if let Some((round_id, inclusion)) = self.inclusion.take() {
-            batch.put(INCLUDED, key(&self.name, &round_id), json(&inclusion));
         }
     }
 

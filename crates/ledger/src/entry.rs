@@ -156,15 +156,8 @@ pub struct Charge {
     pub statement: String,
     /// Number of ones in `survivors`, at least m.
     pub survivor_count: u64,
-    /// Merkle root over what each survivor signed over its upload, by rising roster index.
+    /// Merkle root over the survivors' signed upload digests, by which each of them finds its own among those summed.
     pub uploads_root: String,
-}
-
-impl Charge {
-    /// `uploads_root` as bytes; `None` if it is no digest, which no entry that was decoded has.
-    pub fn uploads_root_digest(&self) -> Option<crate::tree::Hash> {
-        crate::hexes::digest(&self.uploads_root)
-    }
 }
 
 /// What came out of a charged round.

@@ -33,21 +33,29 @@
 
 pub mod cast;
 pub mod client;
+pub mod disk;
 mod error;
+pub mod faults;
 pub mod forge;
+pub mod histories;
 pub mod knowledge;
 pub mod ledger;
 pub mod plain;
 pub mod record;
 pub mod report;
+pub mod scale;
 pub mod script;
 pub mod setting;
 pub mod stage;
+pub mod streaming;
+pub mod tape;
 pub mod view;
+pub mod walk;
 pub mod world;
 
 pub use cast::{Cast, CastMember, NOW};
 pub use client::{Client, State};
+pub use disk::Disk;
 pub use error::SimError;
 pub use knowledge::Knowledge;
 pub use ledger::Ledger;
@@ -56,5 +64,8 @@ pub use report::{ClientEnd, Report, Sent, Sum, Turned, ViewEnd};
 pub use script::Script;
 pub use setting::{Noise, Setting};
 pub use stage::{Attack, Backstage, Honest, Moment, Stage};
+pub use streaming::Streaming;
+pub use tape::Tape;
 pub use view::View;
+pub use walk::{Said, Score, Walk};
 pub use world::{Plan, World};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tacita_privacy::{BudgetFilter, BudgetTicket, Release};
 use tacita_protocol::client::{ClientRecord, RecordChange};
-use tacita_protocol::{ForkEvidence, Hash, LedgerHead, UploadReceipt};
+use tacita_protocol::{ForkEvidence, Hash, LedgerHead};
 
 /// What a round cost when its upload began.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,6 @@ pub struct SpentRound {
 pub struct MemoryRecord {
     spent: BTreeMap<[u8; 32], SpentRound>,
     signed: BTreeMap<[u8; 32], Hash>,
-    included: BTreeMap<[u8; 32], UploadReceipt>,
     head: Option<LedgerHead>,
     forks: Vec<ForkEvidence>,
     budget: Option<BudgetFilter>,
@@ -68,9 +67,6 @@ impl MemoryRecord {
                     "G5: a second statement was recorded for one round"
                 );
             }
-            RecordChange::Included { round_id, receipt } => {
-                self.included.insert(round_id, *receipt);
-            }
             RecordChange::Fork(evidence) => self.forks.push(*evidence),
         }
     }
@@ -97,11 +93,6 @@ impl MemoryRecord {
     /// Statements signed, by round id.
     pub fn signed(&self) -> &BTreeMap<[u8; 32], Hash> {
         &self.signed
-    }
-
-    /// Proofs that the own upload is among those charged for, by round id.
-    pub fn included(&self) -> &BTreeMap<[u8; 32], UploadReceipt> {
-        &self.included
     }
 
     /// Forks of the ledger seen.

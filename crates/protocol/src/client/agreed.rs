@@ -13,7 +13,7 @@ use crate::refusal::{Refusal, RoundError};
 use crate::sharers::VerifiedSharers;
 use crate::sharing::{SecretKind, SharePair};
 use crate::signature::{self, Claim};
-use crate::transcript::{self, SignedUpload, UploadReceipt};
+use crate::upload::SignedUpload;
 use crate::{Hash, labels, ledger_entries};
 
 /// The client signed one statement.
@@ -21,7 +21,7 @@ pub struct Agreed {
     pub(super) joined: Joined,
     pub(super) sharers: VerifiedSharers,
     pub(super) held: Vec<(u16, SharePair)>,
-    pub(super) upload: SignedUpload,
+    pub(super) own_upload: SignedUpload,
     pub(super) survivors: Bitmap,
     pub(super) statement: Hash,
     pub(super) own_signature: [u8; 64],
@@ -42,7 +42,7 @@ impl Agreed {
             &message.consistency,
             &context.participant.log_key,
         )?;
-        let receipt = self.check_entries(message, &head)?;
+        self.check_entries(message, &head)?;
 
         // One answer per round, and per neighbour one share: `reveal` consumes the pair.
         let sharers = &self.sharers.sharers;
@@ -65,10 +65,6 @@ impl Agreed {
             .cosign(&name, now, &participant.key)
             .map_err(|_| RoundError::from(crate::refusal::Misuse::Key))?;
         let effects = vec![
-            Effect::Persist(RecordChange::Included {
-                round_id: context.manifest.fields().round_id,
-                receipt: Box::new(receipt),
-            }),
             Effect::Persist(RecordChange::Head(head.clone())),
             Effect::Send(ClientMessage::Reveal(Reveal {
                 shares: shares.into(),
@@ -149,9 +145,8 @@ impl Agreed {
         signature::verify_all(labels::STATEMENT_SIGNATURE, &claims).map_err(|_| Refusal::StatementSignature)
     }
 
-    /// TAC-060, TAC-061: the committed charge holds S and its preimage, and the manifest was reserved. TAC-062: the own
-    /// upload is among those that the charge counts.
-    fn check_entries(&self, message: &RevealRequest, head: &LedgerHead) -> Result<UploadReceipt, Refusal> {
+    /// TAC-060 to TAC-062: the committed charge holds S and its preimage, and the manifest was reserved.
+    fn check_entries(&self, message: &RevealRequest, head: &LedgerHead) -> Result<(), Refusal> {
         let context = &self.joined.context;
         head::included(&message.manifest, head)?;
         head::included(&message.charge, head)?;
@@ -162,8 +157,7 @@ impl Agreed {
         let (Entry::Manifest(reserved), Entry::Charge(committed)) = (&manifest, &charge) else {
             return Err(Refusal::Charge);
         };
-        // Which uploads the others signed a client cannot know: the root is the entry's own, and must hold this one.
-        let uploads_root = committed.uploads_root_digest().ok_or(Refusal::Charge)?;
+        let uploads_root = ledger_entries::uploads_root(committed).ok_or(Refusal::Charge)?;
         let expected_manifest = ledger_entries::reserve(&context.manifest, reserved.time);
         let expected_charge = ledger_entries::charge(
             &context.manifest,
@@ -180,12 +174,15 @@ impl Agreed {
         {
             return Err(Refusal::Charge);
         }
-        transcript::verify(
-            self.joined.roster.own,
-            self.upload.clone(),
-            &self.survivors,
-            (message.charge.index, uploads_root),
-            &message.upload_proof,
-        )
+        // TAC-062: what is charged, and will be summed, has this client's own upload in it.
+        let own = self.joined.roster.own;
+        if self
+            .own_upload
+            .is_under(own, &self.survivors, &message.upload_proof, &uploads_root)
+        {
+            Ok(())
+        } else {
+            Err(Refusal::NotInTranscript)
+        }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tacita_ledger::checkpoint::SignedCheckpoint;
 use tacita_ledger::entry::Entry;
 use tacita_ledger::note::VerifierKey;
-use tacita_ledger::tree::Tree;
 
 use super::Revealing;
 use super::unmask::MaskedSum;
@@ -17,6 +16,7 @@ use crate::messages::{AgreeRequest, Agreement, Proof, ProvenEntry};
 use crate::refusal::{Abort, Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
+use crate::upload::Transcript;
 use crate::{Hash, labels, ledger_entries, signature};
 
 /// Step 7 at the server.
@@ -25,8 +25,7 @@ pub struct Agreeing {
     pub(super) roster: Arc<Roster>,
     pub(super) sharers: SharersList,
     pub(super) survivors: Bitmap,
-    /// What the survivors signed over their uploads, by rising index.
-    pub(super) uploads: Tree,
+    pub(super) transcript: Transcript,
     pub(super) masked: MaskedSum,
     pub(super) suspects: Vec<(u16, u16)>,
     pub(super) statement: Hash,
@@ -51,8 +50,7 @@ impl Agreeing {
         manifest: Arc<CheckedManifest>,
         roster: Arc<Roster>,
         sharers: SharersList,
-        survivors: Bitmap,
-        uploads: Tree,
+        (survivors, transcript): (Bitmap, Transcript),
         masked: MaskedSum,
         suspects: Vec<(u16, u16)>,
     ) -> Self {
@@ -68,7 +66,7 @@ impl Agreeing {
             roster,
             sharers,
             survivors,
-            uploads,
+            transcript,
             masked,
             suspects,
             statement,
@@ -157,7 +155,7 @@ impl Agreeing {
             self.sharers.digest(),
             &self.survivors,
             &self.statement,
-            &self.uploads.root(),
+            &self.transcript.root(),
             time,
         ))
     }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tacita_algebra::SecretScalar;
 use tacita_ledger::checkpoint::{Checkpoint, Cosignature};
 use tacita_ledger::note::{KeyType, VerifierKey};
-use tacita_ledger::tree::Tree;
 
 use super::unmask::{self, MaskedSum, UnmaskedSum};
 use super::{Agreeing, CommittedCharge};
@@ -17,6 +16,7 @@ use crate::refusal::{Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
 use crate::sharing::{self, Place, SecretKind};
+use crate::upload::Transcript;
 
 /// Step 8 at the server.
 pub struct Revealing {
@@ -24,7 +24,7 @@ pub struct Revealing {
     pub(super) roster: Arc<Roster>,
     pub(super) sharers: SharersList,
     pub(super) survivors: Bitmap,
-    uploads: Tree,
+    transcript: Transcript,
     pub(super) masked: MaskedSum,
     pub(super) suspects: Vec<(u16, u16)>,
     signatures: BTreeMap<u16, [u8; 64]>,
@@ -45,7 +45,7 @@ impl Revealing {
             roster: agreed.roster,
             sharers: agreed.sharers,
             survivors: agreed.survivors,
-            uploads: agreed.uploads,
+            transcript: agreed.transcript,
             masked: agreed.masked,
             suspects: agreed.suspects,
             signatures: agreed.signatures,
@@ -107,8 +107,6 @@ impl Revealing {
             .indices()
             .filter_map(|i| self.signatures.get(&i).copied())
             .collect();
-        // Only signers are asked, and they are survivors; anybody else would get a proof that proves nothing.
-        let position = u64::from(self.survivors.rank(index));
         RevealRequest {
             signers: signers.bytes().to_vec().into(),
             signatures: signatures.into(),
@@ -116,7 +114,7 @@ impl Revealing {
             consistency: self.committed.consistency.clone(),
             manifest: self.committed.manifest.clone(),
             charge: self.committed.charge.clone(),
-            upload_proof: self.uploads.inclusion_proof(position).unwrap_or_default().into(),
+            upload_proof: self.transcript.proof(index, &self.survivors),
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) struct DemoArgs {
     /// How digits are spread over clients (a hospital keeps its own records)
     #[arg(long, value_enum, default_value_t = Split::Iid)]
     pub(crate) split: Split,
-    /// softmax, or mlp with one hidden layer of 32
+    /// softmax, mlp (one hidden layer of 32), or mlp-H with one of H
     #[arg(long, value_name = "NAME", default_value = "softmax")]
     pub(crate) model: String,
     /// Fraction of the clients that vanish in each round, at random phases, and come back for the next
@@ -60,6 +60,9 @@ pub(crate) struct DemoArgs {
     /// Clients assumed to collude with the server [default: 5 %, at least 1 from four clients on]
     #[arg(long, value_name = "C")]
     pub(crate) colluders: Option<u16>,
+    /// How pairs of clients agree on masks: X25519 with ML-KEM-768, or, to see what that costs, X25519 alone
+    #[arg(long, value_enum, default_value_t = KeyAgreement::Hybrid)]
+    pub(crate) key_agreement: KeyAgreement,
     /// Fixes data split, initial model and who vanishes; never keys, masks or noise
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
@@ -69,6 +72,9 @@ pub(crate) struct DemoArgs {
     /// Run every party as a process of its own
     #[arg(long)]
     pub(crate) processes: bool,
+    /// Run the server as a process of its own, all clients in this one: its memory can then be told apart
+    #[arg(long, conflicts_with = "processes")]
+    pub(crate) server_process: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -86,6 +92,14 @@ impl Dataset {
             Self::Heart => "heart",
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyAgreement {
+    /// Masks recorded today stay closed to quantum computers
+    Hybrid,
+    /// They do not
+    X25519,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,22 +1,25 @@
 //! From arguments to configurations: the same files that an operator and participants would write.
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me};
 use tacita_learn::{Defaults, EmbeddedData};
 use tacita_privacy::{Budget, Decimal};
 use tacita_server::config::{
-    CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection, ServerConfig,
-    TaskSection, TrainingSection,
+    Agreement, CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection,
+    ServerConfig, TaskSection, TrainingSection,
 };
 
-use super::{Dataset, DemoArgs};
+use super::{Dataset, DemoArgs, KeyAgreement};
 use crate::output::{refused, usage};
 
 /// Thousandths of n that survive at least, without drop-outs asked for.
 const KEPT: u64 = 950_000;
 /// Seconds that a client waits before its server gives a phase up.
 const PATIENCE: u32 = 120;
+/// Seconds between two visits to the authority.
+const VISITS: NonZeroU16 = NonZeroU16::MIN.saturating_add(59);
 
 /// What a demonstration runs.
 pub(crate) struct Plan {
@@ -25,6 +28,7 @@ pub(crate) struct Plan {
     pub(crate) clients: u16,
     pub(crate) rounds: u32,
     pub(crate) colluders: u16,
+    pub(crate) key_agreement: Agreement,
     pub(crate) minimum_survivors: u16,
     /// Clients that vanish in each round.
     pub(crate) vanishing: u16,
@@ -82,6 +86,10 @@ impl Plan {
             clients,
             rounds: args.rounds.unwrap_or(usual_rounds),
             colluders: narrow(colluders),
+            key_agreement: match args.key_agreement {
+                KeyAgreement::Hybrid => Agreement::Hybrid,
+                KeyAgreement::X25519 => Agreement::X25519,
+            },
             minimum_survivors: narrow(minimum_survivors),
             vanishing: narrow(vanishing),
             defaults,
@@ -130,7 +138,9 @@ impl Plan {
                 state: "server".into(),
                 ledger: "ledger".into(),
                 origin: "localhost/tacita-demo".into(),
+                uploads_in_flight: 32,
                 loopback: true,
+                authority_seconds: VISITS,
             },
             task: TaskSection {
                 name: self.task(),
@@ -142,11 +152,13 @@ impl Plan {
                 minimum_survivors: self.minimum_survivors,
                 colluders: self.colluders,
                 wait_seconds: 60,
+                key_agreement: self.key_agreement,
             },
             privacy: PrivacySection {
                 epsilon: budget.map(|b| b.epsilon),
                 delta: budget.map(|b| b.delta),
                 clip: float(defaults.clip_norm)?,
+                block: None,
                 weighting: None,
             },
             training: TrainingSection {
@@ -185,6 +197,7 @@ impl Plan {
                 server: server.to_owned(),
                 server_name: "aggregator".into(),
                 ledger_key: Some("../ledger.vkey".into()),
+                authority_seconds: VISITS,
             },
             data: Data {
                 source: "embedded".into(),
@@ -204,6 +217,7 @@ impl Plan {
                 noise_floor: budget.map(|_| Decimal::new(1, 1)).transpose()?,
                 allow_unprotected: budget.is_none(),
                 largest_clip: float(self.defaults.clip_norm)?,
+                require_post_quantum: self.key_agreement == Agreement::Hybrid,
             },
             budget: budget.map(|task| Caps { task, day: None }),
         })

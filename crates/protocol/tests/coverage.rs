@@ -1,0 +1,296 @@
+//! Rules, reasons and limits of the pages that the compiler cannot tie to tests: each rule of 02 section 7 is checked by code
+//! and asserted by a test, every reason to refuse is produced by one, every pitfall of 01 section 5 is attacked, and the
+//! limits of the shells in 08 section 3 are those of the code.
+#![allow(clippy::unwrap_used, clippy::panic)] // A failed assumption is a failed test.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const THREATS: &str = include_str!("../../../protocol-spec/01-threat-model.md");
+const ROUND: &str = include_str!("../../../protocol-spec/02-round.md");
+const LIMITS: &str = include_str!("../../../protocol-spec/08-limits.md");
+const REASONS: &str = include_str!("../src/refusal.rs");
+
+/// Reasons that no test of a round can produce, and why.
+const UNPRODUCED: [(&str, &str); 2] = [
+    (
+        "Abort::Implausible",
+        "the text that the shell puts before privacy's DecodeError::Implausible, which crates/privacy/tests/pipeline.rs asserts",
+    ),
+    (
+        "Abort::Stopped",
+        "what a simulated machine says whose round never ended; a shell that stops says so itself",
+    ),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Path below the root and text of every Rust file in `folder`.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let (root, mut open, mut found) = (root(), vec![root().join(folder)], Vec::new());
+    while let Some(path) = open.pop() {
+        let name = path
+            .strip_prefix(&root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .replace('\\', "/");
+        if path.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if name.ends_with(".rs") {
+            found.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found
+}
+
+/// The product's code without comments and tests, and the tests without comments.
+fn code_and_tests() -> (String, String) {
+    let (mut code, mut tests) = (String::new(), String::new());
+    for (path, text) in sources("crates").into_iter().chain(sources("tests")) {
+        let uncommented: String = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let is_test = path.contains("/tests/") || path.starts_with("tests/") || path.ends_with("tests.rs");
+        let (product, inside) = match uncommented.split_once("#[cfg(test)]\nmod tests {") {
+            _ if is_test => ("", uncommented.as_str()),
+            Some(parts) => parts,
+            None => (uncommented.as_str(), ""),
+        };
+        // The simulator plays dishonest parts, and the list of reasons names them all.
+        if !path.starts_with("crates/sim/") && path != "crates/protocol/src/refusal.rs" {
+            code.push_str(product);
+        }
+        if path != "crates/protocol/tests/coverage.rs" {
+            tests.push_str(inside);
+        }
+    }
+    (code, tests)
+}
+
+/// Whether a text names this path, and not one that begins with it.
+fn names(text: &str, path: &str) -> bool {
+    text.match_indices(path).any(|(at, _)| {
+        let after = text[at + path.len()..].chars().next().unwrap_or(' ');
+        !after.is_alphanumeric() && after != '_'
+    })
+}
+
+/// Names of the variants of one enum of `refusal.rs`, with the text of each one's message.
+fn variants(of: &str) -> Vec<(String, String)> {
+    let body = REASONS.split(&format!("pub enum {of} {{\n")).nth(1).unwrap();
+    let body = body.split("\n}\n").next().unwrap();
+    let (mut message, mut found) = (String::new(), Vec::new());
+    for line in body.lines() {
+        let Some(line) = line.strip_prefix("    ") else {
+            continue;
+        };
+        if line.starts_with(|c: char| c.is_ascii_uppercase()) {
+            let name = line.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            found.push((name.to_owned(), std::mem::take(&mut message)));
+        } else if !line.starts_with("//") {
+            message.push_str(line);
+        }
+    }
+    assert!(found.len() > 2, "{of}: {found:?}");
+    found
+}
+
+/// Variant of `Refusal` by the number of its rule.
+fn by_number() -> BTreeMap<String, String> {
+    let numbered = variants("Refusal").into_iter().map(|(name, message)| {
+        let number = message
+            .split("TAC-")
+            .nth(1)
+            .unwrap_or_else(|| panic!("{name} has no number"));
+        (number[..3].to_owned(), name)
+    });
+    numbered.collect()
+}
+
+#[test]
+fn every_rule_is_checked_by_code_and_asserted_by_a_test() {
+    let table = ROUND
+        .split("\n## 7. Rules")
+        .nth(1)
+        .unwrap()
+        .split("\n## ")
+        .next()
+        .unwrap();
+    let rules: Vec<&str> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| TAC-")?.get(..3))
+        .collect();
+    assert!(rules.len() > 40, "{rules:?}");
+    let (by_number, (code, tests)) = (by_number(), code_and_tests());
+    let mut missing = Vec::new();
+    for rule in rules {
+        let variant = by_number
+            .get(rule)
+            .unwrap_or_else(|| panic!("TAC-{rule} is no refusal"));
+        let path = format!("Refusal::{variant}");
+        if !names(&code, &path) {
+            missing.push(format!("TAC-{rule}: no code says {path}"));
+        }
+        if !names(&tests, &path) {
+            missing.push(format!("TAC-{rule}: no test asserts {path}"));
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_reason_is_produced_by_a_test() {
+    let (code, tests) = code_and_tests();
+    let mut missing = Vec::new();
+    for of in ["DecodeError", "Refusal", "ConsentRefusal", "Abort"] {
+        for (name, _) in variants(of) {
+            let path = format!("{of}::{name}");
+            match UNPRODUCED.iter().find(|(known, _)| *known == path) {
+                Some((_, why)) => assert!(!names(&tests, &path), "{path} is produced after all: {why}"),
+                None if !names(&tests, &path) => missing.push(format!("no test asserts {path}")),
+                None if !names(&code, &path) => missing.push(format!("no code says {path}")),
+                None => {}
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_pitfall_has_its_tests_and_every_test_its_pitfall() {
+    let table = THREATS.split("\n## 5. ").nth(1).unwrap();
+    let mut attacked: BTreeMap<u32, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in sources("crates/sim/tests/pitfalls") {
+        for line in text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix("fn pitfall_"))
+        {
+            attacked
+                .entry(line[..2].parse().unwrap())
+                .or_default()
+                .insert(path.clone());
+        }
+    }
+    assert_eq!(
+        attacked.keys().copied().collect::<Vec<_>>(),
+        (1..=22).collect::<Vec<_>>()
+    );
+    for (number, files) in attacked {
+        let row = table
+            .lines()
+            .find(|line| line.starts_with(&format!("| P{number} ")))
+            .unwrap_or_else(|| panic!("P{number} has no row"));
+        assert!(row.contains(&format!("::pitfall_{number:02}_")), "{row}");
+        // The row names the one file that has all of them.
+        assert_eq!(files.len(), 1, "P{number}: {files:?}");
+        assert!(files.iter().all(|file| row.contains(file.as_str())), "{row}");
+    }
+}
+
+/// What a row of 08 section 3 says, and the line of code that decides it.
+const SHELLS: [(&str, &str, &str, &str); 11] = [
+    (
+        "time for the first hello",
+        "10 s",
+        "server/src/lobby.rs",
+        "Duration::from_secs(10);",
+    ),
+    (
+        "malformed messages before a connection is closed",
+        "16",
+        "server/src/lobby.rs",
+        "MAX_STRIKES: u32 = 16;",
+    ),
+    (
+        "frames queued for a slow reader before it is dropped",
+        "64 MiB, parts of the model apart: those are shared",
+        "server/src/lobby.rs",
+        "MAX_QUEUED: usize = 64 << 20;",
+    ),
+    (
+        "messages waiting for the round's driver before readers are held up",
+        "2,048, of 32 MiB in all",
+        "server/src/server.rs",
+        "EVENT_QUEUE: usize = 2048;",
+    ),
+    (
+        "messages waiting for the round's driver before readers are held up",
+        "2,048, of 32 MiB in all",
+        "server/src/gate.rs",
+        "WAITING: u32 = 32 << 20;",
+    ),
+    (
+        "silence between two frames of an upload",
+        "30 s; over the whole upload 30 s, and one more for each 16,384 bytes",
+        "server/src/gate.rs",
+        "UPLOAD_GRACE: Duration = Duration::from_secs(30);",
+    ),
+    (
+        "bytes of one model part",
+        "131,072",
+        "server/src/lobby.rs",
+        "MODEL_PART: usize = 128 * 1024;",
+    ),
+    (
+        "longest model taken",
+        "4 x `MAX_DIMENSION` + 65,536 bytes",
+        "client/src/round.rs",
+        "limits::MAX_DIMENSION as u64 + (1 << 16);",
+    ),
+    (
+        "patience beyond a phase's deadline",
+        "30 s",
+        "client/src/round.rs",
+        "SLACK: Duration = Duration::from_secs(30);",
+    ),
+    (
+        "certificates kept",
+        "4,096, then the shelf is emptied",
+        "protocol/src/certificates.rs",
+        "MAX_KEPT: usize = 4096;",
+    ),
+    (
+        "reconnects, inside a round too",
+        "after 50 ms, doubling to 5 s, with jitter",
+        "client/src/link.rs",
+        "Backoff::new(Duration::from_millis(50), Duration::from_secs(5))",
+    ),
+];
+
+/// Rows that a configuration decides.
+const OPERATORS: [&str; 3] = [
+    "uploads in flight before others are held up",
+    "uploads of lost connections kept on disk",
+    "attempts at a round",
+];
+
+#[test]
+fn limits_of_the_shells_are_those_of_the_page() {
+    let table = LIMITS.split("\n## 3. ").nth(1).unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| server |") || line.starts_with("| client |"))
+        .map(|line| line.split('|').map(str::trim).collect())
+        .collect();
+    for (what, value, file, line) in SHELLS {
+        let row = rows
+            .iter()
+            .find(|row| row[2] == what)
+            .unwrap_or_else(|| panic!("no row '{what}'"));
+        assert_eq!(row[3], value, "{what}");
+        let text = fs::read_to_string(root().join("crates").join(file)).unwrap();
+        assert!(text.contains(line), "{file} does not say '{line}'");
+    }
+    // The remaining rows are the operator's choice.
+    let covered: BTreeSet<&str> = SHELLS.iter().map(|(what, ..)| *what).collect();
+    for row in rows.iter().filter(|row| !covered.contains(row[2])) {
+        assert!(OPERATORS.contains(&row[2]), "nothing decides '{}'", row[2]);
+    }
+    assert_eq!(rows.len(), covered.len() + OPERATORS.len());
+}
