@@ -16,7 +16,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tacita_ledger::entry::{Adjacency, Charge, Entry, Manifest, Mechanism, Outcome, Unit};
 use tacita_privacy::{
-    Adversary, Decimal, Encoding, IntegerSensitivity, NoiseShare, RdpCurve, Release, SkellamRelease,
+    Adversary, Decimal, Encoding, IntegerSensitivity, NoiseError, NoiseShare, RdpCurve, Release,
+    SkellamRelease, parse_dropouts,
 };
 
 pub(crate) use model::{Finding, NoReport, Report, Round, Spent, Task};
@@ -131,7 +132,9 @@ impl Accounts {
 #[derive(Debug)]
 struct Noise {
     delta: Option<Decimal>,
+    /// Of a whole share, and of what a survivor keeps of it.
     share_variance_q16: u64,
+    kept_variance_q16: u64,
     server: Option<Release>,
     public: Option<Release>,
 }
@@ -237,6 +240,7 @@ fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Result<Noise, No
         return Ok(Noise {
             delta: None,
             share_variance_q16: 0,
+            kept_variance_q16: 0,
             server: None,
             public: None,
         });
@@ -265,16 +269,31 @@ fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Result<Noise, No
         .share_variance_q16
         .parse()
         .map_err(|_| field("share_variance_q16"))?;
-    NoiseShare::skellam(share_variance_q16).map_err(|_| field("share_variance_q16"))?;
     let colluders = narrow(manifest.colluders, "colluders")?;
     let survivors = narrow(charge.survivor_count, "survivor_count")?;
-    let shares = narrow(manifest.cohort, "cohort")?;
+    let cohort = narrow(manifest.cohort, "cohort")?;
+    let dropouts = match &manifest.noise_levels {
+        None => Vec::new(),
+        Some(levels) => parse_dropouts(levels).ok_or(field("noise_levels"))?,
+    };
+    let counts = (
+        cohort,
+        narrow(manifest.minimum_survivors, "minimum_survivors")?,
+        colluders,
+    );
+    let noise = NoiseShare::of_round(share_variance_q16, counts, &dropouts).map_err(|error| match error {
+        NoiseError::Levels(_) => field("noise_levels"),
+        _ => field("share_variance_q16"),
+    })?;
+    // Surplus counts as gone, whether it was revealed or not.
+    let kept_variance_q16 = noise.kept_variance_q16(survivors);
+    let shares = cohort.saturating_mul(noise.layers());
     let release = |adversary: Adversary| {
         adversary.honest_shares(survivors).map(|honest_shares| {
             Release::Skellam(SkellamRelease {
                 grid,
                 padded,
-                share_variance_q16,
+                share_variance_q16: kept_variance_q16,
                 honest_shares,
                 shares,
             })
@@ -283,14 +302,16 @@ fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Result<Noise, No
     Ok(Noise {
         delta: Some(delta),
         share_variance_q16,
+        kept_variance_q16,
         server: release(Adversary::Server { colluders }),
         public: release(Adversary::Public),
     })
 }
 
 fn row(entry: u64, manifest: &Manifest, charge: &Charge, noise: &Noise, spent: Spent) -> Round {
-    let shares = |count: u64| u128::from(noise.share_variance_q16).saturating_mul(u128::from(count));
-    let planned = shares(manifest.minimum_survivors.saturating_sub(manifest.colluders));
+    let shares = |count: u64| u128::from(noise.kept_variance_q16).saturating_mul(u128::from(count));
+    let honest = u128::from(manifest.minimum_survivors.saturating_sub(manifest.colluders));
+    let planned = u128::from(noise.share_variance_q16).saturating_mul(honest);
     let present = shares(charge.survivor_count.saturating_sub(manifest.colluders));
     // With noise, `account` has bounded both.
     let sensitivity = match (u32::try_from(manifest.grid), u32::try_from(manifest.padded)) {

@@ -15,6 +15,8 @@ pub use statement::{STATEMENT_LABEL, bitmap_len, count_bits, statement_digest};
 
 /// Largest entry in bytes: it must fit the 16-bit length of an entry bundle, so an entry stays below 64 KiB.
 pub const MAX_ENTRY: usize = 65_535;
+/// Most noise levels.
+pub const MAX_NOISE_LEVELS: usize = 8;
 /// The version that every entry states.
 pub const VERSION: u64 = 1;
 /// Largest integer in an entry: 2^53 - 1, which every JSON implementation keeps exactly (RFC 7493).
@@ -115,6 +117,9 @@ pub struct Manifest {
     /// Variance of one client's noise share in grid steps squared, times 2^16: a plain integer as text, at
     /// most 39 digits. `"0"` exactly when `mechanism` is none.
     pub share_variance_q16: String,
+    /// Numbers of drop-outs at which noise is taken off the sum again: 1 to [`MAX_NOISE_LEVELS`] rising integers joined by
+    /// commas, the last n - m; or null.
+    pub noise_levels: Option<String>,
     /// Privacy unit.
     pub unit: Unit,
     /// Adjacency.
@@ -174,6 +179,9 @@ pub struct Outcome {
     pub survivor_count: u64,
     /// Survivors that answered the reveal request.
     pub responders: u64,
+    /// Variance of the noise left in each coordinate of the sum, in the unit of `share_variance_q16`, surplus taken off: a
+    /// plain integer as text, at most 39 digits.
+    pub noise_variance_q16: String,
     /// Digest of the unmasked sum.
     pub sum_digest: String,
     /// Digest of the new global model.

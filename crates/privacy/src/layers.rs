@@ -7,7 +7,7 @@
 use core::fmt;
 
 use rand_core::CryptoRng;
-use tacita_algebra::{RingVector, TaggedHash, WordsMut};
+use tacita_algebra::{TaggedHash, WordsMut};
 use zeroize::Zeroizing;
 
 use crate::keystream::KeyStream;
@@ -55,7 +55,7 @@ impl ShareNoise {
         layers.push(Layer::new(base, KeyStream::from_rng(rng))?);
         let seeds = share.levels().map(|levels| LayerSeeds::random(*levels, rng));
         if let Some(seeds) = &seeds {
-            layers.extend(layers_from(&seeds.levels, 1, &seeds.first)?);
+            layers.extend(layers_from(&seeds.levels, 1, &seeds.first, 0)?);
         }
         Ok((Self { layers }, seeds))
     }
@@ -73,13 +73,21 @@ fn next(number: u64, seed: &[u8; 32]) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(TaggedHash::new(CHAIN_LABEL).u64(number).bytes(seed).finish())
 }
 
-/// Layers `from`, `from` + 1, ..., L (counted from 1) given z_`from`.
-fn layers_from(levels: &NoiseLevels, from: usize, seed: &[u8; 32]) -> Result<Vec<Layer>, NoiseError> {
+/// Layers `from`, `from` + 1, ..., L (counted from 1) given z_`from`, from coordinate `start` on.
+fn layers_from(
+    levels: &NoiseLevels,
+    from: usize,
+    seed: &[u8; 32],
+    start: u64,
+) -> Result<Vec<Layer>, NoiseError> {
     let mut seed = Zeroizing::new(*seed);
     let mut layers = Vec::new();
     for (number, level) in (1u64..).zip(levels.levels()).skip(from.saturating_sub(1)) {
         let key = Zeroizing::new(TaggedHash::new(LAYER_LABEL).u64(number).bytes(&*seed).finish());
-        layers.push(Layer::new(level.variance_q16, KeyStream::from_key(&key))?);
+        let variance = level.variance_q16;
+        let sampler = SkellamSampler::new(variance).ok_or(NoiseError::TooLarge(variance))?;
+        let stream = KeyStream::from_key_at(&key, start.saturating_mul(sampler.bytes_per_value()));
+        layers.push(Layer { sampler, stream });
         seed = next(number, &seed);
     }
     Ok(layers)
@@ -141,6 +149,9 @@ pub struct SurplusSeed {
 }
 
 impl SurplusSeed {
+    /// Coordinates that are drawn together.
+    pub const ALIGNMENT: usize = BLOCK;
+
     /// The 32 bytes, on their way to the server.
     pub fn reveal(self) -> [u8; 32] {
         *self.seed
@@ -163,39 +174,40 @@ impl SurplusSeed {
         })
     }
 
-    /// Takes the surplus layers off a sum that holds this client's vector: the very integers that it added.
+    /// Takes the surplus layers off a sum that holds this client's vector: the very integers that it added. `words` are the
+    /// sum's from coordinate `start` on, a multiple of [`SurplusSeed::ALIGNMENT`]; pieces can be taken in any order. The
+    /// words wrap: [`RingVector::reduce`](tacita_algebra::RingVector::reduce) comes at the end.
     ///
     /// # Errors
-    /// [`NoiseError::TooLarge`] never for levels of a [`NoiseShare`].
-    pub fn remove_from(&self, sum: &mut RingVector) -> Result<(), NoiseError> {
-        let mut noise = ShareNoise {
-            layers: layers_from(&self.levels, self.from, &self.seed)?,
-        };
-        let mut block = vec![0i64; BLOCK.min(sum.len())];
-        let length = sum.len();
-        for start in (0..length).step_by(BLOCK) {
-            let block = &mut block[..BLOCK.min(length - start)];
-            block.fill(0);
-            noise.add_to(block);
-            subtract(sum, start, block);
+    /// [`NoiseError::Unaligned`]; [`NoiseError::TooLarge`] never for levels of a [`NoiseShare`].
+    pub fn remove_at(&self, start: usize, words: WordsMut<'_>) -> Result<(), NoiseError> {
+        if !start.is_multiple_of(Self::ALIGNMENT) {
+            return Err(NoiseError::Unaligned);
         }
-        sum.reduce();
+        let mut noise = ShareNoise {
+            layers: layers_from(&self.levels, self.from, &self.seed, start as u64)?,
+        };
+        match words {
+            WordsMut::Narrow(words) => {
+                remove(&mut noise, words, |word, value| word.wrapping_sub(value as u32));
+            }
+            WordsMut::Wide(words) => {
+                remove(&mut noise, words, |word, value| word.wrapping_sub(value as u64));
+            }
+        }
         Ok(())
     }
 }
 
-/// Takes signed integers off from coordinate `start` on, in two's complement of the word.
-fn subtract(ring: &mut RingVector, start: usize, values: &[i64]) {
-    match ring.words_mut() {
-        WordsMut::Narrow(words) => {
-            for (word, value) in words[start..].iter_mut().zip(values) {
-                *word = word.wrapping_sub(*value as u32);
-            }
-        }
-        WordsMut::Wide(words) => {
-            for (word, value) in words[start..].iter_mut().zip(values) {
-                *word = word.wrapping_sub(*value as u64);
-            }
+/// Combines each word with the next value of the noise.
+fn remove<W: Copy>(noise: &mut ShareNoise, words: &mut [W], minus: impl Fn(W, i64) -> W) {
+    let mut block = Zeroizing::new(vec![0i64; BLOCK.min(words.len())]);
+    for words in words.chunks_mut(BLOCK) {
+        let values = &mut block[..words.len()];
+        values.fill(0);
+        noise.add_to(values);
+        for (word, value) in words.iter_mut().zip(values.iter()) {
+            *word = minus(*word, *value);
         }
     }
 }

@@ -33,6 +33,12 @@ pub enum NoiseError {
     /// The ticket has paid for a noised vector before; a second one is a second release.
     #[error("the budget ticket has been used")]
     TicketUsed,
+    /// Surplus was to be taken off from the middle of a block on.
+    #[error("noise is drawn in whole blocks")]
+    Unaligned,
+    /// The levels.
+    #[error(transparent)]
+    Levels(#[from] LevelsError),
 }
 
 /// The noise one client adds to each coordinate.
@@ -87,6 +93,22 @@ impl NoiseShare {
                 ..self
             }),
         }
+    }
+
+    /// The share that a round with this n, m and c states: its variance, and the drop-outs of its levels, if any.
+    ///
+    /// # Errors
+    /// [`NoiseError`] for the variance, [`NoiseError::Levels`] for levels that are not those of such a round.
+    pub fn of_round(
+        variance_q16: u64,
+        counts: (u32, u32, u32),
+        dropouts: &[u32],
+    ) -> Result<Self, NoiseError> {
+        let share = Self::skellam(variance_q16)?;
+        if dropouts.is_empty() {
+            return Ok(share);
+        }
+        Ok(share.with_levels(NoiseLevels::derive(counts, variance_q16, dropouts)?)?)
     }
 
     /// The levels, if the noise is drawn in layers.

@@ -22,6 +22,7 @@ fn request(levels: &[u32]) -> PlanRequest {
         clients: CLIENTS,
         minimum_survivors: MINIMUM,
         colluders: COLLUDERS,
+        block: None,
         dimension: DIMENSION,
         clip: "1".parse().unwrap(),
         noise_levels: levels.to_vec(),
@@ -61,7 +62,8 @@ fn sum(plan: &Plan, survivors: u32, reveal: impl Fn(u32) -> bool, seed: u64) -> 
     let share = plan.noise_share();
     for (seed, anchor) in seeds {
         let seed = SurplusSeed::check(&seed, survivors, share.levels().unwrap(), &anchor).unwrap();
-        seed.remove_from(&mut sum).unwrap();
+        seed.remove_at(0, sum.words_mut()).unwrap();
+        sum.reduce();
     }
     sum
 }

@@ -184,6 +184,7 @@ fn of_digests(out: &mut BTreeMap<&'static str, String>) {
         &[0xcc; 32],
         2,
         &[3, 7],
+        &[],
         [b"pack".as_slice(), b"ed"].into_iter(),
     );
     out.insert("upload digest", hex(&packed));

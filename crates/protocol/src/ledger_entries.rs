@@ -2,7 +2,7 @@
 //! that says anything else than the signed manifest and statement is refused (TAC-060).
 
 use tacita_ledger::entry::{self, Adjacency, Entry, Unit};
-use tacita_privacy::Mechanism;
+use tacita_privacy::{Mechanism, NoiseShare, parse_dropouts};
 
 use crate::Hash;
 use crate::bitmap::Bitmap;
@@ -51,6 +51,7 @@ pub fn reserve(manifest: &CheckedManifest, time: u64) -> Entry {
             _ => entry::Mechanism::Skellam,
         },
         share_variance_q16: f.share_variance_q16.to_string(),
+        noise_levels: manifest.noise().levels().map(ToString::to_string),
         unit: Unit::Client,
         adjacency: Adjacency::ZeroOut,
         budget_epsilon: decimal_or_none(f.epsilon.as_slice()),
@@ -107,4 +108,20 @@ pub fn uploads_root(charge: &entry::Charge) -> Option<Hash> {
         *byte = u8::from_str_radix(pair, 16).ok()?;
     }
     (hex(&root) == charge.uploads_root).then_some(root)
+}
+
+/// The noise of a reserve entry; `None` without any, or if it is no noise of such a round.
+#[must_use]
+pub fn noise_of(manifest: &entry::Manifest) -> Option<NoiseShare> {
+    let narrow = |value: u64| u32::try_from(value).ok();
+    let counts = (
+        narrow(manifest.cohort)?,
+        narrow(manifest.minimum_survivors)?,
+        narrow(manifest.colluders)?,
+    );
+    let dropouts = match &manifest.noise_levels {
+        None => Vec::new(),
+        Some(levels) => parse_dropouts(levels)?,
+    };
+    NoiseShare::of_round(manifest.share_variance_q16.parse().ok()?, counts, &dropouts).ok()
 }

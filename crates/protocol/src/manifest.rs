@@ -2,8 +2,12 @@
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use tacita_algebra::{RingBits, TaggedHash};
-use tacita_privacy::{Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, NoiseShare, Release};
-use tls_codec::{Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize};
+use tacita_privacy::{
+    Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, NoiseLevels, NoiseShare, Release,
+};
+use tls_codec::{
+    Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize, TlsVecU8,
+};
 
 use crate::graph::{GraphKind, RoundParameters};
 use crate::kem::KeyAgreement;
@@ -24,6 +28,15 @@ pub struct Deadlines {
     pub agree_ms: u32,
     /// Reveal.
     pub reveal_ms: u32,
+}
+
+/// A level of drop-outs as the manifest states it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct ManifestLevel {
+    /// Drop-outs up to which this layer of noise is enough.
+    pub dropouts: u16,
+    /// Variance of the layer, in units of 2^-16 grid steps squared.
+    pub variance_q16: u64,
 }
 
 /// The manifest as it travels and is signed: integers and decimal strings only.
@@ -71,6 +84,8 @@ pub struct Manifest {
     pub total_variance_q16: u64,
     /// Variance of one share: the total divided by m - c.
     pub share_variance_q16: u64,
+    /// Levels of drop-outs up to which the noise is kept, rising to n - m; empty when the noise has no layers.
+    pub noise_levels: TlsVecU8<ManifestLevel>,
     /// Planned rounds of the task.
     pub rounds: u32,
     /// Planned epsilon, decimal; empty when no privacy is promised.
@@ -123,6 +138,19 @@ pub struct CheckedManifest {
     headroom: Headroom,
     weighting: Option<ExampleWeighting>,
     task: String,
+}
+
+impl ManifestLevel {
+    /// The levels of a share; none if it is drawn in one piece.
+    #[must_use]
+    pub fn of(share: &NoiseShare) -> TlsVecU8<Self> {
+        let levels = share.levels().map(NoiseLevels::levels).unwrap_or_default();
+        let stated = levels.iter().map(|level| Self {
+            dropouts: u16::try_from(level.dropouts).unwrap_or(u16::MAX),
+            variance_q16: level.variance_q16,
+        });
+        stated.collect::<Vec<_>>().into()
+    }
 }
 
 impl Manifest {
@@ -226,6 +254,7 @@ impl Manifest {
             1 => NoiseShare::skellam(self.share_variance_q16).map_err(|_| Refusal::NoiseShare)?,
             _ => return Err(field("mechanism")),
         };
+        let noise = self.check_levels(noise)?;
         // TAC-006.
         let headroom =
             Headroom::prove(encoding, noise, u32::from(self.cohort)).map_err(|_| Refusal::Headroom)?;
@@ -259,6 +288,30 @@ impl Manifest {
             weighting,
             task,
         })
+    }
+
+    /// TAC-063: the levels are those of such a round, and every layer has the variance that follows from them.
+    fn check_levels(&self, noise: NoiseShare) -> Result<NoiseShare, Refusal> {
+        let stated = self.noise_levels.as_slice();
+        if stated.is_empty() {
+            return Ok(noise);
+        }
+        if stated.len() > NoiseLevels::MAX {
+            return Err(Refusal::NoiseLevels);
+        }
+        let dropouts: Vec<u32> = stated.iter().map(|level| u32::from(level.dropouts)).collect();
+        let counts = (
+            u32::from(self.cohort),
+            u32::from(self.minimum_survivors),
+            u32::from(self.colluders),
+        );
+        let levels = NoiseLevels::derive(counts, self.share_variance_q16, &dropouts)
+            .map_err(|_| Refusal::NoiseLevels)?;
+        let stated = stated.iter().map(|level| level.variance_q16);
+        if !levels.levels().iter().map(|level| level.variance_q16).eq(stated) {
+            return Err(Refusal::NoiseLevels);
+        }
+        noise.with_levels(levels).map_err(|_| Refusal::NoiseLevels)
     }
 
     fn check_weighting(&self, clip: Decimal) -> Result<Option<ExampleWeighting>, Refusal> {

@@ -7,6 +7,10 @@ use tls_codec::{
     TlsSerialize, TlsSize, TlsVecU8, TlsVecU16, TlsVecU32,
 };
 
+mod reveal;
+
+pub use reveal::{Reveal, RevealRequest, RevealedShare};
+
 use crate::Hash;
 use crate::limits::{MAX_COHORT, VERSION};
 use crate::manifest::Manifest;
@@ -198,6 +202,8 @@ pub struct Resume {
 pub struct UploadEnd {
     /// Dealers whose box did not open here, by rising index.
     pub suspects: TlsVecU16<u16>,
+    /// The end of the chain of noise seeds, 32 bytes; none where the noise has no layers.
+    pub noise_anchor: TlsByteVecU8,
     /// Signature over the digest of all packed bytes.
     pub signature: [u8; 64],
 }
@@ -225,54 +231,6 @@ pub struct ProvenEntry {
     pub bytes: TlsByteVecU16,
     /// Inclusion proof.
     pub proof: Proof,
-}
-
-/// Step 8: the quorum and the committed charge.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
-pub struct RevealRequest {
-    /// Bitmap of signers over roster indices.
-    pub signers: TlsByteVecU16,
-    /// Their signatures on S, by rising index.
-    pub signatures: TlsVecU32<[u8; 64]>,
-    /// Signed checkpoint note.
-    pub checkpoint: TlsByteVecU16,
-    /// Consistency proof from the checkpoint of the invitation.
-    pub consistency: Proof,
-    /// The manifest entry (reserve).
-    pub manifest: ProvenEntry,
-    /// The charge entry (commit).
-    pub charge: ProvenEntry,
-    /// Path of the reader's own upload to the uploads root that the charge names.
-    pub upload_proof: Proof,
-}
-
-/// One revealed share. Which secret it is of follows from U2: the self-mask secret of a survivor, the mask secret
-/// of a drop-out; there is no way to send both.
-#[derive(Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
-pub struct RevealedShare {
-    /// Roster index of the dealer.
-    pub dealer: u16,
-    /// The share, a canonical scalar.
-    pub value: [u8; 32],
-    /// Path to the dealer's share root, the sibling leaf first.
-    pub path: Proof,
-}
-
-impl std::fmt::Debug for RevealedShare {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "RevealedShare {{ dealer: {} }}", self.dealer)
-    }
-}
-
-/// Step 8: one share per neighbour in U1, and the cosignature of the checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
-pub struct Reveal {
-    /// Shares by rising dealer index.
-    pub shares: TlsVecU32<RevealedShare>,
-    /// Unix time of the cosignature.
-    pub cosigned_at: u64,
-    /// C2SP cosignature/v1 over the checkpoint of the request.
-    pub cosignature: [u8; 64],
 }
 
 /// Step 9: the outcome, in the ledger.

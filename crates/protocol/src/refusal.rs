@@ -114,6 +114,9 @@ pub enum Refusal {
     /// A mask ciphertext of a neighbour in U1 is missing, or not the committed one.
     #[error("TAC-037: no committed mask ciphertext of dealer {0}")]
     MaskCiphertext(u16),
+    /// An upload ends without the anchor of its noise, or with one where the noise has no layers.
+    #[error("TAC-039: the upload has no noise anchor, or one that the round does not ask for")]
+    NoiseAnchor,
     /// An upload chunk is out of order or of the wrong size.
     #[error("TAC-040: upload chunk {0} is out of order or of the wrong size")]
     Chunk(u32),
@@ -159,6 +162,14 @@ pub enum Refusal {
     /// The client's own upload is not among those that the charge names.
     #[error("TAC-062: this client's upload is not among those of the published survivors")]
     NotInTranscript,
+    /// Noise levels, or the variances of their layers, are not those that follow from n, c, m and the share.
+    #[error("TAC-063: the noise levels are not those of such a round")]
+    NoiseLevels,
+    /// A revealed noise seed does not lead to the anchor of the upload, or none came: the surplus of that survivor stays.
+    #[error(
+        "TAC-064: survivor {0} revealed no seed of its surplus noise, or not the one that it committed to"
+    )]
+    NoiseSeed(u16),
     /// A message came in a state that does not expect it.
     #[error("TAC-070: message {0} is not expected in this phase")]
     Unexpected(&'static str),

@@ -10,20 +10,21 @@ use crate::limits::MAX_ROUND_PROOF;
 use crate::messages::Proof;
 use crate::{Hash, labels};
 
-/// H(label, manifest, roster, U1, index, suspects, SHA-256 of all packed bytes in order).
+/// H(label, manifest, roster, U1, index, suspects, noise anchor, SHA-256 of all packed bytes in order).
 pub(crate) fn upload_digest(
     manifest: &Hash,
     roster: &Hash,
     sharers: &Hash,
     index: u16,
     suspects: &[u16],
+    noise_anchor: &[u8],
     chunks: impl Iterator<Item = impl AsRef<[u8]>>,
 ) -> Hash {
     let mut hasher = Sha256::new();
     for chunk in chunks {
         hasher.update(chunk.as_ref());
     }
-    finish(manifest, roster, sharers, index, suspects, hasher)
+    finish(manifest, roster, sharers, index, suspects, noise_anchor, hasher)
 }
 
 /// As [`upload_digest`], from a running hash.
@@ -33,6 +34,7 @@ pub(crate) fn finish(
     sharers: &Hash,
     index: u16,
     suspects: &[u16],
+    noise_anchor: &[u8],
     hasher: Sha256,
 ) -> Hash {
     let list: Vec<u8> = suspects.iter().flat_map(|s| s.to_be_bytes()).collect();
@@ -42,6 +44,7 @@ pub(crate) fn finish(
         .bytes(sharers)
         .u64(u64::from(index))
         .bytes(&list)
+        .bytes(noise_anchor)
         .bytes(&hasher.finalize())
         .finish()
 }

@@ -3,8 +3,10 @@
 
 use tacita_ledger::entry::{self, Entry};
 use tacita_privacy::{
-    Adversary, Budget, BudgetFilter, BudgetRefusal, BudgetTicket, Decimal, RdpCurve, Release, SkellamRelease,
+    Adversary, Budget, BudgetFilter, BudgetRefusal, BudgetTicket, Decimal, NoiseShare, RdpCurve, Release,
+    SkellamRelease,
 };
+use tacita_protocol::ledger_entries::noise_of;
 use tacita_protocol::manifest::CheckedManifest;
 
 /// What the releases so far cost one adversary.
@@ -63,9 +65,10 @@ impl Account {
                 Entry::Charge(charge) => {
                     let reserved = manifests.iter().find(|m| m.round_id == charge.round_id);
                     if let Some(terms) = reserved.and_then(|m| Terms::of_entry(m)) {
-                        if let (Some(filter), Some(release)) =
-                            (&mut self.filter, terms.release(terms.worst_server()))
-                        {
+                        if let (Some(filter), Some(release)) = (
+                            &mut self.filter,
+                            terms.release(terms.worst_server(), terms.minimum_survivors),
+                        ) {
                             filter.charge_regardless(release);
                         }
                         self.count(&terms, u32::try_from(charge.survivor_count).unwrap_or(0));
@@ -111,7 +114,7 @@ impl Account {
         for (spent, adversary) in [(&mut self.server, server), (&mut self.public, Adversary::Public)] {
             if let Some(release) = adversary
                 .honest_shares(survivors)
-                .and_then(|honest| terms.release(honest))
+                .and_then(|honest| terms.release(honest, survivors))
             {
                 spent.add(&release);
             }
@@ -135,7 +138,7 @@ impl Account {
 struct Terms {
     grid: u32,
     padded: u32,
-    share_variance_q16: u64,
+    noise: NoiseShare,
     clients: u32,
     colluders: u32,
     minimum_survivors: u32,
@@ -149,7 +152,7 @@ impl Terms {
         Some(Self {
             grid: u32::try_from(manifest.grid).ok()?,
             padded: u32::try_from(manifest.padded).ok()?,
-            share_variance_q16: manifest.share_variance_q16.parse().ok()?,
+            noise: noise_of(manifest)?,
             clients: u32::try_from(manifest.cohort).ok()?,
             colluders: u32::try_from(manifest.colluders).ok()?,
             minimum_survivors: u32::try_from(manifest.minimum_survivors).ok()?,
@@ -162,7 +165,7 @@ impl Terms {
         Some(Self {
             grid: f.grid,
             padded: f.padded,
-            share_variance_q16: f.share_variance_q16,
+            noise: manifest.noise(),
             clients: u32::from(f.cohort),
             colluders: u32::from(f.colluders),
             minimum_survivors: u32::from(f.minimum_survivors),
@@ -173,13 +176,14 @@ impl Terms {
         self.minimum_survivors.saturating_sub(self.colluders)
     }
 
-    fn release(&self, honest_shares: u32) -> Option<Release> {
+    /// With noise levels each survivor counts for what it keeps, as if all had revealed their surplus.
+    fn release(&self, honest_shares: u32, survivors: u32) -> Option<Release> {
         (honest_shares > 0).then_some(Release::Skellam(SkellamRelease {
             grid: self.grid,
             padded: self.padded,
-            share_variance_q16: self.share_variance_q16,
+            share_variance_q16: self.noise.kept_variance_q16(survivors),
             honest_shares,
-            shares: self.clients,
+            shares: self.clients.saturating_mul(self.noise.layers()),
         }))
     }
 }

@@ -13,7 +13,7 @@ use tacita_ledger::entry::{Entry, Release, printable_reason};
 use tacita_privacy::BudgetTicket;
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::ledger_entries::{self, hex_digest};
-use tacita_protocol::manifest::{CheckedManifest, Manifest};
+use tacita_protocol::manifest::{CheckedManifest, Manifest, ManifestLevel};
 use tacita_protocol::messages::{Invitation, Proof, ServerMessage};
 use tacita_protocol::server::{CommittedCharge, Revealing};
 use tacita_protocol::{Hash, RoundError, limits};
@@ -228,6 +228,7 @@ impl Server {
             mechanism: u8::from(share.mechanism() != tacita_privacy::Mechanism::None),
             total_variance_q16: share.variance_q16().saturating_mul(honest),
             share_variance_q16: share.variance_q16(),
+            noise_levels: ManifestLevel::of(&share),
             rounds: self.config.task.rounds,
             epsilon: text(privacy.epsilon).into(),
             delta: text(privacy.delta).into(),

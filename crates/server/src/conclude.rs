@@ -141,6 +141,7 @@ impl Server {
             time: self.ledger_time(),
             survivor_count: u64::from(survivors),
             responders: u64::from(sum.responders()),
+            noise_variance_q16: sum.noise_variance_q16().to_string(),
             sum_digest: hex::encode(sum.digest()),
             model_digest: digest.clone(),
             accuracy: accuracy.map(decimal).map(|t| canonical(&t)),

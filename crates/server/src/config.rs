@@ -11,6 +11,8 @@ use tacita_protocol::graph::{ParameterError, RoundParameters};
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::manifest::Deadlines;
 
+use crate::levels::NoiseLevelsSetting;
+
 /// Why a configuration is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -165,6 +167,9 @@ pub struct PrivacySection {
     /// Values that are rotated together, a power of two; absent: chosen so that padding is small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<u32>,
+    /// Levels of drop-outs at which noise is taken off the sum again; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise_levels: Option<NoiseLevelsSetting>,
     /// Count clients by their examples; absent: all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weighting: Option<WeightingSection>,
@@ -386,6 +391,12 @@ impl ServerConfig {
             return Err(wrong("privacy", "state epsilon and delta, or neither".into()));
         }
         let dimension = model.parameters() + usize::from(weighting.is_some());
+        let noise_levels = match &self.privacy.noise_levels {
+            None => Vec::new(),
+            Some(levels) => levels
+                .dropouts((n, m, c))
+                .map_err(|message| wrong("privacy.noise_levels", message))?,
+        };
         let request = PlanRequest {
             epsilon: self.privacy.epsilon,
             delta: self.privacy.delta.unwrap_or(Decimal::ZERO),
@@ -396,6 +407,7 @@ impl ServerConfig {
             dimension: u32::try_from(dimension).map_err(|_| wrong("training.model", "too large".into()))?,
             block: self.privacy.block,
             clip,
+            noise_levels,
         };
         let plan = Plan::calibrate(request).map_err(|e| ConfigError::Plan {
             path: path.to_owned(),

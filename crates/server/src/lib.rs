@@ -16,6 +16,7 @@ mod floor;
 mod gate;
 mod ledger_desk;
 mod ledger_files;
+mod levels;
 mod lobby;
 mod papers;
 mod phases;
@@ -28,6 +29,7 @@ pub use account::Account;
 // The form of the sum that [`ServerEvent::RoundDone`] shows.
 pub use ledger_desk::{DeskError, LedgerDesk};
 pub use ledger_files::Directory;
+pub use levels::{NoiseLevelsSetting, parse_noise_levels};
 pub use server::{Observer, RoundReport, Server, ServerError, ServerEvent, ServerSetup, TaskEnd, state_file};
 pub use spool::FileSpool;
 pub use state::{ServerState, StateError, TaskState};

@@ -20,7 +20,7 @@ use tacita_privacy::{Budget, BudgetFilter, Decimal};
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::ledger_entries::{self, hex_digest};
 use tacita_sim::cast::NOW;
-use tacita_sim::{Cast, Client, Ledger, MemoryRecord, Noise, Score, Setting, SimError, Stage, Tape, Walk};
+use tacita_sim::{Cast, Client, Ledger, MemoryRecord, Noise, Score, Setting, SimError, Stage, Walk};
 
 type Failure = Box<dyn Error>;
 
@@ -120,6 +120,13 @@ fn setting(draw: &mut Draw, number: u64) -> Result<Setting, Failure> {
         // A standard deviation of half the clip norm and more, which any budget covers once.
         let square = u64::from(setting.grid).pow(2);
         setting.noise = Noise::Skellam(draw.between(square << 14, square << 16));
+    }
+    let tolerated = u32::from(setting.cohort - setting.minimum_survivors);
+    if setting.noise != Noise::None && tolerated > 0 && !draw.one_in(4) {
+        // Some of the levels below the last, on a grid that leaves room for them.
+        setting.levels = (1..tolerated).filter(|_| draw.one_in(2)).collect();
+        setting.levels.truncate(7);
+        setting.levels.push(tolerated);
     }
     setting.model = vec![0; draw.between(1, 500).try_into()?];
     draw.0.fill_bytes(&mut setting.model);
@@ -265,7 +272,7 @@ fn client(
     participant.cache = Arc::default();
     participant.policy.require_post_quantum = false;
     let record = MemoryRecord::new(budget);
-    Ok(Client::new(Arc::new(participant), record, rng, update, NOW).with_tape(Tape::new(tape)))
+    Ok(Client::new(Arc::new(participant), record, rng, update, NOW).with_tapes(tape))
 }
 
 fn said(said: &tacita_sim::Said) -> Value {

@@ -56,6 +56,8 @@ pub struct Client {
     rng: ChaCha20Rng,
     /// What the protocol draws from instead of `rng`, for vectors.
     tape: Option<Tape>,
+    /// What its noise is drawn from instead of `rng`, for vectors.
+    noise_tape: Option<Tape>,
     now: u64,
     update: Vec<f32>,
     inner: Inner,
@@ -82,6 +84,7 @@ impl Client {
             record,
             rng,
             tape: None,
+            noise_tape: None,
             now,
             update,
             inner: Inner::Idle,
@@ -100,10 +103,12 @@ impl Client {
         self.prepare_for = Some(manifest);
     }
 
-    /// Lets the protocol draw from a tape. What the privacy room draws comes from the generator as before.
+    /// Lets the protocol draw from the tape of a text, and its noise from the tape beside it. What rounding draws comes from
+    /// the generator as before.
     #[must_use]
-    pub fn with_tape(mut self, tape: Tape) -> Self {
-        self.tape = Some(tape);
+    pub fn with_tapes(mut self, text: &str) -> Self {
+        self.tape = Some(Tape::new(text));
+        self.noise_tape = Some(Tape::new(&format!("{text}/noise")));
         self
     }
 
@@ -266,9 +271,11 @@ impl Client {
         let encoded = clipped
             .encode(manifest.headroom(), &mut self.rng)
             .map_err(|e| wrong(e.to_string()))?;
-        encoded
-            .noise(ticket, &mut self.rng)
-            .map_err(|e| wrong(e.to_string()))
+        match &mut self.noise_tape {
+            Some(tape) => encoded.noise(ticket, tape),
+            None => encoded.noise(ticket, &mut self.rng),
+        }
+        .map_err(|e| wrong(e.to_string()))
     }
 
     fn carry_out(&mut self, effects: Vec<Effect>) -> Answer {

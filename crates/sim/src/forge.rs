@@ -297,7 +297,7 @@ pub fn ciphertext_leaf(
     leaf_hash(&digest)
 }
 
-/// H(label, manifest, roster, U1, index, suspects, SHA-256 of all packed bytes).
+/// H(label, manifest, roster, U1, index, suspects, no noise anchor, SHA-256 of all packed bytes).
 pub fn upload_digest(
     manifest: &Hash,
     (roster, sharers): (&Hash, &Hash),
@@ -312,6 +312,7 @@ pub fn upload_digest(
         .bytes(sharers)
         .u64(u64::from(index))
         .bytes(&list)
+        .bytes(&[])
         .bytes(&Sha256::digest(packed))
         .finish()
 }

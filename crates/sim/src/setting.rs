@@ -5,7 +5,7 @@ use tacita_privacy::{Encoding, Headroom, NoiseShare};
 use tacita_protocol::graph::RoundParameters;
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::limits::VERSION;
-use tacita_protocol::manifest::{Deadlines, Manifest};
+use tacita_protocol::manifest::{Deadlines, Manifest, ManifestLevel};
 
 use crate::cast::TASK;
 use crate::error::SimError;
@@ -38,6 +38,8 @@ pub struct Setting {
     pub grid: u32,
     /// Noise.
     pub noise: Noise,
+    /// Levels of drop-outs at which noise is taken off again; none if empty.
+    pub levels: Vec<u32>,
     /// Coordinates per upload chunk, a multiple of 64.
     pub chunk: u32,
     /// The global model's bytes.
@@ -56,6 +58,7 @@ impl Setting {
             agreement: KeyAgreement::Hybrid,
             grid: 1024,
             noise: Noise::None,
+            levels: Vec::new(),
             chunk: 64,
             model: b"the global model".to_vec(),
         }
@@ -90,7 +93,11 @@ impl Setting {
         let parameters = self.parameters()?;
         let share = match self.noise {
             Noise::None => NoiseShare::none(),
-            Noise::Skellam(variance) => NoiseShare::skellam(variance).map_err(|e| wrong(&e))?,
+            Noise::Skellam(variance) => {
+                let (n, m, c) = (self.cohort, self.minimum_survivors, self.colluders);
+                NoiseShare::of_round(variance, (n.into(), m.into(), c.into()), &self.levels)
+                    .map_err(|e| wrong(&e))?
+            }
         };
         let block = self
             .block
@@ -126,6 +133,7 @@ impl Setting {
             mechanism,
             total_variance_q16: share.variance_q16().saturating_mul(honest),
             share_variance_q16: share.variance_q16(),
+            noise_levels: ManifestLevel::of(&share),
             rounds: 1000,
             epsilon: epsilon.into(),
             delta: delta.into(),

@@ -285,6 +285,7 @@ impl View {
                     time: NOW,
                     survivor_count: u64::from(sum.survivors().count()),
                     responders: u64::from(sum.responders()),
+                    noise_variance_q16: sum.noise_variance_q16().to_string(),
                     sum_digest: hex_digest(&sum.digest()),
                     model_digest: hex_digest(&fields.model_digest),
                     accuracy: None,

@@ -26,7 +26,7 @@ from . import Case, Json
 from .rounds import rounds
 from .settings import everybody
 
-X25519, KEM, RING = "complete-4-x25519", "complete-4", "ring-66"
+X25519, KEM, RING, LEVELS = "complete-4-x25519", "complete-4", "ring-66", "levels-7"
 _WEAK = bytes(32)
 
 

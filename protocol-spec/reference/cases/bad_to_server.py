@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tacita_ref import advertisement, ed25519, labels, ledger, messages, sharing, tagged
+from tacita_ref import advertisement, ed25519, labels, ledger, messages, noise, sharing, tagged
 from tacita_ref.messages import Agreement, Chunk, RevealedShare, Shares, UploadEnd
 from tacita_ref.tls import Struct
 from tacita_ref.world import World
 
 from . import Case
-from .bad_to_member import KEM, X25519, world_at
+from .bad_to_member import KEM, LEVELS, X25519, world_at
 
 # Odd number of bits in the last chunk: it has spare bits.
 _ODD = "smallest"
@@ -54,8 +54,10 @@ def to_server() -> list[Case]:
         *_ciphertexts(),
         *_uploads(),
         *_bound(),
+        *_anchors(),
         *_agreements(),
         *_reveals(),
+        *_seeds(),
     ]
 
 
@@ -169,7 +171,7 @@ def _uploads() -> list[Case]:
         earlier = [(1, m) for m in before]
         return _case(f"upload, {name}", round_, "sharers", 1, message, rule, earlier)
 
-    suspects = UploadEnd(suspects=[0, 0], signature=end.signature)
+    suspects = UploadEnd(suspects=[0, 0], noise_anchor=b"", signature=end.signature)
     silent = "complete-4-silent-from-roster"
     return [
         case("chunk a byte short", Chunk(index=0, packed=chunk.packed[:-1]), "TAC-040", []),
@@ -195,9 +197,9 @@ def _bound() -> list[Case]:
     world = world_at(X25519, "sharers")
     chunk, _ = _answers(world, 1, "sharers")
     m, r = world.checked.digest, world.server.root
-    without = tagged.tagged_hash(labels.UPLOAD, m, r, tagged.u64(1), b"", tagged.sha256(chunk.packed))
+    without = tagged.tagged_hash(labels.UPLOAD, m, r, tagged.u64(1), b"", b"", tagged.sha256(chunk.packed))
     old = ed25519.sign(world.setup.cast.members[1].seed, labels.UPLOAD, without)
-    end = UploadEnd(suspects=[], signature=old)
+    end = UploadEnd(suspects=[], noise_anchor=b"", signature=old)
     name = "upload, digest without the sharers"
     return [_case(name, X25519, "sharers", 1, end, "TAC-041", [(1, chunk)])]
 
@@ -249,4 +251,41 @@ def _reveals() -> list[Case]:
         case("path a hash short", share(3, honest.shares[3].replace(path=honest.shares[3].path[:-1])), None),
         case("dealer beyond the roster", share(3, honest.shares[3].replace(dealer=9)), None),
         case("honest", honest, None),
+    ]
+
+
+def _anchors() -> list[Case]:
+    """TAC-039."""
+    chunk, end = _answers(world_at(X25519, "sharers"), 1, "sharers")
+    layered, last = _answers(world_at(LEVELS, "sharers"), 1, "sharers")
+
+    def case(name: str, round_: str, message: Struct, rule: str, before: Struct) -> Case:
+        return _case(f"upload, {name}", round_, "sharers", 1, message, rule, [(1, before)])
+
+    other = last.replace(noise_anchor=bytes(32))
+    return [
+        case("anchor in a round without levels", X25519, end.replace(noise_anchor=bytes(32)), "TAC-039", chunk),
+        case("no anchor", LEVELS, last.replace(noise_anchor=b""), "TAC-039", layered),
+        case("anchor of 31 bytes", LEVELS, last.replace(noise_anchor=last.noise_anchor[:-1]), "TAC-039", layered),
+        case("another anchor than signed", LEVELS, other, "TAC-041", layered),
+    ]
+
+
+def _seeds() -> list[Case]:
+    """TAC-064: blames the sender, and its surplus stays."""
+    (honest,) = _answers(world_at(LEVELS, "reveal"), 1, "reveal")
+    (plain,) = _answers(world_at(X25519, "reveal"), 1, "reveal")
+
+    def case(name: str, seed: bytes, message: Any = honest, round_: str = LEVELS) -> Case:
+        changed = message.replace(noise_seed=seed)
+        return _case(f"reveal, noise seed {name}", round_, "reveal", 1, changed, None)
+
+    z = honest.noise_seed
+    return [
+        case("of the first surplus layer", z),
+        case("changed", _flip(z)),
+        case("of the next layer", noise.following(1, z)),
+        case("missing", b""),
+        case("a byte long", z + b"\0"),
+        case("in a round without levels", z, plain, X25519),
     ]

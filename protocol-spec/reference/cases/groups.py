@@ -22,6 +22,7 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "sharers": protocol.sharers,
     "upload": protocol.uploads,
     "statement": protocol.statements,
+    "noise": protocol.noise_layers,
     "wire": wire.wire,
     "parts": wire.in_parts,
     "rounds": rounds.rounds,

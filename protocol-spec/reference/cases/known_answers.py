@@ -86,7 +86,7 @@ def answers() -> dict[str, str]:
         "pair key": pair_key,
         "pair keystream": stream,
         "sharers digest": sharers.digest(9, survivors, _b(0xBB)),
-        "upload digest": upload.digest(M, R, _b(0xCC), 2, [3, 7], [b"packed"]),
+        "upload digest": upload.digest(M, R, _b(0xCC), 2, [3, 7], b"", [b"packed"]),
         "statement": s,
         "statement signature": ed25519.sign(_SEED, labels.STATEMENT_SIGNATURE, s),
     }

@@ -1,11 +1,12 @@
 """Whole rounds: members 0, 1, ... of the cast each contribute one unit vector, so that the sum can be read by eye."""
 
-from tacita_ref import encoding, ledger_entries, merkle
-from tacita_ref.manifest import Manifest, check
+from tacita_ref import encoding, ledger_entries, merkle, noise
+from tacita_ref.manifest import Checked, Manifest, check
 from tacita_ref.tagged import sha256
+from tacita_ref.tape import Tape
 
 from . import Case, Json
-from .settings import MODEL, a_manifest, unit_update
+from .settings import MODEL, a_manifest, leveled, skellam, unit_update
 
 
 def _round(
@@ -25,19 +26,29 @@ def _round(
     checked = check(m)
     n = m.cohort
     updates = [unit_update(member, m.dimension) for member in range(n)]
+    tapes = [f"tacita vectors/{name}/member {member}" for member in range(n)]
     given: Json = {
         "members": n,
         "manifest": m.encode().hex(),
         "model": MODEL.hex(),
-        "tapes": [f"tacita vectors/{name}/member {member}" for member in range(n)],
+        "tapes": tapes,
         "hot": [member % m.dimension for member in range(n)],
-        "encoded": [encoding.encode(update, checked) for update in updates],
+        "encoded": [_noised(checked, encoding.encode(u, checked), tape) for u, tape in zip(updates, tapes, strict=True)],
         "silent": {str(member): step for member, step in (silent or {}).items()},
         "prior": [entry.hex() for entry in prior],
         "remembered": remembered or [],
         "whole": whole,
     }
     return Case(name, "round", given)
+
+
+def _noised(checked: Checked, encoded: list[int], tape: str) -> list[int]:
+    """With the noise that a member draws from the tape beside its own."""
+    share = checked.fields.share_variance_q16
+    if share == 0:
+        return encoded
+    drawn = noise.whole(checked.levels, share, Tape(tape + "/noise").read(64), len(encoded))
+    return [a + b for a, b in zip(encoded, drawn, strict=True)]
 
 
 def _history() -> list[bytes]:
@@ -79,5 +90,16 @@ def rounds() -> list[Case]:
         ),
         _round("ring-66", a_manifest(66, 1, 64, kem=0, dimension=64), silent={3: "sharers", 40: "reveal"}),
         _round("ring-66-ml-kem", a_manifest(66, 1, 64, dimension=64), silent={9: "sharers", 10: "roster"}),
+    ]
+    # Noise of about the clip norm, and levels at 1 and 3 drop-outs of 7.
+    share = 500_000 << 16
+    seven = leveled(7, 0, 4, share, [1, 3], kem=0)
+    cases += [
+        _round("noise-5", skellam(5, 1, 4, share, kem=0)),
+        _round("levels-7", seven, whole=True),
+        _round("levels-7-first-level", seven, silent={2: "sharers"}),
+        _round("levels-7-last-level", seven, silent={2: "sharers", 4: "roster"}),
+        _round("levels-7-one-keeps-its-surplus", seven, silent={3: "reveal"}),
+        _round("levels-5", leveled(5, 1, 4, share, [1], kem=0), whole=True),
     ]
     return cases

@@ -4,8 +4,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from tacita_ref import cast, graph, privacy
-from tacita_ref.manifest import Manifest
+from tacita_ref import cast, graph, noise, privacy
+from tacita_ref.manifest import Manifest, NoiseLevel
 from tacita_ref.tagged import sha256
 
 MODEL = b"the global model"
@@ -34,7 +34,7 @@ def a_manifest(n: int, c: int, m: int, kem: int = 1, dimension: int = 16, **othe
         "quorum": p.quorum,
         "key_agreement": kem,
         "block": padded,
-        "noise_levels": b"",
+        "noise_levels": [],
         "bits": privacy.needed_bits(n, 1024, padded, 0),
         "dimension": dimension,
         "padded": padded,
@@ -68,7 +68,7 @@ def a_manifest(n: int, c: int, m: int, kem: int = 1, dimension: int = 16, **othe
 def skellam(n: int, c: int, m: int, share: int, **other: Any) -> Manifest:
     """One with noise."""
     padded = 16
-    noise = {
+    values = {
         "mechanism": 1,
         "share_variance_q16": share,
         "total_variance_q16": share * (m - c),
@@ -76,7 +76,15 @@ def skellam(n: int, c: int, m: int, share: int, **other: Any) -> Manifest:
         "epsilon": b"8",
         "delta": b"0.00001",
     }
-    return a_manifest(n, c, m, **{**noise, **other})
+    return a_manifest(n, c, m, **{**values, **other})
+
+
+def leveled(n: int, c: int, m: int, share: int, dropouts: list[int], **other: Any) -> Manifest:
+    """One with noise in layers."""
+    found = noise.levels(n, c, m, share, dropouts)
+    assert found is not None
+    stated = [NoiseLevel(dropouts=r, variance_q16=found.layer(i + 1)) for i, r in enumerate(dropouts)]
+    return skellam(n, c, m, share, noise_levels=stated, **other)
 
 
 def unit_update(member: int, dimension: int) -> list[Fraction]:

@@ -47,7 +47,7 @@ def wire() -> list[Case]:
 
 
 def _end(suspects: int) -> str:
-    return messages.encode(UploadEnd(suspects=list(range(suspects)), signature=bytes(64))).hex()
+    return messages.encode(UploadEnd(suspects=list(range(suspects)), noise_anchor=b"", signature=bytes(64))).hex()
 
 
 def _from_server() -> list[Case]:

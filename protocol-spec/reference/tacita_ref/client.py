@@ -17,6 +17,7 @@ from . import (
     ledger_entries,
     merkle,
     mlkem,
+    noise,
     scalar,
     shamir,
     sharers,
@@ -94,8 +95,10 @@ class _Near:
 
 
 class Client:
-    def __init__(self, participant: Participant, tape: Tape) -> None:
+    def __init__(self, participant: Participant, tape: Tape, noise_tape: Tape) -> None:
         self.me, self.tape = participant, tape
+        # The key of the base, which made the encoded integers, then z_1.
+        self._first_seed = noise_tape.read(64)[32:]
 
     # 3.1 and 3.2
 
@@ -354,11 +357,14 @@ class Client:
             )
             add(y, prg(key, bits, fields.padded), bits, 1 if self.own < index else -1)
         packed = [pack(y[at : at + count], bits) for at, count in self.manifest.chunks()]
-        digest = upload.digest(m, r, self.digest, self.own, suspects, packed)
+        levels = self.manifest.levels
+        anchor = noise.anchor(levels, 1, self._first_seed) if levels else b""
+        digest = upload.digest(m, r, self.digest, self.own, suspects, anchor, packed)
         self.upload_digest = digest
         self.upload_signature = ed25519.sign(self.me.seed, labels.UPLOAD, digest)
         chunks: list[Struct] = [Chunk(index=q, packed=part) for q, part in enumerate(packed)]
-        return [*chunks, UploadEnd(suspects=suspects, signature=self.upload_signature)]
+        end = UploadEnd(suspects=suspects, noise_anchor=anchor, signature=self.upload_signature)
+        return [*chunks, end]
 
     # 3.7
 
@@ -389,7 +395,10 @@ class Client:
             for dealer, pair in sorted(self.held.items())
         ]
         cosignature = ledger.cosign(me.seed, me.now, head.text)
-        return [Reveal(shares=shares, noise_seed=b"", cosigned_at=me.now, cosignature=cosignature)]
+        levels = self.manifest.levels
+        surplus = levels.first_surplus(len(self.survivors)) if levels else None
+        seed = noise.seed_of(self._first_seed, surplus) if surplus else b""
+        return [Reveal(shares=shares, noise_seed=seed, cosigned_at=me.now, cosignature=cosignature)]
 
     def _check_quorum(self, message: RevealRequest) -> None:
         fields = self.manifest.fields

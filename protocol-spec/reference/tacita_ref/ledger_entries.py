@@ -58,6 +58,7 @@ def reserve(checked: Checked, time: int) -> Entry:
         "grid": f.grid,
         "mechanism": ("none", "skellam")[f.mechanism],
         "share_variance_q16": str(f.share_variance_q16),
+        "noise_levels": ",".join(str(level.dropouts) for level in f.noise_levels) or None,
         "unit": "client",
         "adjacency": "zero-out",
         "budget_epsilon": f.epsilon.decode() or None,
@@ -100,7 +101,13 @@ def charge(
 
 
 def outcome(
-    checked: Checked, survivors: int, responders: int, sum_digest: bytes, model_digest: bytes, time: int
+    checked: Checked,
+    survivors: int,
+    responders: int,
+    noise_variance: int,
+    sum_digest: bytes,
+    model_digest: bytes,
+    time: int,
 ) -> Entry:
     """The outcome entry of a server that measured nothing."""
     f = checked.fields
@@ -112,6 +119,7 @@ def outcome(
         "survivor_count": survivors,
         "time": time,
         "responders": responders,
+        "noise_variance_q16": str(noise_variance),
         "sum_digest": sum_digest.hex(),
         "model_digest": model_digest.hex(),
         "accuracy": None,

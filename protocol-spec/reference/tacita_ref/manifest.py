@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass
 
-from . import decimal, graph, labels, layout, privacy
+from . import decimal, graph, labels, noise, privacy
 from .refusal import Refused, require
 from .ring import packed_length
 from .tagged import tagged_hash
-from .tls import HASH, U8, U16, U32, U64, Struct, fixed, opaque, switched
+from .tls import HASH, U8, U16, U32, U64, Struct, fixed, opaque, vector
 
 VERSION = 1
 MAX_DIMENSION = 2**28
@@ -15,6 +15,10 @@ MAX_NEIGHBOURS = 500
 MAX_CHUNK_BYTES = 131_072
 MAX_SHARE_VARIANCE = 3_355_443_200_000_000
 MAX_DEADLINE_MS = 86_400_000
+
+
+class NoiseLevel(Struct):
+    FIELDS = {"dropouts": U16, "variance_q16": U64}
 
 
 class Manifest(Struct):
@@ -40,7 +44,7 @@ class Manifest(Struct):
         "mechanism": U8,
         "total_variance_q16": U64,
         "share_variance_q16": U64,
-        **switched(layout.NOISE_LEVELS, {"noise_levels": opaque(1)}),
+        "noise_levels": vector(1, NoiseLevel.type()),
         "rounds": U32,
         "epsilon": opaque(1),
         "delta": opaque(1),
@@ -59,8 +63,6 @@ class Manifest(Struct):
         "ledger_root": HASH,
         "issued_at": U64,
     }
-
-    OFF = {} if layout.NOISE_LEVELS else {"noise_levels": b""}
 
     def digest(self) -> bytes:
         """M."""
@@ -88,6 +90,10 @@ class Checked:
     @property
     def rotation_seed(self) -> bytes:
         return tagged_hash(labels.ROTATION_SEED, self.digest)
+
+    @property
+    def levels(self) -> noise.Levels | None:
+        return _levels(self.fields)
 
     def chunks(self) -> list[tuple[int, int]]:
         """First coordinate and length of every chunk."""
@@ -127,6 +133,7 @@ def check(m: Manifest) -> Checked:
         require(0 < m.share_variance_q16 <= MAX_SHARE_VARIANCE, "TAC-005")
     else:
         require(m.mechanism == 0 and m.share_variance_q16 == 0, field, "mechanism")
+    _levels(m)
     share = m.share_variance_q16
     require(privacy.has_headroom(m.cohort, m.grid, m.padded, m.bits, share), "TAC-006")
     require(m.rounds >= 1, field, "rounds")
@@ -140,6 +147,19 @@ def check(m: Manifest) -> Checked:
     for ms in (m.advertise_ms, m.share_ms, m.upload_ms, m.agree_ms, m.reveal_ms):
         require(1 <= ms <= MAX_DEADLINE_MS, field, "deadline")
     return Checked(m, m.digest(), derived)
+
+
+def _levels(m: Manifest) -> noise.Levels | None:
+    """TAC-063."""
+    if not m.noise_levels:
+        return None
+    dropouts = [level.dropouts for level in m.noise_levels]
+    found = noise.levels(m.cohort, m.colluders, m.minimum_survivors, m.share_variance_q16, dropouts)
+    require(found is not None, "TAC-063")
+    assert found is not None
+    stated = [level.variance_q16 for level in m.noise_levels]
+    require(stated == [found.layer(number) for number in range(1, len(dropouts) + 1)], "TAC-063")
+    return found
 
 
 def _check_weighting(m: Manifest) -> None:

@@ -106,7 +106,11 @@ class Chunk(Struct):
 
 
 class UploadEnd(Struct):
-    FIELDS = {"suspects": vector(2, U16, MAX_ELEMENTS), "signature": SIGNATURE}
+    FIELDS = {
+        "suspects": vector(2, U16, MAX_ELEMENTS),
+        "noise_anchor": opaque(1),
+        "signature": SIGNATURE,
+    }
 
 
 class Agreement(Struct):
@@ -116,11 +120,10 @@ class Agreement(Struct):
 class Reveal(Struct):
     FIELDS = {
         "shares": members(RevealedShare.type()),
-        **switched(layout.NOISE_LEVELS, {"noise_seed": opaque(1)}),
+        "noise_seed": opaque(1),
         "cosigned_at": U64,
         "cosignature": SIGNATURE,
     }
-    OFF = {} if layout.NOISE_LEVELS else {"noise_seed": b""}
 
 
 class Leave(Struct):

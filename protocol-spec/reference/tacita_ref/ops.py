@@ -17,6 +17,7 @@ from . import (
     merkle,
     messages,
     mlkem,
+    noise,
     parts,
     ring,
     scalar,
@@ -303,9 +304,33 @@ def _upload_digest(i: Json) -> Json:
         b(i["sharers"]),
         i["index"],
         i["suspects"],
+        b(i["noise_anchor"]),
         [b(chunk) for chunk in i["chunks"]],
     )
     return {"digest": digest.hex()}
+
+
+def _levels(i: Json) -> noise.Levels:
+    found = noise.levels(i["n"], i["c"], i["m"], i["share"], i["dropouts"])
+    require(found is not None, "TAC-063")
+    assert found is not None
+    return found
+
+
+@op("levels")
+def _noise_levels(i: Json) -> Json:
+    found = _levels(i)
+    layers = [found.layer(number) for number in range(1, len(found.dropouts) + 1)]
+    return {"base": found.kept[0], "layers": layers}
+
+
+@op("surplus")
+def _surplus(i: Json) -> Json:
+    found, seed = _levels(i), b(i["seed"])
+    first = found.first_surplus(i["survivors"])
+    assert first is not None
+    require(noise.anchor(found, first, seed) == b(i["anchor"]), "TAC-064")
+    return {"first": first, "values": noise.surplus(found, first, seed, i["count"])}
 
 
 @op("statement")

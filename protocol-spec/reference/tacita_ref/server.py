@@ -14,6 +14,7 @@ from . import (
     ledger_entries,
     merkle,
     mlkem,
+    noise,
     recovery,
     sharers,
     sharing,
@@ -183,6 +184,7 @@ class Server:
         self.digest = sharers.digest(self.size, self._sharers_bitmap, merkle_root)
         self._in_flight: dict[int, list[bytes]] = {}
         self.uploads: dict[int, tuple[bytes, bytes]] = {}
+        self._anchors: dict[int, bytes] = {}
         self.suspects: set[tuple[int, int]] = set()
         self._total = [0] * self.manifest.fields.padded
 
@@ -258,7 +260,9 @@ class Server:
         suspects = message.suspects
         rising = all(a < b for a, b in zip(suspects, suspects[1:], strict=False))
         require(rising and set(suspects) <= set(self.graph.neighbours(index)), "TAC-041", "suspects")
-        digest = upload.digest(self.manifest.digest, self.root, self.digest, index, suspects, flight)
+        anchor = message.noise_anchor
+        require(len(anchor) == (32 if self.manifest.levels else 0), "TAC-039")
+        digest = upload.digest(self.manifest.digest, self.root, self.digest, index, suspects, anchor, flight)
         key = self.members[index].certificate.key
         require(ed25519.verify(key, labels.UPLOAD, digest, message.signature), "TAC-041")
         for (at, count), packed in zip(chunks, flight, strict=True):
@@ -267,6 +271,7 @@ class Server:
             add(part, values, bits)
             self._total[at : at + count] = part
         self.uploads[index] = (digest, message.signature)
+        self._anchors[index] = anchor
         self.suspects |= {(dealer, index) for dealer in suspects}
 
     # 3.7
@@ -323,6 +328,8 @@ class Server:
         self.shares: dict[int, dict[int, int]] = {dealer: {} for dealer in self.sharers}
         self.answers: dict[int, Reveal] = {}
         self.blamed: list[int] = []
+        # By survivor: the seed of its first surplus layer.
+        self._seeds: dict[int, bytes] = {}
 
     def _can_answer(self, dealer: int, holder: int) -> bool:
         near = sum(i in self.signatures for i in self.graph.neighbours(holder))
@@ -351,6 +358,7 @@ class Server:
         key = self.members[index].certificate.key
         require(ed25519.verify_bytes(key, text, message.cosignature), "TAC-074")
         self.answers[index] = message
+        self._take_seed(index, message.noise_seed)
         for share in message.shares:
             try:
                 require(share.dealer in self.shares, "TAC-073")
@@ -363,6 +371,19 @@ class Server:
                 # A share that fails is left out and blames the holder; the others count.
                 require(refused.rule == "TAC-073", refused.rule)
                 self.blamed.append(index)
+
+    def _take_seed(self, index: int, seed: bytes) -> None:
+        """TAC-064: a seed that does not lead to the anchor blames its sender; its surplus stays."""
+        levels = self.manifest.levels
+        surplus = levels.first_surplus(len(self.survivors)) if levels else None
+        if levels is None or surplus is None:
+            good = seed == b""
+        else:
+            good = len(seed) == 32 and noise.anchor(levels, surplus, seed) == self._anchors[index]
+            if good:
+                self._seeds[index] = seed
+        if not good:
+            self.blamed.append(index)
 
     # 3.9
 
@@ -395,14 +416,31 @@ class Server:
             found = recovery.dropout_keys(self.manifest, r, secret, own, peers, ciphertexts)
             for index, key in found.items():
                 recovery.remove_pair_mask(total, key, bits, index, dealer)
+        levels = self.manifest.levels
+        surplus = levels.first_surplus(len(self.survivors)) if levels else None
+        if levels is not None and surplus is not None:
+            for seed in self._seeds.values():
+                add(total, noise.surplus(levels, surplus, seed, len(total)), bits, -1)
         self.total = total
         return total
+
+    def noise_variance(self) -> int:
+        """What is left in each coordinate, in units of 2^-16."""
+        share, levels = self.manifest.fields.share_variance_q16, self.manifest.levels
+        kept = levels.kept[levels.layers_kept(len(self.survivors))] if levels else share
+        return int(share * (len(self.survivors) - len(self._seeds)) + kept * len(self._seeds))
 
     def outcome(self, model_digest: bytes) -> Outcome:
         """Appends the outcome entry and tells it."""
         packed = pack(self.total, self.manifest.fields.bits)
         entry = ledger_entries.outcome(
-            self.manifest, len(self.survivors), len(self.answers), sha256(packed), model_digest, self.now
+            self.manifest,
+            len(self.survivors),
+            len(self.answers),
+            self.noise_variance(),
+            sha256(packed),
+            model_digest,
+            self.now,
         )
         index = self.log.append(ledger_entries.encode(entry))
         return Outcome(

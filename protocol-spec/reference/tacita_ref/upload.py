@@ -7,7 +7,14 @@ from .tagged import sha256, tagged_hash, u64
 
 
 def digest(
-    m: bytes, r: bytes, d: bytes, index: int, suspects: Sequence[int], chunks: Iterable[bytes]
+    m: bytes,
+    r: bytes,
+    d: bytes,
+    index: int,
+    suspects: Sequence[int],
+    noise_anchor: bytes,
+    chunks: Iterable[bytes],
 ) -> bytes:
     listed = b"".join(suspect.to_bytes(2, "big") for suspect in suspects)
-    return tagged_hash(labels.UPLOAD, m, r, d, u64(index), listed, sha256(b"".join(chunks)))
+    packed = sha256(b"".join(chunks))
+    return tagged_hash(labels.UPLOAD, m, r, d, u64(index), listed, noise_anchor, packed)

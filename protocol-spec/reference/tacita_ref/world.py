@@ -100,7 +100,7 @@ class World:
             policy,
             head=head,
         )
-        return Client(me, Tape(setup.tapes[number]))
+        return Client(me, Tape(setup.tapes[number]), Tape(setup.tapes[number] + "/noise"))
 
     # What is said in each step.
 

@@ -2,8 +2,8 @@
 //! [`crate::rules`]'s.
 
 use super::{
-    Charge, Entry, EntryError, MAX_INTEGER, Manifest, Mechanism, Outcome, Release, bitmap_len, count_bits,
-    statement_digest,
+    Charge, Entry, EntryError, MAX_INTEGER, MAX_NOISE_LEVELS, Manifest, Mechanism, Outcome, Release,
+    bitmap_len, count_bits, statement_digest,
 };
 use crate::hexes;
 use crate::tree::Hash;
@@ -96,6 +96,14 @@ fn manifest(entry: &Manifest) -> Result<(), EntryError> {
         "share_variance_q16",
         "must be a plain integer of at most 39 digits",
     )?;
+    if let Some(levels) = &entry.noise_levels {
+        let fit = dropouts(levels).is_some_and(|levels| levels.last() == Some(&n.saturating_sub(m)));
+        require(
+            fit && entry.mechanism != Mechanism::None,
+            "noise_levels",
+            "must be at most 8 rising integers, the last n - m, and only with a mechanism",
+        )?;
+    }
     let silent = entry.mechanism == Mechanism::None;
     require(
         silent == (variance == "0"),
@@ -110,6 +118,17 @@ fn manifest(entry: &Manifest) -> Result<(), EntryError> {
         "budget_delta",
         "must be null exactly when budget_epsilon is",
     )
+}
+
+/// The drop-outs of each level: rising integers from 1, few and short.
+fn dropouts(text: &str) -> Option<Vec<u64>> {
+    let levels: Vec<u64> = text
+        .split(',')
+        .take(MAX_NOISE_LEVELS.saturating_add(1))
+        .map(|level| level.parse().ok().filter(|_| is_integer(level)))
+        .collect::<Option<_>>()?;
+    let rising = levels.windows(2).all(|pair| matches!(pair, [a, b] if a < b));
+    (rising && levels.len() <= MAX_NOISE_LEVELS && levels.first() != Some(&0)).then_some(levels)
 }
 
 fn charge(entry: &Charge) -> Result<(), EntryError> {
@@ -168,6 +187,12 @@ fn outcome(entry: &Outcome) -> Result<(), EntryError> {
         ("survivor_count", entry.survivor_count),
         ("responders", entry.responders),
     ])?;
+    if !is_integer(&entry.noise_variance_q16) || entry.noise_variance_q16.len() > MAX_VARIANCE {
+        return Err(EntryError::Field {
+            field: "noise_variance_q16",
+            wrong: "must be a plain integer of at most 39 digits",
+        });
+    }
     if entry.responders > entry.survivor_count {
         return Err(EntryError::Field {
             field: "responders",

@@ -4,6 +4,8 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use tacita_algebra::RingBits;
 
+use tacita_algebra::RingVector;
+
 use super::*;
 
 /// n = 10, m = 7, c = 1 with a level for each drop-out.
@@ -125,7 +127,8 @@ fn exactly_what_was_added_is_taken_off() {
             let revealed = seeds.surplus(survivors).unwrap().reveal();
             let levels = share.levels().unwrap();
             let seed = SurplusSeed::check(&revealed, survivors, levels, &committed).unwrap();
-            seed.remove_from(&mut left).unwrap();
+            seed.remove_at(0, left.words_mut()).unwrap();
+            left.reduce();
             let mut kept = RingVector::zeros(bits, count);
             let layers = levels.layers_kept(survivors);
             parts[..=layers]

@@ -48,6 +48,11 @@ impl SkellamSampler {
         Some(Self { table, parts })
     }
 
+    /// Bytes of the stream that one value takes.
+    pub(crate) fn bytes_per_value(&self) -> u64 {
+        self.parts * BYTES_PER_DRAW as u64
+    }
+
     /// Adds one independent noise value to each of `values`, mod 2^64.
     pub(crate) fn add_to(&self, values: &mut [i64], stream: &mut KeyStream) {
         let mut random = Zeroizing::new(vec![0u8; BYTES_PER_DRAW * BLOCK.min(values.len())]);

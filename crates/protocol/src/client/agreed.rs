@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tacita_identity::VerifiedCertificate;
 use tacita_ledger::entry::Entry;
+use tacita_privacy::SurplusSeed;
 
 use super::{Effect, Joined, RecordChange, Revealed, Step};
 use crate::bitmap::Bitmap;
@@ -22,6 +23,7 @@ pub struct Agreed {
     pub(super) sharers: VerifiedSharers,
     pub(super) held: Vec<(u16, SharePair)>,
     pub(super) own_upload: SignedUpload,
+    pub(super) surplus: Option<SurplusSeed>,
     pub(super) survivors: Bitmap,
     pub(super) statement: Hash,
     pub(super) own_signature: [u8; 64],
@@ -29,7 +31,7 @@ pub struct Agreed {
 
 impl Agreed {
     /// Step 8: verifies the global quorum (and on the ring the local one), the manifest and charge entries, then
-    /// reveals one share per neighbour in U1 (TAC-054 to TAC-062).
+    /// reveals one share per neighbour in U1 (TAC-054 to TAC-062), and the seed of the noise that is surplus for its own S.
     ///
     /// # Errors
     /// [`super::Refused`] with the first rule broken; nothing was revealed then.
@@ -59,6 +61,7 @@ impl Agreed {
                 })
             })
             .collect();
+        let surplus = self.surplus.map(SurplusSeed::reveal);
         let participant = &context.participant;
         let name = participant.certificate.name.to_string();
         let cosignature = checkpoint
@@ -68,6 +71,7 @@ impl Agreed {
             Effect::Persist(RecordChange::Head(head.clone())),
             Effect::Send(ClientMessage::Reveal(Reveal {
                 shares: shares.into(),
+                noise_seed: surplus.map_or_else(Vec::new, |seed| seed.to_vec()).into(),
                 cosigned_at: now,
                 cosignature: cosignature.signature,
             })),

@@ -1,5 +1,7 @@
 //! Masked: the upload is out; the survivors list is awaited.
 
+use tacita_privacy::LayerSeeds;
+
 use super::{Agreed, ClientRecord, Effect, Joined, RecordChange, Step};
 use crate::bitmap::Bitmap;
 use crate::messages::{AgreeRequest, Agreement, ClientMessage};
@@ -15,6 +17,7 @@ pub struct Masked {
     pub(super) sharers: VerifiedSharers,
     pub(super) held: Vec<(u16, SharePair)>,
     pub(super) own_upload: SignedUpload,
+    pub(super) seeds: Option<LayerSeeds>,
 }
 
 impl Masked {
@@ -68,6 +71,10 @@ impl Masked {
             sharers: self.sharers,
             held: self.held,
             own_upload: self.own_upload,
+            // Of the chain of seeds only the first that is surplus for this S outlives this step.
+            surplus: self
+                .seeds
+                .and_then(|seeds| seeds.surplus(u32::from(survivors.count()))),
             survivors,
             statement,
             own_signature: signed,

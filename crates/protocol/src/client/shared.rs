@@ -47,7 +47,7 @@ impl Shared {
     pub fn handle_sharers(
         self,
         message: &SharersMessage,
-        update: NoisedUpdate,
+        mut update: NoisedUpdate,
         model_digest: &Hash,
     ) -> Step<Masked> {
         let Joined { context, roster } = self.joined;
@@ -148,14 +148,22 @@ impl Shared {
         }
         held.sort_by_key(|(index, _)| *index);
         let self_key = self.self_secret.stream_key(manifest.digest(), &roster.root);
+        let seeds = update.take_layer_seeds();
+        if seeds.is_some() != manifest.noise().levels().is_some() {
+            return Err(Refusal::Update("noise levels").into());
+        }
         let masked = MaskedUpdate::mask(update, &manifest, RoundMasks::new(&self_key, &masks))?;
 
+        let noise_anchor = seeds
+            .as_ref()
+            .map_or_else(Vec::new, |seeds| seeds.anchor().to_vec());
         let digest = upload_digest(
             manifest.digest(),
             &roster.root,
             &sharers.digest,
             roster.own,
             &suspects,
+            &noise_anchor,
             (0..masked.chunks()).map(|i| masked.packed(i)),
         );
         let own_upload = SignedUpload {
@@ -164,6 +172,7 @@ impl Shared {
         };
         let end = ClientMessage::UploadEnd(UploadEnd {
             suspects: suspects.into(),
+            noise_anchor: noise_anchor.into(),
             signature: own_upload.signature,
         });
         let effects = vec![
@@ -182,6 +191,7 @@ impl Shared {
                 sharers,
                 held,
                 own_upload,
+                seeds,
             },
             effects,
         ))

@@ -17,7 +17,7 @@ use crate::roster::Roster;
 use crate::sharers::SharersList;
 use crate::spool::{Spool, SpoolError};
 use crate::upload::{self, SignedUpload, Transcript};
-use crate::{labels, signature};
+use crate::{Hash, labels, signature};
 
 /// Bytes of a whole upload that are read back at a time, or one chunk if that is more.
 const BATCH: usize = 4 << 20;
@@ -37,6 +37,7 @@ pub struct Collecting {
     in_flight: Vec<Option<InFlight>>,
     uploaded: Bitmap,
     uploads: Vec<Option<SignedUpload>>,
+    anchors: Vec<Option<Hash>>,
     sum: RingVector,
     /// Why the sum is worth nothing, if it is.
     spoiled: Option<Abort>,
@@ -60,6 +61,7 @@ impl Collecting {
             in_flight: (0..size).map(|_| None).collect(),
             uploaded: Bitmap::empty(size),
             uploads: vec![None; usize::from(size)],
+            anchors: vec![None; usize::from(size)],
             sum,
             spoiled: None,
             suspects: Vec::new(),
@@ -189,6 +191,11 @@ impl Collecting {
             return Err(Refusal::UploadSignature.into());
         }
         let member = self.roster.member(index).ok_or(Refusal::NotAMember)?;
+        let levels = self.manifest.noise().levels().is_some();
+        let noise_anchor = message.noise_anchor.as_slice();
+        if noise_anchor.len() != if levels { 32 } else { 0 } {
+            return Err(Refusal::NoiseAnchor.into());
+        }
         let received = flight.hasher.clone().finalize();
         let digest = upload::finish(
             self.manifest.digest(),
@@ -196,6 +203,7 @@ impl Collecting {
             self.sharers.digest(),
             index,
             suspects,
+            noise_anchor,
             flight.hasher,
         );
         if !signature::verify(
@@ -218,6 +226,9 @@ impl Collecting {
                 digest,
                 signature: message.signature,
             });
+        }
+        if let Some(slot) = self.anchors.get_mut(usize::from(index)) {
+            *slot = noise_anchor.try_into().ok();
         }
         self.suspects
             .extend(suspects.iter().map(|dealer| (*dealer, index)));
@@ -291,7 +302,10 @@ impl Collecting {
         if have < need {
             return Err(Abort::TooFewSurvivors(have, need).into());
         }
-        let masked = super::unmask::MaskedSum { sum: self.sum };
+        let masked = super::unmask::MaskedSum {
+            sum: self.sum,
+            anchors: self.anchors,
+        };
         let transcript = Transcript::of(&self.uploaded, &self.uploads);
         Ok(Agreeing::new(
             self.manifest,

@@ -7,6 +7,8 @@ use tacita_algebra::SecretScalar;
 use tacita_ledger::checkpoint::{Checkpoint, Cosignature};
 use tacita_ledger::note::{KeyType, VerifierKey};
 
+use tacita_privacy::SurplusSeed;
+
 use super::unmask::{self, MaskedSum, UnmaskedSum};
 use super::{Agreeing, CommittedCharge};
 use crate::bitmap::Bitmap;
@@ -33,6 +35,8 @@ pub struct Revealing {
     /// Shares by dealer: (holder, share).
     pub(super) shares: Vec<Vec<(u16, SecretScalar)>>,
     pub(super) answered: Bitmap,
+    /// Of survivors that revealed the seed of their surplus noise.
+    pub(super) surplus: Vec<SurplusSeed>,
     pub(super) blamed: Vec<Refusal>,
     pub(super) cosignatures: Vec<Cosignature>,
 }
@@ -53,6 +57,7 @@ impl Revealing {
             checkpoint,
             shares: (0..size).map(|_| Vec::new()).collect(),
             answered: Bitmap::empty(size),
+            surplus: Vec::new(),
             blamed: Vec::new(),
             cosignatures: Vec::new(),
         }
@@ -118,8 +123,8 @@ impl Revealing {
         }
     }
 
-    /// Takes one member's shares. A share that misses its leaf blames the holder (TAC-073) and is left out; the
-    /// others count.
+    /// Takes one member's shares and the seed of its surplus noise. A share that misses its leaf blames the holder (TAC-073)
+    /// and is left out; the others count.
     ///
     /// # Errors
     /// [`Refusal::NotAMember`], [`Refusal::Changed`], [`Refusal::Shares`] or [`Refusal::Cosignature`].
@@ -139,6 +144,7 @@ impl Revealing {
         }
         self.check_cosignature(index, message)?;
         self.answered.insert(index);
+        self.take_seed(index, message.noise_seed.as_slice());
         for share in shares {
             let Some(root) = self.sharers.root(share.dealer) else {
                 self.blamed.push(Refusal::ShareCommitment {
@@ -169,6 +175,28 @@ impl Revealing {
             }
         }
         Ok(())
+    }
+
+    /// TAC-064: the seed of the first layer that is surplus, of the chain that this member's upload is signed with, and none
+    /// where nothing is. Otherwise its surplus stays in the sum, and the member is named.
+    fn take_seed(&mut self, index: u16, revealed: &[u8]) {
+        let survivors = u32::from(self.survivors.count());
+        let noise = self.manifest.noise();
+        let levels = noise
+            .levels()
+            .filter(|levels| levels.first_surplus(survivors).is_some());
+        let anchor = self.masked.anchors.get(usize::from(index)).copied().flatten();
+        let seed = match (levels, anchor, <&[u8; 32]>::try_from(revealed)) {
+            (None, _, _) if revealed.is_empty() => return,
+            (Some(levels), Some(anchor), Ok(revealed)) => {
+                SurplusSeed::check(revealed, survivors, levels, &anchor)
+            }
+            _ => None,
+        };
+        match seed {
+            Some(seed) => self.surplus.push(seed),
+            None => self.blamed.push(Refusal::NoiseSeed(index)),
+        }
     }
 
     /// TAC-074.

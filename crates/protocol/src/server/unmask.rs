@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 use tacita_algebra::shamir::Interpolator;
-use tacita_algebra::{RingVector, SecretScalar};
+use tacita_algebra::{RingVector, SecretScalar, WordsMut};
 use tacita_ledger::checkpoint::Cosignature;
+use tacita_privacy::SurplusSeed;
 
 use super::Revealing;
 use crate::Hash;
 use crate::bitmap::Bitmap;
 use crate::keys::{Binding, End, MaskSecret, PairSecret, SelfSecret};
+use crate::manifest::CheckedManifest;
 use crate::mask::{self, Mask, Sign};
 use crate::refusal::{Abort, Misuse, Refusal, RoundError};
 use crate::sharing::abscissa;
@@ -18,6 +21,8 @@ use crate::sharing::abscissa;
 /// The sum of the survivors' masked vectors: uniform to everyone without the masks.
 pub(super) struct MaskedSum {
     pub(super) sum: RingVector,
+    /// By roster index: the end of the chain of seeds by which a survivor's surplus noise can be drawn again.
+    pub(super) anchors: Vec<Option<Hash>>,
 }
 
 /// The exact ring sum over U2.
@@ -27,9 +32,17 @@ pub struct UnmaskedSum {
     answered: Bitmap,
     cosignatures: Vec<Cosignature>,
     blamed: Vec<Refusal>,
+    noise_variance_q16: u128,
 }
 
 impl UnmaskedSum {
+    /// Variance of the noise left in each coordinate by members who follow the protocol, in units of 2^-16: what U2 added,
+    /// less the surplus that was taken off. At least as much as planned, whoever answered.
+    #[must_use]
+    pub fn noise_variance_q16(&self) -> u128 {
+        self.noise_variance_q16
+    }
+
     /// The sum.
     #[must_use]
     pub fn vector(&self) -> &RingVector {
@@ -214,13 +227,54 @@ pub(super) fn unmask(mut round: Revealing) -> Result<UnmaskedSum, RoundError> {
     }
     let mut vector = round.masked.sum;
     mask::apply(&mut vector, 0, &masks)?;
+    let noise_variance_q16 = remaining_variance(&manifest, &round.survivors, round.surplus.len());
+    remove_surplus(&mut vector, &round.surplus)?;
     Ok(UnmaskedSum {
         vector,
         survivors: round.survivors,
         answered: round.answered,
         cosignatures: round.cosignatures,
         blamed: round.blamed,
+        noise_variance_q16,
     })
+}
+
+/// K_l of each survivor whose surplus is taken off, the whole share of each other.
+fn remaining_variance(manifest: &CheckedManifest, survivors: &Bitmap, revealed: usize) -> u128 {
+    let noise = manifest.noise();
+    let survivors = u32::from(survivors.count());
+    let whole = u128::from(survivors).saturating_sub(revealed as u128);
+    let kept = u128::from(noise.kept_variance_q16(survivors));
+    u128::from(noise.variance_q16())
+        .saturating_mul(whole)
+        .saturating_add(kept.saturating_mul(revealed as u128))
+}
+
+/// Takes surplus noise off again, a piece of the sum at a time on all cores: a piece stays in the cache for all survivors.
+fn remove_surplus(vector: &mut RingVector, seeds: &[SurplusSeed]) -> Result<(), Misuse> {
+    const PIECE: usize = 4 * SurplusSeed::ALIGNMENT;
+    if seeds.is_empty() {
+        return Ok(());
+    }
+    let wrong = |_| Misuse::Argument("surplus noise");
+    match vector.words_mut() {
+        WordsMut::Narrow(words) => words
+            .par_chunks_mut(PIECE)
+            .enumerate()
+            .try_for_each(|(i, words)| {
+                let mut each = seeds.iter();
+                each.try_for_each(|seed| seed.remove_at(i * PIECE, WordsMut::Narrow(words)).map_err(wrong))
+            })?,
+        WordsMut::Wide(words) => words
+            .par_chunks_mut(PIECE)
+            .enumerate()
+            .try_for_each(|(i, words)| {
+                let mut each = seeds.iter();
+                each.try_for_each(|seed| seed.remove_at(i * PIECE, WordsMut::Wide(words)).map_err(wrong))
+            })?,
+    }
+    vector.reduce();
+    Ok(())
 }
 
 fn end(round: &Revealing, index: u16) -> Result<End<'_>, Misuse> {

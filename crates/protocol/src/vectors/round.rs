@@ -3,9 +3,11 @@
 use ed25519_dalek::SigningKey;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tacita_algebra::{RingBits, RingVector};
 use tacita_ledger::note::{KeyType, VerifierKey};
 use tacita_ledger::tree;
 use tacita_ledger::{Checkpoint, SignedCheckpoint};
+use tacita_privacy::{NoiseLevels, SurplusSeed};
 use tls_codec::Serialize as _;
 
 use super::{Answer, Given, rule, run, word};
@@ -101,9 +103,33 @@ fn uploads(op: &str, i: &Given<'_>) -> Answer {
         &i.hash("sharers"),
         i.short("index"),
         &i.shorts("suspects"),
+        &i.bytes("noise_anchor"),
         i.many_bytes("chunks").into_iter(),
     );
     Ok(json!({ "digest": hex::encode(digest) }))
+}
+
+/// Levels and surplus noise, by what the privacy room shows of them.
+fn noise_layers(op: &str, i: &Given<'_>) -> Answer {
+    let counts = (i.int("n") as u32, i.int("m") as u32, i.int("c") as u32);
+    let dropouts: Vec<u32> = i.shorts("dropouts").into_iter().map(u32::from).collect();
+    let levels = NoiseLevels::derive(counts, i.int("share"), &dropouts).map_err(word("TAC-063"))?;
+    Ok(match op {
+        "levels" => {
+            let layers: Vec<u64> = levels.levels().iter().map(|level| level.variance_q16).collect();
+            json!({ "base": levels.base_variance_q16(), "layers": layers })
+        }
+        "surplus" => {
+            let survivors = i.int("survivors") as u32;
+            let seed = SurplusSeed::check(&i.hash("seed"), survivors, &levels, &i.hash("anchor"));
+            let mut sum = RingVector::zeros(RingBits::new(62).unwrap(), i.int("count") as usize);
+            seed.ok_or("TAC-064")?.remove_at(0, sum.words_mut()).unwrap();
+            sum.reduce();
+            let values: Vec<i64> = sum.to_signed().iter().map(|value| -value).collect();
+            json!({ "first": levels.first_surplus(survivors), "values": values })
+        }
+        _ => panic!("{op}"),
+    })
 }
 
 fn statements(op: &str, i: &Given<'_>) -> Answer {
@@ -238,4 +264,5 @@ fn vectors_of_round_digests() {
     assert!(run("roster", rosters).0 > 0);
     assert!(run("sharers", sharer_lists).0 > 0);
     assert!(run("upload", uploads).0 > 0);
+    assert!(run("noise", noise_layers).1 > 0);
 }

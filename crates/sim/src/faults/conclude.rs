@@ -83,6 +83,7 @@ impl Hub {
             time: process.desk.time(now),
             survivor_count: sum.survivors.len() as u64,
             responders: sum.answered.len() as u64,
+            noise_variance_q16: sum.noise_variance_q16.to_string(),
             sum_digest: hex(&sum.digest),
             model_digest: digest.clone(),
             accuracy: None,

@@ -388,12 +388,13 @@ pub fn release_of(manifest: &entry::Manifest, survivors: u64) -> Option<tacita_p
         return None;
     }
     let honest = survivors.saturating_sub(manifest.colluders);
+    let noise = tacita_protocol::ledger_entries::noise_of(manifest)?;
     Some(tacita_privacy::Release::Skellam(SkellamRelease {
         grid: u32::try_from(manifest.grid).ok()?,
         padded: u32::try_from(manifest.padded).ok()?,
-        share_variance_q16: manifest.share_variance_q16.parse().ok()?,
+        share_variance_q16: noise.kept_variance_q16(u32::try_from(survivors).ok()?),
         honest_shares: u32::try_from(honest).ok()?,
-        shares: u32::try_from(manifest.cohort).ok()?,
+        shares: u32::try_from(manifest.cohort).ok()?.checked_mul(noise.layers())?,
     }))
 }
 

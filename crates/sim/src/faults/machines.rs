@@ -187,6 +187,8 @@ pub(crate) struct Finished {
     pub(crate) values: Vec<i64>,
     /// The digest that the outcome names.
     pub(crate) digest: Hash,
+    /// Variance of the noise in it, in units of 2^-16.
+    pub(crate) noise_variance_q16: u128,
     /// U2.
     pub(crate) survivors: Vec<u16>,
     /// Those that revealed.
@@ -340,6 +342,7 @@ impl HubMachine {
         Ok(Finished {
             values: sum.vector().to_signed(),
             digest: Sha256::digest(sum.vector().pack(0..sum.vector().len())).into(),
+            noise_variance_q16: sum.noise_variance_q16(),
             survivors: sum.survivors().indices().collect(),
             answered: sum.answered().indices().collect(),
         })

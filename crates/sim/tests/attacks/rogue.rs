@@ -351,6 +351,7 @@ impl Rogue {
         };
         out.push(ClientMessage::UploadEnd(UploadEnd {
             suspects: Vec::new().into(),
+            noise_anchor: Vec::new().into(),
             signature,
         }));
         out

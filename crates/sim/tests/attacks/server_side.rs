@@ -201,6 +201,7 @@ fn not_a_member() {
                 3,
                 ClientMessage::UploadEnd(UploadEnd {
                     suspects: vec![].into(),
+                    noise_anchor: vec![].into(),
                     signature: [0; 64],
                 }),
             ),
@@ -231,6 +232,7 @@ fn sample_shares() -> ClientMessage {
 fn sample_reveal() -> ClientMessage {
     ClientMessage::Reveal(Reveal {
         shares: vec![].into(),
+        noise_seed: vec![].into(),
         cosigned_at: 0,
         cosignature: [0; 64],
     })

@@ -8,8 +8,9 @@ use rand_core::SeedableRng as _;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tacita_ledger::Entry;
+use tacita_privacy::{Budget, BudgetFilter};
 use tacita_protocol::manifest::Manifest;
-use tacita_sim::{Cast, Client, MemoryRecord, NOW, Score, Stage, Tape, Walk};
+use tacita_sim::{Cast, Client, MemoryRecord, NOW, Score, Stage, Walk};
 use tls_codec::Deserialize as _;
 
 use super::cast::cast;
@@ -62,9 +63,14 @@ pub(crate) fn client(cast: &Cast, given: &Value, score: &Score, member: usize, s
     let mut update = vec![0.0; score.manifest.dimension as usize];
     let hot = list(given, "hot")[member].as_u64().unwrap();
     update[usize::try_from(hot).unwrap()] = 1.0;
-    let tape = Tape::new(list(given, "tapes")[member].as_str().unwrap());
+    let text = list(given, "tapes")[member].as_str().unwrap();
     let rng = ChaCha20Rng::from_seed([0; 32]);
-    Client::new(Arc::new(participant), MemoryRecord::default(), rng, update, NOW).with_tape(tape)
+    let budget = Budget {
+        epsilon: "100".parse().unwrap(),
+        delta: "0.01".parse().unwrap(),
+    };
+    let filter = (score.manifest.mechanism == 1).then(|| BudgetFilter::new(budget).unwrap());
+    Client::new(Arc::new(participant), MemoryRecord::new(filter), rng, update, NOW).with_tapes(text)
 }
 
 pub(crate) fn clients(cast: &Cast, given: &Value, score: &Score) -> Vec<Client> {

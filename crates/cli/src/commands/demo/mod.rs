@@ -18,6 +18,7 @@ use clap::{Args, ValueEnum};
 use crate::args::{EpsilonTarget, decimal, epsilon_or_none};
 use crate::output::{Exit, Output};
 use tacita_privacy::Decimal;
+use tacita_server::{NoiseLevelsSetting, parse_noise_levels};
 
 pub(crate) use child::{ChildArgs, run as run_child};
 
@@ -28,6 +29,14 @@ Examples:
   tacita demo --epsilon none --drop 0.2          no noise, a fifth of the clients vanish in every round
   tacita demo --clients 500 --rounds 30 --epsilon 2 --delta 1e-4 --out run1
   tacita ledger report run1/ledger --key run1/ledger.vkey";
+
+/// Noise levels as an argument.
+#[derive(Debug, Clone)]
+pub(crate) struct Levels(pub(crate) Option<NoiseLevelsSetting>);
+
+fn levels(text: &str) -> Result<Levels, String> {
+    parse_noise_levels(text).map(Levels)
+}
 
 /// Arguments of `tacita demo`.
 #[derive(Debug, Clone, Args)]
@@ -63,6 +72,9 @@ pub(crate) struct DemoArgs {
     /// How pairs of clients agree on masks: X25519 with ML-KEM-768, or, to see what that costs, X25519 alone
     #[arg(long, value_enum, default_value_t = KeyAgreement::Hybrid)]
     pub(crate) key_agreement: KeyAgreement,
+    /// Numbers of drop-outs at which noise is taken off the sum again: off, auto, or R1,R2,... up to those tolerated
+    #[arg(long, value_name = "LEVELS", default_value = "off", value_parser = levels)]
+    pub(crate) noise_levels: Levels,
     /// Fixes data split, initial model and who vanishes; never keys, masks or noise
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -159,6 +159,7 @@ impl Plan {
                 delta: budget.map(|b| b.delta),
                 clip: float(defaults.clip_norm)?,
                 block: None,
+                noise_levels: self.args.noise_levels.0.clone(),
                 weighting: None,
             },
             training: TrainingSection {

@@ -52,6 +52,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
         dimension: args.dimension,
         block: args.block,
         clip: args.clip,
+        noise_levels: Vec::new(),
     })
     .map_err(explain)?;
     let epsilon_public = plan.epsilon_for(Adversary::Public)?;
