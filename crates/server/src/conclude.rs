@@ -176,6 +176,8 @@ impl Server {
             cohort: roster.size(),
             survivors,
             survivor_names: names,
+            surplus_removed: sum.surplus_removed(),
+            noise_variance_q16: sum.noise_variance_q16(),
             accuracy,
             loss,
             epsilon_server,

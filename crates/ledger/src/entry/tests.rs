@@ -66,7 +66,7 @@ pub(crate) fn outcome(id: u8) -> Outcome {
         time: 1_700_000_090,
         survivor_count: 8,
         responders: 7,
-        noise_variance_q16: "0".to_owned(),
+        noise_variance_q16: "1227133512".to_owned(),
         sum_digest: digest(0x44),
         model_digest: digest(0x55),
         accuracy: Some("0.8125".to_owned()),
@@ -220,7 +220,7 @@ fn refused(entry: Entry) -> &'static str {
 #[test]
 fn manifest_fields_out_of_range() {
     type Change = fn(&mut Manifest);
-    let cases: [(&str, &[Change]); 20] = [
+    let cases: [(&str, &[Change]); 21] = [
         (
             "task",
             &[
@@ -280,6 +280,18 @@ fn manifest_fields_out_of_range() {
                 |e| e.share_variance_q16 = "1.5".into(),
                 |e| e.share_variance_q16 = "1".repeat(40),
                 |e| e.mechanism = Mechanism::None,
+            ],
+        ),
+        (
+            "noise_levels",
+            &[
+                |e| e.noise_levels = Some(String::new()),
+                |e| e.noise_levels = Some("1".into()),
+                |e| e.noise_levels = Some("2,1,2".into()),
+                |e| e.noise_levels = Some("0,2".into()),
+                |e| e.noise_levels = Some("1, 2".into()),
+                |e| e.noise_levels = Some("01,2".into()),
+                |e| (e.cohort, e.noise_levels) = (17, Some("1,2,3,4,5,6,7,8,9".into())),
             ],
         ),
         (
@@ -388,9 +400,16 @@ fn the_largest_cohort_fits() {
 #[test]
 fn outcome_and_release_fields_out_of_range() {
     type Change = fn(&mut Outcome);
-    let cases: [(&str, &[Change]); 6] = [
+    let cases: [(&str, &[Change]); 7] = [
         ("sum_digest", &[|e| e.sum_digest.clear()]),
         ("responders", &[|e| e.responders = 9]),
+        (
+            "noise_variance_q16",
+            &[
+                |e| e.noise_variance_q16 = "-1".into(),
+                |e| e.noise_variance_q16 = "1".repeat(40),
+            ],
+        ),
         (
             "accuracy",
             &[

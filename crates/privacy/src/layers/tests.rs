@@ -26,12 +26,7 @@ fn chain(first: [u8; 32]) -> Vec<[u8; 32]> {
     let mut chain = vec![first];
     for number in 1..=3u64 {
         let last = *chain.last().unwrap();
-        chain.push(
-            TaggedHash::new("tacita/1 noise chain")
-                .u64(number)
-                .bytes(&last)
-                .finish(),
-        );
+        chain.push(TaggedHash::new(CHAIN_LABEL).u64(number).bytes(&last).finish());
     }
     chain
 }
@@ -93,10 +88,7 @@ fn drawn(
     let mut parts = vec![Layer::new(levels.base_variance_q16(), KeyStream::from_rng(&mut rng)).unwrap()];
     let chain = chain(*seeds.as_ref().unwrap().first);
     for ((number, level), seed) in (1u64..).zip(levels.levels()).zip(&chain) {
-        let key = TaggedHash::new("tacita/1 noise layer")
-            .u64(number)
-            .bytes(seed)
-            .finish();
+        let key = TaggedHash::new(LAYER_LABEL).u64(number).bytes(seed).finish();
         parts.push(Layer::new(level.variance_q16, KeyStream::from_key(&key)).unwrap());
     }
     let parts = parts

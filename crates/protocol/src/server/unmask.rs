@@ -33,9 +33,16 @@ pub struct UnmaskedSum {
     cosignatures: Vec<Cosignature>,
     blamed: Vec<Refusal>,
     noise_variance_q16: u128,
+    surplus_removed: usize,
 }
 
 impl UnmaskedSum {
+    /// Survivors whose surplus noise was taken off: without any the vector is the sum of what they masked.
+    #[must_use]
+    pub fn surplus_removed(&self) -> usize {
+        self.surplus_removed
+    }
+
     /// Variance of the noise left in each coordinate by members who follow the protocol, in units of 2^-16: what U2 added,
     /// less the surplus that was taken off. At least as much as planned, whoever answered.
     #[must_use]
@@ -236,6 +243,7 @@ pub(super) fn unmask(mut round: Revealing) -> Result<UnmaskedSum, RoundError> {
         cosignatures: round.cosignatures,
         blamed: round.blamed,
         noise_variance_q16,
+        surplus_removed: round.surplus.len(),
     })
 }
 

@@ -12,6 +12,7 @@ mod dealers;
 mod disk;
 mod flips;
 mod manifest;
+mod noise_levels;
 mod phases;
 mod post_quantum;
 mod quorum;

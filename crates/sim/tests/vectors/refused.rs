@@ -125,7 +125,7 @@ fn to_server(cast: &Cast, given: &Value, base: &Value) -> Result<Value, String> 
 
 fn holder(refusal: &Refusal) -> u16 {
     match refusal {
-        Refusal::ShareCommitment { holder, .. } => *holder,
+        Refusal::ShareCommitment { holder, .. } | Refusal::NoiseSeed(holder) => *holder,
         other => panic!("{other}"),
     }
 }

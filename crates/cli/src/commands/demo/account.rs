@@ -40,6 +40,7 @@ pub(crate) struct Privacy {
     colluders: u16,
     noise_multiplier: f64,
     minimum_survivors: u16,
+    noise_levels: Vec<u32>,
 }
 
 #[derive(Serialize)]
@@ -51,7 +52,10 @@ pub(crate) struct Round {
     loss: Option<f64>,
     epsilon_public: Option<f64>,
     epsilon_server: Option<f64>,
-    exact_sum: bool,
+    /// `None` where surplus noise was taken off: plain addition has nothing to compare it with.
+    exact_sum: Option<bool>,
+    surplus_removed: usize,
+    noise_variance_q16: String,
     seconds: f64,
     phase_seconds: BTreeMap<&'static str, f64>,
     upload_bytes_per_client: u64,
@@ -119,7 +123,7 @@ pub(crate) struct DemoReport {
 
 impl DemoReport {
     pub(crate) fn all_sums_exact(&self) -> bool {
-        self.rounds.iter().all(|round| round.exact_sum)
+        self.rounds.iter().all(|round| round.exact_sum != Some(false))
     }
 }
 
@@ -150,6 +154,8 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
             epsilon_public: number(seen.report.epsilon_public),
             epsilon_server: number(seen.report.epsilon_server),
             exact_sum: seen.exact,
+            surplus_removed: seen.report.surplus_removed,
+            noise_variance_q16: seen.report.noise_variance_q16.to_string(),
             seconds: seen.report.seconds,
             phase_seconds: seen.report.phases.iter().copied().collect(),
             upload_bytes_per_client: seen.report.upload_bytes,
@@ -198,6 +204,7 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
             colluders: plan.colluders,
             noise_multiplier: checked.plan.noise_multiplier(),
             minimum_survivors: plan.minimum_survivors,
+            noise_levels: checked.plan.request().noise_levels.clone(),
         },
         last: Final {
             accuracy: last.report.accuracy,
@@ -305,7 +312,12 @@ pub(crate) fn text(plan: &Plan, report: &DemoReport) -> String {
         lines.push(curve(report));
     }
     lines.push(format!(
-        "every sum equals plain addition: {}; ledger: {} entries, {}",
+        "every sum{} equals plain addition: {}; ledger: {} entries, {}",
+        if report.rounds.iter().any(|round| round.exact_sum.is_none()) {
+            " without noise taken off"
+        } else {
+            ""
+        },
         if report.all_sums_exact() { "yes" } else { "NO" },
         report.ledger.entries,
         if report.ledger.verified {

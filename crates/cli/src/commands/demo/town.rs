@@ -28,11 +28,11 @@ use crate::output::Output;
 /// Enrolments under way at once.
 const ENROLLING: usize = 32;
 
-/// A completed round and whether its sum was exact.
+/// A completed round and whether its sum was exact; nobody can tell by plain addition where noise was taken off it.
 #[derive(Clone)]
 pub(crate) struct Seen {
     pub(crate) report: RoundReport,
-    pub(crate) exact: bool,
+    pub(crate) exact: Option<bool>,
 }
 
 /// What a run left.
@@ -203,7 +203,8 @@ fn observer(plan: &Plan, watch: Arc<Mutex<Watch>>, plain: PlainSum, bar: Progres
         let mut watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             ServerEvent::RoundDone { report, sum } => {
-                let exact = plain.equals(&report.round_id, &report.survivor_names, sum);
+                let equal = plain.equals(&report.round_id, &report.survivor_names, sum);
+                let exact = (report.surplus_removed == 0).then_some(equal);
                 let line = line(report, exact);
                 if !quiet {
                     bar.set_position(u64::from(report.round));
@@ -225,7 +226,7 @@ fn observer(plan: &Plan, watch: Arc<Mutex<Watch>>, plain: PlainSum, bar: Progres
 }
 
 /// One round in words.
-fn line(report: &RoundReport, exact: bool) -> String {
+fn line(report: &RoundReport, exact: Option<bool>) -> String {
     let accuracy = report.accuracy.map_or_else(|| "-".into(), |a| format!("{a:.4}"));
     let epsilon = report
         .epsilon_server
@@ -235,7 +236,11 @@ fn line(report: &RoundReport, exact: bool) -> String {
         report.survivors,
         report.cohort,
         report.seconds,
-        if exact { "" } else { "  SUM NOT EXACT" }
+        match exact {
+            Some(true) => "",
+            Some(false) => "  SUM NOT EXACT",
+            None => "  surplus noise taken off",
+        }
     )
 }
 
