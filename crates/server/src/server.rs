@@ -129,10 +129,8 @@ pub struct RoundReport {
     pub survivors: u16,
     /// Their names.
     pub survivor_names: Vec<String>,
-    /// Those of them whose surplus noise was taken off the sum.
-    pub surplus_removed: usize,
-    /// Variance of the noise left in each coordinate of the sum, in units of 2^-16 grid steps squared.
-    pub noise_variance_q16: u128,
+    /// Those of them whose surplus noise was taken off, and the variance of what is left, in 2^-16 grid steps squared.
+    pub noise: (usize, u128),
     /// Accuracy (or R squared) of the new model on held-out data.
     pub accuracy: Option<f64>,
     /// Loss on held-out data.

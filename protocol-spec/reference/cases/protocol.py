@@ -3,11 +3,12 @@
 import base64
 from typing import Any
 
-from tacita_ref import ed25519, keys, ledger, merkle, mlkem, noise, privacy, scalar, sharing, x25519
+from tacita_ref import ed25519, keys, ledger, merkle, mlkem, privacy, scalar, sharing, x25519
 from tacita_ref.messages import Advertise, RevealedShare, ShareRoot
 
 from . import F1, F2, SEED, Case, D, G, Json, M, R, filled
 from . import scalar as encoded
+from .noise_layers import bad_levels
 from .settings import a_manifest, leveled, skellam
 
 _M, _R = bytes.fromhex(M), bytes.fromhex(R)
@@ -33,8 +34,6 @@ def manifests() -> list[Case]:
     base = a_manifest(4, 1, 3)
     noisy = skellam(10, 1, 8, 153_391_689)
     weighted = good["weighted"]
-    layered = good["Skellam in layers"]
-    first, *rest = layered.noise_levels
     bad: dict[str, Any] = {
         "another version": (base.replace(version=2), "TAC-001"),
         "task in capitals": (base.replace(task=b"SIM"), "TAC-003"),
@@ -64,14 +63,7 @@ def manifests() -> list[Case]:
         "total not the share times m - c": (noisy.replace(total_variance_q16=1), "TAC-005"),
         "mechanism 2": (base.replace(mechanism=2), "TAC-003"),
         "noise without a mechanism": (noisy.replace(mechanism=0), "TAC-003"),
-        "levels without noise": (base.replace(noise_levels=layered.noise_levels), "TAC-063"),
-        "a layer wider by one": (layered.replace(noise_levels=[first.replace(variance_q16=first.variance_q16 + 1), *rest]), "TAC-063"),
-        "a layer thinner by one": (layered.replace(noise_levels=[first.replace(variance_q16=first.variance_q16 - 1), *rest]), "TAC-063"),
-        "levels that fall": (layered.replace(noise_levels=layered.noise_levels[::-1]), "TAC-063"),
-        "last level missing": (layered.replace(noise_levels=layered.noise_levels[:2]), "TAC-063"),
-        "a level at no drop-outs": (layered.replace(noise_levels=[first.replace(dropouts=0), *rest]), "TAC-063"),
-        "nine levels": (layered.replace(noise_levels=[first.replace(dropouts=r) for r in range(1, 10)]), "TAC-063"),
-        "levels of another cohort": (layered.replace(noise_levels=leveled(9, 1, 6, 153_391_689, [1, 2, 3]).noise_levels), "TAC-063"),
+        **bad_levels(base),
         "one bit too few": (base.replace(bits=base.bits - 1), "TAC-006"),
         "one bit too few for the noise": (noisy.replace(bits=noisy.bits - 1), "TAC-006"),
         "epsilon without noise": (base.replace(epsilon=b"8"), "TAC-003"),
@@ -468,44 +460,3 @@ def _heads() -> list[Case]:
     given: Json = {"origin": origin, "key": key.hex()}
     cases = [Case(n, "read head", {**given, "note": t}) for n, t in good.items()]
     return cases + [Case(f"head, {n}", "read head", {**given, "note": t}, "TAC-011") for n, t in bad.items()]
-
-
-def noise_layers() -> list[Case]:
-    cases = []
-    for name, n, c, m, share, dropouts in (
-        ("three levels", 10, 1, 6, 153_391_689, [1, 2, 4]),
-        ("one level", 5, 1, 4, 7 << 16, [1]),
-        ("eight levels", 60, 3, 40, 1 << 30, [1, 2, 3, 5, 8, 12, 16, 20]),
-        ("layers of a fraction", 7, 0, 4, 1 << 14, [1, 3]),
-        ("a layer of two draws", 4, 0, 2, 20_000_000_000_000, [1, 2]),
-    ):
-        counts = {"n": n, "c": c, "m": m, "share": share, "dropouts": dropouts}
-        cases.append(Case(f"levels, {name}", "levels", counts))
-        found = noise.levels(n, c, m, share, dropouts)
-        assert found is not None
-        z = [bytes([9]) * 32]
-        for number in range(1, len(dropouts) + 1):
-            z.append(noise.following(number, z[-1]))
-        for survivors in sorted({n, m + 1}):
-            first = found.first_surplus(survivors)
-            if first is None:
-                continue
-            given = {**counts, "survivors": survivors, "anchor": z[-1].hex(), "count": 530 if n == 10 else 20}
-            cases.append(Case(f"surplus of {survivors}, {name}", "surplus", {**given, "seed": z[first - 1].hex()}))
-            wrong = z[first] if first < len(z) - 1 else bytes(32)
-            case = f"surplus of {survivors}, {name}, another seed"
-            cases.append(Case(case, "surplus", {**given, "seed": wrong.hex()}, "TAC-064"))
-    bad = {
-        "none": [],
-        "nine": list(range(1, 10)),
-        "falling": [2, 1, 4],
-        "twice the same": [2, 2, 4],
-        "at no drop-outs": [0, 4],
-        "short of n - m": [1, 3],
-        "beyond n - m": [1, 5],
-    }
-    for name, dropouts in bad.items():
-        given = {"n": 10, "c": 1, "m": 6, "share": 153_391_689, "dropouts": dropouts}
-        cases.append(Case(f"levels, {name}", "levels", given, "TAC-063"))
-    thin = {"n": 10, "c": 1, "m": 6, "share": 1, "dropouts": [1, 2, 4]}
-    return [*cases, Case("levels, too little noise", "levels", thin, "TAC-063")]

@@ -41,6 +41,7 @@ pub(crate) struct Privacy {
     noise_multiplier: f64,
     minimum_survivors: u16,
     noise_levels: Vec<u32>,
+    share_variance_q16: u64,
 }
 
 #[derive(Serialize)]
@@ -154,8 +155,8 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
             epsilon_public: number(seen.report.epsilon_public),
             epsilon_server: number(seen.report.epsilon_server),
             exact_sum: seen.exact,
-            surplus_removed: seen.report.surplus_removed,
-            noise_variance_q16: seen.report.noise_variance_q16.to_string(),
+            surplus_removed: seen.report.noise.0,
+            noise_variance_q16: seen.report.noise.1.to_string(),
             seconds: seen.report.seconds,
             phase_seconds: seen.report.phases.iter().copied().collect(),
             upload_bytes_per_client: seen.report.upload_bytes,
@@ -205,6 +206,7 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
             noise_multiplier: checked.plan.noise_multiplier(),
             minimum_survivors: plan.minimum_survivors,
             noise_levels: checked.plan.request().noise_levels.clone(),
+            share_variance_q16: checked.plan.noise_share().variance_q16(),
         },
         last: Final {
             accuracy: last.report.accuracy,

@@ -69,6 +69,9 @@ pub(crate) struct DemoArgs {
     /// Clients assumed to collude with the server [default: 5 %, at least 1 from four clients on]
     #[arg(long, value_name = "C")]
     pub(crate) colluders: Option<u16>,
+    /// Fewest survivors that a round is finished with [default: 95 % of the clients less those that vanish]
+    #[arg(long, value_name = "M")]
+    pub(crate) minimum_survivors: Option<u16>,
     /// How pairs of clients agree on masks: X25519 with ML-KEM-768, or, to see what that costs, X25519 alone
     #[arg(long, value_enum, default_value_t = KeyAgreement::Hybrid)]
     pub(crate) key_agreement: KeyAgreement,

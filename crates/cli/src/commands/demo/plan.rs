@@ -65,7 +65,13 @@ impl Plan {
             .filter(|d| *d < KEPT)
             .ok_or_else(|| usage("--drop: from 0 to below 0.95"))?;
         let quorum = (n + colluders) / 2 + 1;
-        let minimum_survivors = ((KEPT - drop) * n / 1_000_000).max(quorum);
+        let usual_survivors = ((KEPT - drop) * n / 1_000_000).max(quorum);
+        let minimum_survivors = args.minimum_survivors.map_or(usual_survivors, u64::from);
+        if minimum_survivors < quorum {
+            return Err(usage(format!(
+                "--minimum-survivors: at least the quorum of {quorum}"
+            )));
+        }
         if minimum_survivors > n {
             return Err(usage(format!(
                 "{n} clients with {colluders} colluders cannot form a quorum"
@@ -74,7 +80,8 @@ impl Plan {
         let vanishing = drop * n / 1_000_000;
         if vanishing > n - minimum_survivors {
             return Err(refused(format!(
-                "--drop: {vanishing} of {n} clients would vanish, but the quorum of {quorum} tolerates only {}",
+                "--drop: {vanishing} of {n} clients would vanish, but a round of at least {minimum_survivors} survivors \
+                 tolerates only {}",
                 n - minimum_survivors
             )));
         }

@@ -204,7 +204,7 @@ fn observer(plan: &Plan, watch: Arc<Mutex<Watch>>, plain: PlainSum, bar: Progres
         match event {
             ServerEvent::RoundDone { report, sum } => {
                 let equal = plain.equals(&report.round_id, &report.survivor_names, sum);
-                let exact = (report.surplus_removed == 0).then_some(equal);
+                let exact = (report.noise.0 == 0).then_some(equal);
                 let line = line(report, exact);
                 if !quiet {
                     bar.set_position(u64::from(report.round));
