@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import Case, bad_to_member, bad_to_server, graphs, primitives, protocol, rounds, wire
+from . import Case, bad_to_member, bad_to_server, graphs, noise_layers, primitives, protocol, rounds, wire
 
 GROUPS: dict[str, Callable[[], list[Case]]] = {
     "hashes": primitives.hashes,
@@ -22,7 +22,7 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "sharers": protocol.sharers,
     "upload": protocol.uploads,
     "statement": protocol.statements,
-    "noise": protocol.noise_layers,
+    "noise": noise_layers.noise_layers,
     "wire": wire.wire,
     "parts": wire.in_parts,
     "rounds": rounds.rounds,

@@ -34,7 +34,7 @@ def bad_levels(base: Manifest) -> dict[str, tuple[Manifest, str]]:
 def noise_layers() -> list[Case]:
     cases = []
     for name, n, c, m, share, dropouts in (
-        ("three levels", 10, 1, 6, 153_391_689, [1, 2, 4]),
+        ("three levels", 10, 1, 6, SHARE, [1, 2, 4]),
         ("one level", 5, 1, 4, 7 << 16, [1]),
         ("eight levels", 60, 3, 40, 1 << 30, [1, 2, 3, 5, 8, 12, 16, 20]),
         ("layers of a fraction", 7, 0, 4, 1 << 14, [1, 3]),
@@ -52,10 +52,10 @@ def noise_layers() -> list[Case]:
             if first is None:
                 continue
             given = {**counts, "survivors": survivors, "anchor": z[-1].hex(), "count": 530 if n == 10 else 20}
-            cases.append(Case(f"surplus of {survivors}, {name}", "surplus", {**given, "seed": z[first - 1].hex()}))
             wrong = z[first] if first < len(z) - 1 else bytes(32)
-            case = f"surplus of {survivors}, {name}, another seed"
-            cases.append(Case(case, "surplus", {**given, "seed": wrong.hex()}, "TAC-064"))
+            case = f"surplus of {survivors}, {name}"
+            cases.append(Case(case, "surplus", {**given, "seed": z[first - 1].hex()}))
+            cases.append(Case(f"{case}, another seed", "surplus", {**given, "seed": wrong.hex()}, "TAC-064"))
     bad = {
         "none": [],
         "nine": list(range(1, 10)),
@@ -66,7 +66,7 @@ def noise_layers() -> list[Case]:
         "beyond n - m": [1, 5],
     }
     for name, dropouts in bad.items():
-        given = {"n": 10, "c": 1, "m": 6, "share": 153_391_689, "dropouts": dropouts}
+        given = {"n": 10, "c": 1, "m": 6, "share": SHARE, "dropouts": dropouts}
         cases.append(Case(f"levels, {name}", "levels", given, "TAC-063"))
     thin = {"n": 10, "c": 1, "m": 6, "share": 1, "dropouts": [1, 2, 4]}
     return [*cases, Case("levels, too little noise", "levels", thin, "TAC-063")]

@@ -33,7 +33,10 @@ def _round(
         "model": MODEL.hex(),
         "tapes": tapes,
         "hot": [member % m.dimension for member in range(n)],
-        "encoded": [_noised(checked, encoding.encode(u, checked), tape) for u, tape in zip(updates, tapes, strict=True)],
+        "encoded": [
+            _noised(checked, encoding.encode(update, checked), tape)
+            for update, tape in zip(updates, tapes, strict=True)
+        ],
         "silent": {str(member): step for member, step in (silent or {}).items()},
         "prior": [entry.hex() for entry in prior],
         "remembered": remembered or [],
