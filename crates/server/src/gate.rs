@@ -124,6 +124,7 @@ mod tests {
     fn end() -> ClientMessage {
         ClientMessage::UploadEnd(UploadEnd {
             suspects: Vec::new().into(),
+            noise_anchor: Vec::new().into(),
             signature: [0; 64],
         })
     }

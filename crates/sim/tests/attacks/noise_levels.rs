@@ -28,7 +28,7 @@ fn world(long: bool) -> World {
     let mut world = World::new(cast, setting, 5).unwrap();
     for member in 0..7 {
         let budget = Budget {
-            epsilon: "50".parse().unwrap(),
+            epsilon: "30".parse().unwrap(),
             delta: "0.00001".parse().unwrap(),
         };
         *world.record(member).unwrap() = MemoryRecord::new(Some(BudgetFilter::new(budget).unwrap()));

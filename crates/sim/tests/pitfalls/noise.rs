@@ -233,7 +233,9 @@ fn pitfall_22_no_float_in_the_noise() {
         .map(|name| format!("{folder}/{name}"))
         .collect();
     assert!(files.len() >= 4, "{files:?}");
-    files.push("crates/privacy/src/keystream.rs".to_owned());
+    for file in ["keystream", "layers", "noise_levels"] {
+        files.push(format!("crates/privacy/src/{file}.rs"));
+    }
     for file in &files {
         let text = source(file);
         for word in [
@@ -258,7 +260,8 @@ fn pitfall_22_no_float_in_the_noise() {
         .split("\nimpl ")
         .next()
         .unwrap();
-    assert!(noise.contains("sampler.add_to") && !noise.contains("f64") && !noise.contains("f32"));
+    assert!(noise.contains("noise.add_to") && !noise.contains("f64") && !noise.contains("f32"));
+    assert!(source("crates/privacy/src/layers.rs").contains("sampler.add_to"));
     // Whoever may draw floats does so for data, not for noise.
     let manifest =
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../privacy/Cargo.toml"));

@@ -66,7 +66,7 @@ pub(crate) fn client(cast: &Cast, given: &Value, score: &Score, member: usize, s
     let text = list(given, "tapes")[member].as_str().unwrap();
     let rng = ChaCha20Rng::from_seed([0; 32]);
     let budget = Budget {
-        epsilon: "100".parse().unwrap(),
+        epsilon: "30".parse().unwrap(),
         delta: "0.01".parse().unwrap(),
     };
     let filter = (score.manifest.mechanism == 1).then(|| BudgetFilter::new(budget).unwrap());
