@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     Arc::new(Semaphore::new(
-        std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        std::thread::available_parallelism().map_or(2, |n| 2 * n.get()),
     ))
 });
 
