@@ -1,4 +1,5 @@
-//! CPU work off the runtime: as many pieces at once as there are cores, whatever the number of clients in the process.
+//! CPU work off the runtime: twice as many pieces at once as there are cores, so that none waits for the runtime to hand out
+//! the next one, whatever the number of clients in the process.
 
 use std::sync::{Arc, LazyLock};
 

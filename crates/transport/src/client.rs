@@ -49,11 +49,16 @@ impl ClientEndpoint {
     /// [`TransportError::AddressInUse`] or what else the system says against the address.
     pub fn bind(addr: SocketAddr, limits: &Limits) -> Result<Self, TransportError> {
         let (socket, buffers) = socket::bind(addr, limits.socket_buffer)?;
-        let endpoint = Endpoint::new(limits::endpoint(EndpointConfig::default()), None, socket, Arc::new(TokioRuntime))
-            .map_err(|e| TransportError::Bind {
-                addr,
-                reason: e.to_string(),
-            })?;
+        let endpoint = Endpoint::new(
+            limits::endpoint(EndpointConfig::default()),
+            None,
+            socket,
+            Arc::new(TokioRuntime),
+        )
+        .map_err(|e| TransportError::Bind {
+            addr,
+            reason: e.to_string(),
+        })?;
         Ok(Self {
             endpoint,
             transport: limits.transport(),

@@ -35,7 +35,8 @@ pub(super) fn holds<'a>(batch: impl ExactSizeIterator<Item = Signed<'a>>) -> boo
         signature,
     } in batch
     {
-        let (Some(nonce), Some(scalar)) = (signature.first_chunk::<32>(), signature.last_chunk::<32>()) else {
+        let (Some(nonce), Some(scalar)) = (signature.first_chunk::<32>(), signature.last_chunk::<32>())
+        else {
             return false;
         };
         let Some(scalar) = Option::<Scalar>::from(Scalar::from_canonical_bytes(*scalar)) else {
@@ -151,8 +152,8 @@ mod tests {
         // s + l is the same scalar; only the bytes differ.
         let mut batch = made(1);
         let order = [
-            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0,
-            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10u8,
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10u8,
         ];
         let mut carry = 0u16;
         for (byte, add) in batch[0].2[32..].iter_mut().zip(order) {
