@@ -80,8 +80,8 @@ impl Plan {
         let vanishing = drop * n / 1_000_000;
         if vanishing > n - minimum_survivors {
             return Err(refused(format!(
-                "--drop: {vanishing} of {n} clients would vanish, but a round of at least {minimum_survivors} survivors \
-                 tolerates only {}",
+                "--drop: {vanishing} of {n} clients would vanish, but with a quorum of {quorum} a round of at least \
+                 {minimum_survivors} survivors tolerates only {}",
                 n - minimum_survivors
             )));
         }
