@@ -73,7 +73,7 @@ fn left(report: &Report, survivors: u32, revealed: u32) {
     let kept = u128::from(levels().kept_variance_q16(survivors));
     let expected = kept * u128::from(revealed) + u128::from(SHARE << 16) * u128::from(survivors - revealed);
     // Exactly: whoever reveals what, |U2| - c honest members hold V = 4 shares or more.
-    assert!(kept * u128::from(survivors - 1) >= u128::from(4 * SHARE << 16));
+    assert!(kept * u128::from(survivors - 1) >= u128::from((4 * SHARE) << 16));
     assert_eq!(stated(report), expected);
     let sum = report.result().unwrap();
     let measured = variance(&sum.values) / (expected as f64 / 65536.0);
