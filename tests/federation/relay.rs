@@ -1,13 +1,13 @@
 //! A relay between clients and the server that reads every frame: to each client it is the server, with the server's own key
-//! and certificate, and to the server it is each client. A test can so record all that the server receives, and end a
-//! client at an exact point of a round.
+//! and certificate, and to the server it is each client. A test can so record all that the server receives, end a client at
+//! an exact point of a round, and be a dishonest server to real clients or a dishonest client to a real server.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tacita_identity::Role;
 use tacita_transport::{
@@ -47,6 +47,9 @@ pub struct Received {
     pub frame: Vec<u8>,
 }
 
+/// What goes on instead of a frame of the named client: frames, each after a pause.
+pub type Rewrite = Box<dyn FnMut(&str, Vec<u8>) -> Vec<(Duration, Vec<u8>)> + Send>;
+
 struct Trap {
     from: String,
     after: Kind,
@@ -60,6 +63,9 @@ struct Shared {
     traps: Mutex<Vec<Trap>>,
     /// The connection to the server on behalf of each client.
     upstream: Mutex<HashMap<String, Connection>>,
+    /// Frames on their way to the server, and to clients.
+    upwards: Mutex<Option<Rewrite>>,
+    downwards: Mutex<Option<Rewrite>>,
 }
 
 /// A running relay.
@@ -112,6 +118,22 @@ impl Relay {
         });
     }
 
+    /// Replaces what clients say.
+    pub fn rewrite_upwards(
+        &self,
+        rewrite: impl FnMut(&str, Vec<u8>) -> Vec<(Duration, Vec<u8>)> + Send + 'static,
+    ) {
+        *lock(&self.shared.upwards) = Some(Box::new(rewrite));
+    }
+
+    /// Replaces what the server says.
+    pub fn rewrite_downwards(
+        &self,
+        rewrite: impl FnMut(&str, Vec<u8>) -> Vec<(Duration, Vec<u8>)> + Send + 'static,
+    ) {
+        *lock(&self.shared.downwards) = Some(Box::new(rewrite));
+    }
+
     /// Whether every trap has sprung.
     pub fn is_quiet(&self) -> bool {
         lock(&self.shared.traps).is_empty()
@@ -125,6 +147,21 @@ impl Relay {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sends on what a rewrite makes of a frame; false at the end of the connection.
+async fn pass(name: &str, frame: Vec<u8>, rewrite: &Mutex<Option<Rewrite>>, to: &mut FrameSender) -> bool {
+    let frames = match lock(rewrite).as_mut() {
+        Some(rewrite) => rewrite(name, frame),
+        None => vec![(Duration::ZERO, frame)],
+    };
+    for (pause, frame) in frames {
+        tokio::time::sleep(pause).await;
+        if to.send(&frame).await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 fn identity(state: PathBuf, role: Role) -> MachineIdentity {
@@ -173,6 +210,7 @@ async fn relay(
     lock(&shared.upstream).insert(name.clone(), upstream.clone());
     let dead = Arc::new(AtomicBool::new(false));
     tokio::spawn(downwards(
+        (name.clone(), Arc::clone(shared)),
         (upstream.clone(), from_server),
         (client, to_client),
         Arc::clone(&dead),
@@ -186,12 +224,14 @@ async fn relay(
 }
 
 async fn downwards(
+    (name, shared): (String, Arc<Shared>),
     (upstream, mut from_server): (Connection, FrameReceiver),
     (client, mut to_client): (Connection, FrameSender),
     dead: Arc<AtomicBool>,
 ) {
     while let Ok(Some(frame)) = from_server.recv().await {
-        if !dead.load(Ordering::SeqCst) && to_client.send(&frame).await.is_err() {
+        let alive = !dead.load(Ordering::SeqCst);
+        if alive && !pass(&name, frame, &shared.downwards, &mut to_client).await {
             return;
         }
     }
@@ -225,7 +265,7 @@ async fn upwards(
         };
         // Before the server can answer this frame.
         dead.store(trap.is_some(), Ordering::SeqCst);
-        if to_server.send(&frame).await.is_err() {
+        if !pass(name, frame, &shared.upwards, to_server).await {
             return None;
         }
         if let Some(trap) = trap {
