@@ -35,6 +35,7 @@ pub mod cast;
 pub mod client;
 mod error;
 pub mod forge;
+pub mod fuzzing;
 pub mod knowledge;
 pub mod ledger;
 pub mod plain;

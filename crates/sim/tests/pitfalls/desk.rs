@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use hkdf::Hkdf;
-use rand_core::{CryptoRng, Rng as _, SeedableRng as _};
+use rand_core::{CryptoRng, SeedableRng as _};
 use sha2::Sha256;
 use tacita_algebra::{RingVector, SecretScalar, TaggedHash, shamir::Interpolator};
 use tacita_protocol::mask::{Mask, Sign, apply};

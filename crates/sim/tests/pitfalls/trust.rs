@@ -7,7 +7,7 @@ use curve25519_dalek::montgomery::MontgomeryPoint;
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::{Abort, Refusal};
 use tacita_sim::forge::ForgedRoster;
-use tacita_sim::{Backstage, Cast, NOW, Plan, Script, Setting, Stage, World};
+use tacita_sim::{Backstage, Cast, NOW, Script, Setting, Stage, World};
 
 use crate::desk::{advertise, chance, random};
 use crate::{CAST, aborted, four, nothing_exposed, private, run};
