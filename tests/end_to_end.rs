@@ -10,3 +10,7 @@ mod draining;
 mod learning;
 #[path = "end_to_end/received.rs"]
 mod received;
+#[path = "end_to_end/renewal.rs"]
+mod renewal;
+#[path = "end_to_end/revocation.rs"]
+mod revocation;

@@ -20,6 +20,7 @@ fn request() -> PlanRequest {
         minimum_survivors: 475,
         colluders: 25,
         dimension: 650,
+        block: None,
         clip: "1".parse().unwrap(),
     }
 }

@@ -109,6 +109,10 @@ fn verdict(ours: &Spread, cipher: &Spread) {
 }
 
 fn main() {
+    tacita_benches::on_one_core(measure);
+}
+
+fn measure() {
     let mut criterion = tacita_benches::criterion();
     groups(&mut criterion);
     criterion.final_summary();

@@ -263,6 +263,10 @@ fn groups(criterion: &mut Criterion) {
 }
 
 fn main() {
+    tacita_benches::on_one_core(measure);
+}
+
+fn measure() {
     let mut criterion = tacita_benches::criterion();
     groups(&mut criterion);
     criterion.final_summary();

@@ -15,6 +15,7 @@ pub mod checks;
 pub mod cpu;
 mod race;
 pub mod round;
+pub mod times;
 pub mod units;
 
 pub use race::{Race, Spread};
@@ -56,10 +57,17 @@ impl Effort {
     }
 }
 
+/// Runs `work` in a pool of one thread, so that what spreads over all cores elsewhere stays on the core that is measured.
+pub fn on_one_core<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    pool.expect("a thread").install(work)
+}
+
 /// Criterion with few samples: the spread that matters here is the machine's, and a [`Race`] shows it.
 #[must_use]
 pub fn criterion() -> criterion::Criterion {
     use std::time::Duration;
+    cpu::one_core();
     criterion::Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))

@@ -5,7 +5,7 @@
 //! their shares: the dearest moment, since the server then rebuilds their mask keys and expands their pair masks.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
@@ -18,10 +18,11 @@ use tacita_protocol::client::{
 };
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, Invitation, ServerMessage, UploadChunk};
-use tacita_sim::{Cast, Ledger, NOW, Noise, Setting, Stage, View};
+use tacita_sim::{Cast, Disk, Ledger, NOW, Noise, Setting, Stage, View};
 
 use crate::checks::Checks;
 use crate::cpu;
+use crate::times::Times;
 
 /// What a round looks like from outside.
 #[derive(Debug, Clone, Copy)]
@@ -67,67 +68,6 @@ impl Shape {
     }
 }
 
-/// Processor time of one step, summed over all who took it.
-#[derive(Debug, Clone, Copy)]
-pub struct Spent {
-    /// What it is called in the tables.
-    pub step: &'static str,
-    /// In total.
-    pub total: Duration,
-    /// By how many.
-    pub times: u32,
-}
-
-/// Steps in the order in which they were first taken.
-#[derive(Debug, Clone, Default)]
-pub struct Times(Vec<Spent>);
-
-impl Times {
-    fn add(&mut self, step: &'static str, time: Duration) {
-        match self.0.iter_mut().find(|spent| spent.step == step) {
-            Some(spent) => {
-                spent.total += time;
-                spent.times += 1;
-            }
-            None => self.0.push(Spent {
-                step,
-                total: time,
-                times: 1,
-            }),
-        }
-    }
-
-    /// All steps.
-    #[must_use]
-    pub fn steps(&self) -> &[Spent] {
-        &self.0
-    }
-
-    /// Time of one step over all who took it.
-    #[must_use]
-    pub fn total_of(&self, step: &str) -> Duration {
-        self.0
-            .iter()
-            .find(|spent| spent.step == step)
-            .map_or(Duration::ZERO, |spent| spent.total)
-    }
-
-    /// Mean time of one step.
-    #[must_use]
-    pub fn mean_of(&self, step: &str) -> Duration {
-        self.0
-            .iter()
-            .find(|spent| spent.step == step)
-            .map_or(Duration::ZERO, |spent| spent.total / spent.times.max(1))
-    }
-
-    /// Time of all steps.
-    #[must_use]
-    pub fn total(&self) -> Duration {
-        self.0.iter().map(|spent| spent.total).sum()
-    }
-}
-
 /// What a round cost.
 pub struct Account {
     /// Its manifest.
@@ -150,6 +90,10 @@ pub struct Account {
     pub durable: Duration,
     /// Bytes of one client's masked vector in its frames.
     pub upload_bytes: usize,
+    /// Edges between a drop-out and a survivor: pair masks that the server takes off.
+    pub dropout_edges: usize,
+    /// The server from the first answer to the sum, on the wall: shares checked, then secrets rebuilt and masks taken off.
+    pub unmask: [Duration; 2],
 }
 
 impl Account {
@@ -173,7 +117,7 @@ enum State {
 /// What must be durable, in order.
 enum Durable {
     Change(RecordChange),
-    Spend(RecordChange, BudgetTicket, Vec<u8>),
+    Spend(RecordChange, BudgetTicket, u64),
     Head,
 }
 
@@ -226,7 +170,8 @@ pub fn walk(cast: &Arc<Cast>, shape: &Shape) -> Account {
     let mut walk = Walk {
         cast,
         model: Sha256::digest(&setting.model).into(),
-        view: View::open(checked.clone(), ledger).expect("the manifest is reserved"),
+        view: View::open(checked.clone(), ledger, Box::new(Disk::default()))
+            .expect("the manifest is reserved"),
         runtime: tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime"),
@@ -241,6 +186,8 @@ pub fn walk(cast: &Arc<Cast>, shape: &Shape) -> Account {
             store: store.stats(),
             durable: Duration::ZERO,
             upload_bytes: 0,
+            dropout_edges: 0,
+            unmask: [Duration::ZERO; 2],
         },
     };
     for stage in Stage::ALL {
@@ -249,6 +196,15 @@ pub fn walk(cast: &Arc<Cast>, shape: &Shape) -> Account {
     let sum = walk.view.sum(cast).expect("the round ends with a sum");
     assert_eq!(sum.survivors.len(), usize::from(shape.clients - shape.vanish));
     walk.account.survivors = sum.survivors.len();
+    let roster = walk.view.roster().expect("a roster").clone();
+    let staying: Vec<u16> = (0..usize::from(shape.clients - shape.vanish))
+        .filter_map(|number| walk.view.index_of(cast, number))
+        .collect();
+    walk.account.dropout_edges = (0..roster.size())
+        .filter(|index| !staying.contains(index))
+        .flat_map(|index| roster.neighbours(index))
+        .filter(|neighbour| staying.contains(neighbour))
+        .count();
     walk.account.store = store.stats();
     walk.account
 }
@@ -328,12 +284,17 @@ impl Walk<'_> {
             }
         }
         self.make_durable(members);
+        let began = Instant::now();
         for (number, member) in members.iter_mut().enumerate() {
             for answer in std::mem::take(&mut member.answers) {
                 self.receive(phase, number, answer);
             }
         }
+        let answered = Instant::now();
         let (closed, time) = cpu::time(|| self.view.close(stage, self.cast));
+        if stage == Stage::Reveal {
+            self.account.unmask = [answered - began, answered.elapsed()];
+        }
         closed.expect("the ledger takes the entries of the round");
         self.account.server.add(phase, time);
     }
@@ -365,7 +326,7 @@ impl Walk<'_> {
 
     /// All members at once, so that their commits group as they do between the clients of one process.
     fn make_durable(&mut self, members: &mut Vec<Member>) {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         *members = self.runtime.block_on(async {
             let tasks: Vec<_> = members
                 .drain(..)
@@ -386,9 +347,7 @@ impl Member {
         for change in std::mem::take(&mut self.durable) {
             match change {
                 Durable::Change(change) => self.record.apply(change).await,
-                Durable::Spend(change, ticket, packed) => {
-                    self.record.spend(change, ticket, packed, NOW).await
-                }
+                Durable::Spend(change, ticket, bytes) => self.record.spend(change, ticket, bytes, NOW).await,
                 Durable::Head => self.record.flush_head().await,
             }
             .expect("the record takes the change");
@@ -470,16 +429,10 @@ impl Member {
                     self.answers.push(message);
                 }
                 Effect::Upload { update, end } => {
-                    // Once for the record and once for the wire, as the shell does.
-                    let (packed, time) = cpu::time(|| {
-                        (0..update.chunks())
-                            .flat_map(|i| update.packed(i))
-                            .collect::<Vec<u8>>()
-                    });
-                    account.clients.add("pack", time);
                     let change = spent.take().expect("the charge comes before the upload");
                     let ticket = self.ticket.take().expect("a ticket");
-                    self.durable.push(Durable::Spend(change, ticket, packed));
+                    let bytes = update.packed_len() as u64;
+                    self.durable.push(Durable::Spend(change, ticket, bytes));
                     let (chunks, time) = cpu::time(|| {
                         (0u32..)
                             .zip(0..update.chunks())

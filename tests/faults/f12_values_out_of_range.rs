@@ -90,7 +90,14 @@ fn keys_of_small_order() {
                 let member = at.cast.member(3).unwrap();
                 let fingerprint = &member.certificate.fingerprint;
                 let manifest = at.manifest.digest();
-                *advertise = forge::advertise(&member.key, manifest, fingerprint, [9; 32], weak, [0; 32]);
+                *advertise = forge::advertise(
+                    &member.key,
+                    manifest,
+                    fingerprint,
+                    ([9; 32], weak),
+                    forge::ANY_KEM,
+                    [0; 32],
+                );
             }
         });
         let report = world(&cast).run(&Plan::new(), &mut attack).unwrap();

@@ -67,7 +67,7 @@ fn rude_member(federation: &Federation, index: u16, numbers: &mut Numbers) {
     runtime.block_on(async {
         let dialer = ClientEndpoint::bind("127.0.0.1:0".parse().unwrap(), &Limits::loopback()).unwrap();
         for attempt in 0..6u32 {
-            let connection = dialer.connect(server, &me.identity, None).await.unwrap();
+            let connection = dialer.connect(server, &me.standing.identity, None).await.unwrap();
             let (mut sender, mut receiver) = connection.open().await.unwrap();
             if attempt % 2 == 1 {
                 // A hello of version 1 that remembers no ledger.

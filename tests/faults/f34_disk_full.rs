@@ -10,17 +10,18 @@ use crate::federation::process::{Process, until};
 use crate::federation::{Federation, Plan, text};
 use crate::running::tacita;
 
-/// A file system of 4 MiB in memory, unmounted with the test.
+/// A small file system in memory, unmounted with the test.
 struct SmallDisk {
     at: PathBuf,
 }
 
 impl SmallDisk {
     /// `None` where the test may not mount.
-    fn mount(at: &Path) -> Option<Self> {
+    fn mount(at: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
+        let options = format!("size={size},mode=700");
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", text(at)])
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs", text(at)])
             .output();
         match mounted {
             Ok(output) if output.status.success() => Some(Self { at: at.to_owned() }),
@@ -29,6 +30,14 @@ impl SmallDisk {
                 None
             }
         }
+    }
+
+    fn grow(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        let grown = Command::new("mount")
+            .args(["-o", &options, text(&self.at)])
+            .status();
+        assert!(grown.unwrap().success());
     }
 
     /// Leaves `free` bytes.
@@ -58,7 +67,7 @@ impl Drop for SmallDisk {
 fn onto_small_disk(dir: &Path) -> Option<SmallDisk> {
     let aside = dir.with_extension("aside");
     fs::rename(dir, &aside).unwrap();
-    let disk = SmallDisk::mount(dir)?;
+    let disk = SmallDisk::mount(dir, "4m")?;
     let moved = Command::new("cp")
         .args(["-a", "--", &format!("{}/.", text(&aside)), text(dir)])
         .status();
@@ -145,5 +154,39 @@ fn a_client_without_space_says_so_and_the_others_go_on() {
     clients[1].signal("TERM");
     assert_eq!(clients[1].wait(), 0, "{}", clients[1].stderr());
     assert!(federation.status(1)["uploads"].as_u64().unwrap() > uploads);
+    federation.report();
+}
+
+#[test]
+fn an_upload_without_space_is_refused_by_name_and_the_task_goes_on_later() {
+    let federation = Federation::new(Plan {
+        rounds: 2,
+        attempts: 100,
+        // Two chunks, some 60 KB in all.
+        model: Some("mlp 2 4096 2"),
+        ..Plan::new(3, 3, 0)
+    });
+    // Room for the first chunk of one, and for nobody's second.
+    let spool = federation.server_state().join("spool");
+    let Some(disk) = SmallDisk::mount(&spool, "48k") else {
+        return;
+    };
+    let mut server = federation.start_server();
+    let mut clients = federation.start_clients();
+    server.wait_for("TAC-043: the upload cannot be stored");
+    let said = server.stderr();
+    let line = said.lines().find(|line| line.contains("TAC-043")).unwrap();
+    assert!(
+        line.contains("client=client-000") && line.contains("No space left"),
+        "{line}"
+    );
+    until("the attempt is released", || {
+        !federation.entries_of("release").is_empty()
+    });
+    assert_eq!(federation.entries_of("charge").len(), 0);
+    disk.grow("4m");
+    federation.finish(&mut server, &mut clients);
+    assert_eq!(federation.entries_of("outcome").len(), 2);
+    assert_eq!(fs::read_dir(&spool).unwrap().count(), 0, "nothing stays there");
     federation.report();
 }

@@ -27,6 +27,7 @@ mod f24_two_sessions_of_one_name;
 mod f28_dropout_in_each_phase;
 mod f29_one_dropout_too_many;
 mod f30_bad_network;
+mod f30_lost_connection;
 mod f31_server_killed;
 mod f32_client_killed;
 mod f34_disk_full;

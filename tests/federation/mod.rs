@@ -32,6 +32,10 @@ pub struct Plan {
     /// Each participant's own cap: attempts that fail after its upload cost it more than they cost the task.
     pub cap: &'static str,
     pub task: Task,
+    /// Uploads that the server takes at once.
+    pub places: u16,
+    /// Another model than the task's.
+    pub model: Option<&'static str>,
     /// Seconds of every phase.
     pub deadline: u32,
     /// Seconds to wait for a whole cohort.
@@ -50,6 +54,8 @@ impl Plan {
             epsilon: None,
             cap: "30",
             task: Task::Classification,
+            places: 32,
+            model: None,
             deadline: 30,
             wait: 30,
         }
@@ -137,7 +143,7 @@ impl Federation {
 
     pub fn write_server(&self) {
         let plan = &self.plan;
-        let (port, rounds, attempts) = (self.port, plan.rounds, plan.attempts);
+        let (port, rounds, attempts, places) = (self.port, plan.rounds, plan.attempts, plan.places);
         let (n, m, c, wait, deadline) = (
             plan.clients,
             plan.minimum_survivors,
@@ -148,7 +154,7 @@ impl Federation {
         let budget = plan.epsilon.map_or_else(String::new, |epsilon| {
             format!("epsilon = \"{epsilon}\"\ndelta = \"0.0001\"\n")
         });
-        let model = plan.task.model();
+        let model = plan.model.unwrap_or(plan.task.model());
         let target = match plan.task {
             Task::Classification => r#"{ classification = ["no", "yes"] }"#,
             Task::Regression => r#""regression""#,
@@ -160,6 +166,8 @@ listen = "127.0.0.1:{port}"
 state = "state"
 ledger = "ledger"
 origin = "tacita.test/ledger"
+authority_seconds = 1
+uploads_in_flight = {places}
 [task]
 name = "small-task"
 rounds = {rounds}

@@ -1,6 +1,7 @@
 //! A relay between clients and the server that reads every frame: to each client it is the server, with the server's own key
-//! and certificate, and to the server it is each client. A test can so record all that the server receives, end a client at
-//! an exact point of a round, and be a dishonest server to real clients or a dishonest client to a real server.
+//! and certificate, and to the server it is each client. A test can so record all that the server receives, end a client or
+//! cut its connection at an exact point of a round, and be a dishonest server to real clients or a dishonest client to a real
+//! server.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use tokio::runtime::Runtime;
 use super::process::signal;
 use super::{Federation, name};
 
-/// The kind of a client's message: the first byte of its frame.
+/// The kind of a message: the first byte of its frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -29,6 +30,14 @@ pub enum Kind {
     UploadEnd = 5,
     Agreement = 6,
     Reveal = 7,
+    // From the server.
+    Invitation = 65,
+    Model = 66,
+    Roster = 68,
+    Sharers = 69,
+    AgreeRequest = 70,
+    RevealRequest = 71,
+    Outcome = 72,
 }
 
 /// What the server hears after the client's end.
@@ -50,11 +59,19 @@ pub struct Received {
 /// What goes on instead of a frame of the named client: frames, each after a pause.
 pub type Rewrite = Box<dyn FnMut(&str, Vec<u8>) -> Vec<(Duration, Vec<u8>)> + Send>;
 
+/// What a trap does.
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    /// Ends the client.
+    Kill(u32, Death),
+    /// Cuts its connection; whether the frame still arrives.
+    Cut(bool),
+}
+
 struct Trap {
-    from: String,
-    after: Kind,
-    pid: u32,
-    death: Death,
+    client: String,
+    kind: Kind,
+    act: Act,
 }
 
 #[derive(Default)]
@@ -85,7 +102,12 @@ impl Relay {
         let listening = runtime
             .block_on(async {
                 let any = SocketAddr::from(([127, 0, 0, 1], 0));
-                ServerEndpoint::bind(any, server.identity, Admission::members(), Limits::loopback())
+                ServerEndpoint::bind(
+                    any,
+                    server.standing.identity,
+                    Admission::members(),
+                    Limits::loopback(),
+                )
             })
             .expect("a port");
         let port = listening.local_addr().expect("an address").port();
@@ -110,12 +132,18 @@ impl Relay {
     /// Ends process `pid` of client `index` as soon as its next message of this kind went on to the server. Nothing later
     /// passes in either direction.
     pub fn kill_after(&self, index: u16, after: Kind, pid: u32, death: Death) {
-        lock(&self.shared.traps).push(Trap {
-            from: name(index),
-            after,
-            pid,
-            death,
-        });
+        self.set(index, after, Act::Kill(pid, death));
+    }
+
+    /// Cuts the connection of client `index` at its next message of this kind, in either direction; `arrives` says whether
+    /// the message comes through. What the client does next reaches the server on another connection.
+    pub fn cut_at(&self, index: u16, kind: Kind, arrives: bool) {
+        self.set(index, kind, Act::Cut(arrives));
+    }
+
+    fn set(&self, index: u16, kind: Kind, act: Act) {
+        let client = name(index);
+        lock(&self.shared.traps).push(Trap { client, kind, act });
     }
 
     /// Replaces what clients say.
@@ -164,6 +192,16 @@ async fn pass(name: &str, frame: Vec<u8>, rewrite: &Mutex<Option<Rewrite>>, to: 
     true
 }
 
+impl Shared {
+    /// The trap that this frame springs.
+    fn spring(&self, name: &str, frame: &[u8]) -> Option<Act> {
+        let mut traps = lock(&self.traps);
+        let springs = |trap: &Trap| trap.client == name && frame.first() == Some(&(trap.kind as u8));
+        let at = traps.iter().position(springs)?;
+        Some(traps.remove(at).act)
+    }
+}
+
 fn identity(state: PathBuf, role: Role) -> MachineIdentity {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
     Machine::new(&state).load(role, now.as_secs()).expect("enrolled")
@@ -199,7 +237,10 @@ async fn relay(
     if let Some(old) = lock(&shared.upstream).remove(&name) {
         old.close(0, "back on another connection");
     }
-    let upstream = match dialer.connect(server, &members[&name].identity, None).await {
+    let upstream = match dialer
+        .connect(server, &members[&name].standing.identity, None)
+        .await
+    {
         Ok(upstream) => upstream,
         Err(error) => {
             client.close(2, "the server is away");
@@ -210,26 +251,43 @@ async fn relay(
     lock(&shared.upstream).insert(name.clone(), upstream.clone());
     let dead = Arc::new(AtomicBool::new(false));
     tokio::spawn(downwards(
-        (name.clone(), Arc::clone(shared)),
+        name.clone(),
         (upstream.clone(), from_server),
-        (client, to_client),
+        (client.clone(), to_client),
         Arc::clone(&dead),
+        Arc::clone(shared),
     ));
     match upwards(&name, from_client, &mut to_server, shared, &dead).await {
         // Its streams stay open with the connection.
-        Some(Death::Silent) => drop(upstream.closed().await),
-        Some(Death::Announced) | None => upstream.close(0, "gone"),
+        Some(Act::Kill(_, Death::Silent)) => drop(upstream.closed().await),
+        Some(Act::Cut(_)) => cut(&client, &upstream).await,
+        Some(Act::Kill(_, Death::Announced)) | None => upstream.close(0, "gone"),
     }
     Ok(())
 }
 
+/// Once what was sent has arrived: closing drops what is on its way.
+async fn cut(client: &Connection, upstream: &Connection) {
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    client.close(2, "cut");
+    upstream.close(0, "cut");
+}
+
 async fn downwards(
-    (name, shared): (String, Arc<Shared>),
+    name: String,
     (upstream, mut from_server): (Connection, FrameReceiver),
     (client, mut to_client): (Connection, FrameSender),
     dead: Arc<AtomicBool>,
+    shared: Arc<Shared>,
 ) {
     while let Ok(Some(frame)) = from_server.recv().await {
+        if let Some(Act::Cut(arrives)) = shared.spring(&name, &frame) {
+            if arrives {
+                let _ = to_client.send(&frame).await;
+            }
+            dead.store(true, Ordering::SeqCst);
+            return cut(&client, &upstream).await;
+        }
         let alive = !dead.load(Ordering::SeqCst);
         if alive && !pass(&name, frame, &shared.downwards, &mut to_client).await {
             return;
@@ -250,27 +308,29 @@ async fn upwards(
     to_server: &mut FrameSender,
     shared: &Arc<Shared>,
     dead: &AtomicBool,
-) -> Option<Death> {
+) -> Option<Act> {
     while let Ok(Some(frame)) = from_client.recv().await {
         lock(&shared.received).push(Received {
             from: name.to_owned(),
             frame: frame.clone(),
         });
-        let trap = {
-            let mut traps = lock(&shared.traps);
-            let found = traps
-                .iter()
-                .position(|trap| trap.from == name && frame.first() == Some(&(trap.after as u8)));
-            found.map(|at| traps.swap_remove(at))
-        };
-        // Before the server can answer this frame.
-        dead.store(trap.is_some(), Ordering::SeqCst);
-        if !pass(name, frame, &shared.upwards, to_server).await {
+        let trap = shared.spring(name, &frame);
+        if trap.is_some() {
+            // Before the server can answer this frame.
+            dead.store(true, Ordering::SeqCst);
+        }
+        let lost = matches!(trap, Some(Act::Cut(false)));
+        if !lost && !pass(name, frame, &shared.upwards, to_server).await {
             return None;
         }
-        if let Some(trap) = trap {
-            signal(trap.pid, "KILL");
-            return Some(trap.death);
+        match trap {
+            None => {}
+            Some(act) => {
+                if let Act::Kill(pid, _) = act {
+                    signal(pid, "KILL");
+                }
+                return Some(act);
+            }
         }
     }
     None

@@ -24,14 +24,14 @@ pub(crate) fn pack(bits: u32, words: impl Iterator<Item = u64>, out: &mut Vec<u8
     out.extend(acc.to_le_bytes().into_iter().take(rest));
 }
 
-/// Hands the packed words of `bytes` to `store`, one for each slot of `slots`, in order.
+/// Hands the packed words of `bytes` to `combine`, one for each slot of `slots`, in order.
 ///
 /// The caller has checked that `bytes` holds exactly that many words.
 pub(crate) fn unpack<'a, W: 'a>(
     bits: u32,
     bytes: &[u8],
     slots: impl Iterator<Item = &'a mut W>,
-    store: impl Fn(u64) -> W,
+    combine: impl Fn(&mut W, u64),
 ) {
     let mask = (1u64 << bits) - 1;
     // A word spans at most 7 + 62 bits from the byte it starts in: one 8-byte load is enough up to 57 bits.
@@ -44,7 +44,7 @@ pub(crate) fn unpack<'a, W: 'a>(
             Some(low) if one_load => u64::from_le_bytes(*low) >> shift,
             _ => (load_u128(rest) >> shift) as u64,
         };
-        *slot = store(word & mask);
+        combine(slot, word & mask);
         at += bits as usize;
     }
 }

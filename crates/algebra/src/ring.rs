@@ -50,6 +50,27 @@ impl RingBits {
         }
     }
 
+    /// Whether `bytes` is what `coords` packed coordinates can be.
+    ///
+    /// # Errors
+    /// [`AlgebraError::PackedLength`] unless there are exactly [`RingBits::packed_len`] bytes, [`AlgebraError::SpareBits`]
+    /// unless the bits after the last coordinate are zero.
+    pub fn check_packed(self, coords: usize, bytes: &[u8]) -> Result<(), AlgebraError> {
+        let expected = self.packed_len(coords);
+        if bytes.len() != expected {
+            return Err(AlgebraError::PackedLength {
+                expected,
+                got: bytes.len(),
+            });
+        }
+        // Bits used in the last byte, 1..=8; with 8 none is spare.
+        let used = (coords % 8 * usize::from(self.0) + 7) % 8 + 1;
+        if bytes.last().is_some_and(|&last| u32::from(last) >> used != 0) {
+            return Err(AlgebraError::SpareBits);
+        }
+        Ok(())
+    }
+
     /// Whether a coordinate is held in a `u32` word (b <= 32) rather than a `u64`.
     pub const fn is_narrow(self) -> bool {
         self.0 <= 32
@@ -70,6 +91,31 @@ pub enum WordsMut<'a> {
     Narrow(&'a mut [u32]),
     /// b > 32.
     Wide(&'a mut [u64]),
+}
+
+impl WordsMut<'_> {
+    /// Adds packed coordinates to these words, one each, wrapping in the full word.
+    ///
+    /// # Errors
+    /// As [`RingBits::check_packed`]; nothing has changed then.
+    pub fn add_packed(self, bits: RingBits, bytes: &[u8]) -> Result<(), AlgebraError> {
+        let width = u32::from(bits.get());
+        match self {
+            Self::Narrow(words) => {
+                bits.check_packed(words.len(), bytes)?;
+                packing::unpack(width, bytes, words.iter_mut(), |slot, word| {
+                    *slot = slot.wrapping_add(word as u32);
+                });
+            }
+            Self::Wide(words) => {
+                bits.check_packed(words.len(), bytes)?;
+                packing::unpack(width, bytes, words.iter_mut(), |slot, word| {
+                    *slot = slot.wrapping_add(word);
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -202,13 +248,24 @@ impl RingVector {
 
     /// The coordinates, centred into [-2^(b-1), 2^(b-1)).
     pub fn to_signed(&self) -> Vec<i64> {
+        self.signed(0).collect()
+    }
+
+    /// The coordinates from `start` on, centred into [-2^(b-1), 2^(b-1)).
+    pub fn signed(&self, start: usize) -> impl Iterator<Item = i64> + '_ {
         let spare = 64 - u32::from(self.bits.get());
         // The left shift drops whatever lies above bit b, the arithmetic right shift extends the sign.
-        let centre = |word: u64| ((word << spare) as i64) >> spare;
-        match &self.storage {
-            Storage::Narrow(words) => words.iter().map(|&word| centre(u64::from(word))).collect(),
-            Storage::Wide(words) => words.iter().map(|&word| centre(word)).collect(),
-        }
+        let centre = move |word: u64| ((word << spare) as i64) >> spare;
+        let (narrow, wide): (&[u32], &[u64]) = match &self.storage {
+            Storage::Narrow(words) => (words, &[]),
+            Storage::Wide(words) => (&[], words),
+        };
+        let narrow = narrow.get(start..).unwrap_or_default().iter();
+        let wide = wide.get(start..).unwrap_or_default().iter();
+        narrow
+            .map(|&word| u64::from(word))
+            .chain(wide.copied())
+            .map(centre)
     }
 
     /// The coordinates of `range`, bit-packed: coordinate i of the range at bits i x b and up, little-endian,
@@ -245,25 +302,17 @@ impl RingVector {
             .checked_add(count)
             .filter(|&end| end <= len)
             .ok_or(AlgebraError::OutOfRange { start, count, len })?;
-        let expected = self.bits.packed_len(count);
-        if bytes.len() != expected {
-            return Err(AlgebraError::PackedLength {
-                expected,
-                got: bytes.len(),
-            });
-        }
+        self.bits.check_packed(count, bytes)?;
         let bits = u32::from(self.bits.get());
-        // Bits used in the last byte, 1..=8; with 8 none is spare.
-        let used = (count % 8 * bits as usize + 7) % 8 + 1;
-        if bytes.last().is_some_and(|&last| u32::from(last) >> used != 0) {
-            return Err(AlgebraError::SpareBits);
-        }
         match &mut self.storage {
             Storage::Narrow(words) => {
-                packing::unpack(bits, bytes, words[start..end].iter_mut(), |word| word as u32);
+                let slots = words[start..end].iter_mut();
+                packing::unpack(bits, bytes, slots, |slot, word| *slot = word as u32);
             }
             Storage::Wide(words) => {
-                packing::unpack(bits, bytes, words[start..end].iter_mut(), |word| word);
+                packing::unpack(bits, bytes, words[start..end].iter_mut(), |slot, word| {
+                    *slot = word
+                });
             }
         }
         Ok(())

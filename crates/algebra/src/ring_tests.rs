@@ -204,3 +204,31 @@ proptest! {
         prop_assert_eq!(difference.to_signed(), expected);
     }
 }
+
+#[test]
+fn packed_coordinates_are_added_where_they_lie() {
+    for bits in [8, 13, 24, 32, 33, 57, 58, 62] {
+        let ring = RingBits::new(bits).unwrap();
+        let values = |factor: i64| -> Vec<i64> { (0..200).map(|i| i * factor - 77).collect() };
+        let (mut sum, other) = (
+            RingVector::from_signed(ring, &values(12_345)),
+            RingVector::from_signed(ring, &values(-99_991)),
+        );
+        let mut expected = sum.clone();
+        expected.add_assign(&other).unwrap();
+        let packed = other.pack(0..200);
+        let add = |sum: &mut RingVector, bytes: &[u8]| sum.words_mut().add_packed(ring, bytes);
+        add(&mut sum, &packed).unwrap();
+        sum.reduce();
+        assert_eq!(sum, expected, "b = {bits}");
+        // A refused chunk changes nothing.
+        let short = packed.len() - 1;
+        assert!(matches!(
+            add(&mut sum, &packed[..short]),
+            Err(AlgebraError::PackedLength { .. })
+        ));
+        assert_eq!(sum, expected);
+        assert_eq!(sum.signed(190).collect::<Vec<_>>(), sum.to_signed()[190..]);
+        assert_eq!(sum.signed(201).count(), 0);
+    }
+}

@@ -258,7 +258,7 @@ fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Result<Noise, No
     if grid > Encoding::MAX_GRID {
         return Err(field("grid"));
     }
-    if dimension > Encoding::MAX_DIMENSION || padded != dimension.next_power_of_two() {
+    if dimension > Encoding::MAX_DIMENSION || !Encoding::can_pad(dimension, padded) {
         return Err(field("padded"));
     }
     let share_variance_q16: u64 = manifest

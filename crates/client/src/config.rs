@@ -1,6 +1,7 @@
 //! The client's TOML file. Unknown keys are errors; paths are relative to the file.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,13 @@ pub struct Me {
     /// File with the ledger's verifier key (C2SP vkey); without it the key handed out at enrolment is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger_key: Option<PathBuf>,
+    /// Seconds between two visits to the authority, for its deny list and a renewal that is due.
+    #[serde(default = "minute")]
+    pub authority_seconds: NonZeroU16,
+}
+
+fn minute() -> NonZeroU16 {
+    NonZeroU16::MIN.saturating_add(59)
 }
 
 /// Where the training data lies: `source = "csv"` with path, label, target and its options, or
@@ -194,6 +202,13 @@ pub struct Consent {
     pub allow_unprotected: bool,
     /// Largest clip norm.
     pub largest_clip: Decimal,
+    /// Whether masks must withstand whoever records them and later computes discrete logarithms.
+    #[serde(default = "yes")]
+    pub require_post_quantum: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Consent {
@@ -209,6 +224,7 @@ impl Consent {
             noise_floor: self.noise_floor,
             allow_unprotected: self.allow_unprotected,
             largest_clip: self.largest_clip,
+            require_post_quantum: self.require_post_quantum,
         }
     }
 }

@@ -14,10 +14,11 @@ use crate::session::ClientSetup;
 pub async fn first_contact(setup: &ClientSetup, patience: Duration) -> Result<(), TransportError> {
     let started = Instant::now();
     let mut backoff = Backoff::default();
+    let identity = setup.standing.borrow().identity.clone();
     loop {
         let connected = setup
             .endpoint
-            .connect(setup.server, &setup.identity, Some(&setup.server_name))
+            .connect(setup.server, &identity, Some(&setup.server_name))
             .await;
         match connected {
             Ok(connection) => {

@@ -1,12 +1,17 @@
-//! Enrolment as a machine sees it: redeem an invitation with the key made here, load what was kept, ask for the current
-//! deny list. Servers enrol in the same way.
+//! Enrolment as a machine sees it: redeem an invitation with the key made here, load what was kept, stay in standing
+//! with the authority. Servers enrol in the same way.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use tacita_identity::{Invitation, Role, renewal_time};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use tacita_identity::{Invitation, Role};
 use tacita_transport::{
-    ClientEndpoint, EnrolError, Enrolled, Limits, Machine, MachineError, MachineIdentity, TransportError,
+    ClientEndpoint, EnrolError, Enrolled, Keeper, KeeperError, Limits, Machine, MachineError,
+    MachineIdentity, Standing, TransportError,
 };
+use tokio::sync::watch;
 
 /// Why a machine has no identity.
 #[derive(Debug, thiserror::Error)]
@@ -52,22 +57,23 @@ pub async fn enrol(
     Ok(enrolled)
 }
 
-/// Loads the machine's identity with the authority's current deny list, or the last one known if the authority cannot
-/// be reached.
+/// Loads the machine's identity, visits the authority for its deny list and a renewal that is due, and does so again
+/// every `period` while the standing is watched. If the authority cannot be reached, what is known stands.
 ///
 /// # Errors
 /// [`EnrolmentError`]; a deny list that goes back is refused.
-pub async fn refreshed(machine: &Machine, role: Role) -> Result<MachineIdentity, EnrolmentError> {
-    let mut me = machine.load(role, crate::now())?;
-    let endpoint = endpoint()?;
-    match tacita_transport::fetch_deny_list(&endpoint, &me.authority, &me.anchor).await {
-        Ok(list) => me.deny = me.deny.succeeded_by(list)?,
+pub async fn in_standing(
+    machine: &Machine,
+    role: Role,
+    period: Duration,
+) -> Result<(MachineIdentity, watch::Receiver<Standing>), EnrolmentError> {
+    let me = machine.load(role, crate::now())?;
+    let (mut keeper, standing) = Keeper::new(machine.clone(), &me, endpoint()?);
+    match keeper.visit(crate::now(), &mut crate::random()).await {
+        Ok(_) => {}
+        Err(KeeperError::Deny(error)) => return Err(error.into()),
         Err(error) => tracing::warn!(%error, "the authority gave no deny list; the last one known is used"),
     }
-    if crate::now() >= renewal_time(&me.certificate, 0) {
-        tracing::warn!(
-            "the certificate is past half of its life: ask the operator for an invitation and enrol again"
-        );
-    }
-    Ok(me)
+    tokio::spawn(keeper.run(period, StdRng::from_rng(&mut crate::random())));
+    Ok((me, standing))
 }

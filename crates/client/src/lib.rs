@@ -10,10 +10,12 @@ pub mod config;
 mod contact;
 mod cpu;
 pub mod enrolment;
+mod line;
 mod link;
 pub mod record;
 mod round;
 mod session;
+mod training;
 
 pub use contact::first_contact;
 pub use link::LinkError;
@@ -25,7 +27,7 @@ pub use session::{
 pub use tacita_protocol::Refusal;
 pub use tacita_protocol::certificates::CertificateCache;
 pub use tacita_store::{Sharing, SqliteStore, Stats, Store};
-pub use tacita_transport::{ClientEndpoint, Limits, Machine, MachineError, MachineIdentity};
+pub use tacita_transport::{ClientEndpoint, Limits, Machine, MachineError, MachineIdentity, Standing};
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

@@ -1,4 +1,4 @@
-//! The client's durable record: spent round ids, charges, masked uploads, signed statements, ledger heads. It answers
+//! The client's durable record: spent round ids, charges, signed statements, ledger heads. It answers
 //! the protocol's questions from memory and makes changes durable through the store (spec 02, G3 and G5).
 
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,6 @@ use tacita_store::{Batch, Store, StoreError};
 use crate::config::Caps;
 
 const SPENT: &str = "client/spent";
-const UPLOAD: &str = "client/upload";
 const SIGNED: &str = "client/signed";
 const HEAD: &str = "client/head";
 const BUDGET: &str = "client/budget";
@@ -90,7 +89,6 @@ pub struct StoreRecord {
     head_is_stored: bool,
     tasks: HashMap<String, BudgetFilter>,
     days: HashMap<String, DayFilter>,
-    last_upload: Option<Vec<u8>>,
 }
 
 impl StoreRecord {
@@ -160,7 +158,6 @@ impl StoreRecord {
             head_is_stored: true,
             tasks,
             days,
-            last_upload: None,
         })
     }
 
@@ -188,7 +185,9 @@ impl StoreRecord {
         self.tasks.iter().map(|(task, filter)| (task.as_str(), filter))
     }
 
-    /// Durable commit before the first masked byte leaves: round id, charge and masked bytes in one batch.
+    /// Durable commit before the first masked byte leaves: round id, charge and the digest of the masked bytes in one batch.
+    /// The bytes themselves, `upload_bytes` of them, are not kept: what they could be sent again with, the secrets of the
+    /// round, does not survive a crash either.
     ///
     /// # Errors
     /// [`StoreError::Exists`] if the round id was spent before; any other failure of the store.
@@ -196,7 +195,7 @@ impl StoreRecord {
         &mut self,
         change: RecordChange,
         ticket: BudgetTicket,
-        packed: Vec<u8>,
+        upload_bytes: u64,
         now: u64,
     ) -> Result<(), RecordError> {
         let RecordChange::Spent {
@@ -215,15 +214,10 @@ impl StoreRecord {
             round,
             release,
             upload_digest: hex::encode(upload_digest),
-            upload_bytes: packed.len() as u64,
+            upload_bytes,
             time: now,
         };
         batch.insert_new(SPENT, key(&self.name, &round_id), json(&entry));
-        // The masked bytes of the last round only: once the next round is charged nobody may ask for them again.
-        if let Some(old) = self.last_upload.replace(key(&self.name, &round_id)) {
-            batch.delete(UPLOAD, old);
-        }
-        batch.put(UPLOAD, key(&self.name, &round_id), packed);
         if ticket.reservation().is_some() {
             if let Some(filter) = self.tasks.get_mut(&task) {
                 // A committed charge is final; the state written below holds it.

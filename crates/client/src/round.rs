@@ -1,18 +1,17 @@
-//! One round, as the shell walks it: the protocol's states in order, effects carried out between them.
+//! One round, as the shell walks it: the protocol's states in order, effects carried out between them. Which connection
+//! carries it is the business of `line.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand_core::Rng as _;
-use tacita_learn::{GlobalModel, Instructions, Trainer};
+use tacita_learn::GlobalModel;
 use tacita_privacy::{BudgetTicket, NoisedUpdate};
-use tacita_protocol::client::{Effect, Invited, Participant, RecordChange, Refused};
+use tacita_protocol::client::{Answer, Effect, Invited, Mark, Participant, RecordChange, Refused, Upload};
 use tacita_protocol::manifest::CheckedManifest;
-use tacita_protocol::mask::MaskedUpdate;
-use tacita_protocol::messages::{AbortMessage, ClientMessage, Invitation, ServerMessage, UploadChunk};
+use tacita_protocol::messages::{AbortMessage, ClientMessage, Invitation, ServerMessage};
 use tacita_protocol::{Refusal, RoundError};
-use tokio::time::timeout;
 
+use crate::line::Line;
 use crate::link::{Link, LinkError};
 use crate::record::RecordError;
 use crate::{Client, Moment, cpu, now, random};
@@ -69,40 +68,41 @@ impl ClientError {
     }
 }
 
-type Trained = Result<(NoisedUpdate, BudgetTicket), (ClientError, BudgetTicket)>;
-
 impl Client {
-    /// Plays one round. Refusals are told to the server as `leave`, so that it need not wait.
+    /// Plays one round. Whatever ends it on this side is told to the server as `leave`, so that it need not wait.
     pub(crate) async fn play(
         &mut self,
         link: &mut Link,
         participant: &Arc<Participant>,
+        mark: Mark,
         invitation: Invitation,
     ) -> Result<RoundEnd, ClientError> {
-        let end = self.walk(link, participant, invitation).await;
-        if let Err(error @ (ClientError::Refused(_) | ClientError::Round(_) | ClientError::Training(_))) =
-            &end
+        let attempt = invitation.manifest.round_id;
+        let mut line = Line::new(link, participant.clone(), attempt);
+        let end = self.walk(&mut line, mark, invitation).await;
+        if let Err(error) = &end
+            && !matches!(error, ClientError::Link(_))
         {
             let reason = AbortMessage {
                 reason: error.outward().into_bytes().into(),
             };
-            let _ = link.send(&ClientMessage::Leave(reason)).await;
+            line.leave(&ClientMessage::Leave(reason)).await;
         }
         end
     }
 
     async fn walk(
         &mut self,
-        link: &mut Link,
-        participant: &Arc<Participant>,
+        line: &mut Line<'_>,
+        mark: Mark,
         invitation: Invitation,
     ) -> Result<RoundEnd, ClientError> {
         let model_length = invitation.model_length;
-        let accepted = Invited::accept(invitation, participant.clone(), &mut self.record, now());
-        let (invited, ticket, effects) = self.refused(accepted).await?;
+        let participant = line.participant().clone();
+        let accepted = Invited::accept(invitation, participant, &mut self.record, now());
+        let (invited, ticket, mut effects) = self.refused(accepted).await?;
         let manifest = invited.manifest().clone();
         let round = manifest.fields().round;
-        self.carry_out(link, effects).await?;
         tracing::info!(round, task = manifest.task(), "consented to round");
 
         let deadlines = manifest.fields().deadlines;
@@ -110,11 +110,16 @@ impl Client {
         let step = cpu::run(move || invited.advertise(&mut random()))
             .await
             .ok_or(ClientError::Worker)?;
-        let (advertised, effects) = self.refused(step).await?;
-        self.carry_out(link, effects).await?;
+        let (advertised, more) = self.refused(step).await?;
+        effects.extend(more);
+        self.answer(line, mark, effects).await?;
 
-        let model = match self.receive_model(link, participant, model_length).await {
-            Ok(model) => model,
+        let model = match self.receive_model(line, model_length).await {
+            Ok(Ok(model)) => model,
+            Ok(Err(end)) => {
+                self.record.give_back(manifest.task(), ticket);
+                return Ok(end);
+            }
             Err(error) => {
                 self.record.give_back(manifest.task(), ticket);
                 return Err(error);
@@ -128,9 +133,7 @@ impl Client {
         let training = tokio::spawn(self.train(model, manifest.clone(), ticket));
 
         let early = async {
-            let message = self
-                .expect(link, participant, within(deadlines.advertise_ms))
-                .await?;
+            let (message, mark) = self.awaited(line, within(deadlines.advertise_ms)).await?;
             let ServerMessage::Roster(roster) = message else {
                 return unexpected(message);
             };
@@ -138,21 +141,23 @@ impl Client {
                 .await
                 .ok_or(ClientError::Worker)?;
             let (shared, effects) = self.refused(step).await?;
-            self.carry_out(link, effects).await?;
+            self.answer(line, mark, effects).await?;
             if self.vanishes(round, Moment::AfterShare) {
                 return Ok(Err(RoundEnd::Vanished(Moment::AfterShare)));
             }
-            let message = self.expect(link, participant, within(deadlines.share_ms)).await?;
+            let (message, mark) = self.awaited(line, within(deadlines.share_ms)).await?;
             let ServerMessage::Sharers(sharers) = message else {
                 return unexpected(message);
             };
-            Ok(Ok((shared, sharers)))
+            Ok(Ok((shared, sharers, mark)))
         }
         .await;
         // The training task holds the reservation; wait for it whatever happened, to return or charge it.
         let trained = training.await.map_err(|_| ClientError::Worker)?;
-        let (shared, sharers, update, ticket) = match (early, trained) {
-            (Ok(Ok((shared, sharers))), Ok((update, ticket))) => (shared, sharers, update, ticket),
+        let (shared, sharers, mark, update, ticket) = match (early, trained) {
+            (Ok(Ok((shared, sharers, mark))), Ok((update, ticket))) => {
+                (shared, sharers, mark, update, ticket)
+            }
             (early, trained) => {
                 let (failure, ticket) = match trained {
                     Ok((_, ticket)) => (None, ticket),
@@ -177,46 +182,48 @@ impl Client {
                 return Err(error);
             }
         };
-        self.charge_and_upload(link, effects, ticket).await?;
+        self.charge_and_upload(line, mark, effects, ticket).await?;
         if self.vanishes(round, Moment::AfterUpload) {
             return Ok(RoundEnd::Vanished(Moment::AfterUpload));
         }
 
-        let message = self
-            .expect(link, participant, within(deadlines.upload_ms))
-            .await?;
+        let (message, mark) = self.awaited(line, within(deadlines.upload_ms)).await?;
         let ServerMessage::Agree(request) = message else {
             return end_of(message);
         };
         let step = masked.handle_agree(&request, &self.record);
         let (agreed, effects) = self.refused(step).await?;
-        self.carry_out(link, effects).await?;
+        self.answer(line, mark, effects).await?;
         if self.vanishes(round, Moment::AfterSign) {
             return Ok(RoundEnd::Vanished(Moment::AfterSign));
         }
 
-        let message = self.expect(link, participant, within(deadlines.agree_ms)).await?;
+        let (message, mark) = self.awaited(line, within(deadlines.agree_ms)).await?;
         let ServerMessage::Reveal(request) = message else {
             return end_of(message);
         };
         let step = cpu::run(move || agreed.handle_reveal_request(&request, now())).await;
         let (revealed, effects) = self.refused(step.ok_or(ClientError::Worker)?).await?;
-        self.carry_out(link, effects).await?;
+        self.answer(line, mark, effects).await?;
 
-        let message = self
-            .expect(link, participant, within(deadlines.reveal_ms))
-            .await?;
+        let (message, mark) = self.awaited(line, within(deadlines.reveal_ms)).await?;
         let ServerMessage::Outcome(outcome) = message else {
             return end_of(message);
         };
         let (done, effects) = self.refused(revealed.handle_outcome(&outcome)).await?;
-        self.carry_out(link, effects).await?;
+        self.answer(line, mark, effects).await?;
         tracing::info!(round, survivors = done.outcome().survivor_count, "round done");
         Ok(RoundEnd::Done)
     }
 
-    /// Carries effects out in order; a head about to be cosigned is durable before the message behind it.
-    async fn carry_out(&mut self, link: &mut Link, effects: Vec<Effect>) -> Result<(), ClientError> {
+    /// Carries effects out in order, then says the messages among them; a head about to be cosigned is durable before.
+    async fn answer(
+        &mut self,
+        line: &mut Line<'_>,
+        mark: Mark,
+        effects: Vec<Effect>,
+    ) -> Result<(), ClientError> {
+        let mut messages = Vec::new();
         for effect in effects {
             match effect {
                 Effect::Persist(change) => self.record.apply(change).await?,
@@ -224,18 +231,19 @@ impl Client {
                     if matches!(message, ClientMessage::Reveal(_)) {
                         self.record.flush_head().await?;
                     }
-                    link.send(&message).await?;
+                    messages.push(message);
                 }
                 Effect::Upload { .. } => return Err(ClientError::Worker),
             }
         }
-        Ok(())
+        line.say(mark, Answer::Messages(messages)).await
     }
 
     /// The first durable commit, then the upload.
     async fn charge_and_upload(
         &mut self,
-        link: &mut Link,
+        line: &mut Line<'_>,
+        mark: Mark,
         effects: Vec<Effect>,
         ticket: BudgetTicket,
     ) -> Result<(), ClientError> {
@@ -245,26 +253,10 @@ impl Client {
         else {
             return Err(ClientError::Worker);
         };
-        let packed: Vec<u8> = (0..update.chunks()).flat_map(|i| update.packed(i)).collect();
-        self.record.spend(spent, ticket, packed, now()).await?;
-        self.upload(link, &update, &end).await
-    }
-
-    async fn upload(
-        &mut self,
-        link: &mut Link,
-        update: &MaskedUpdate,
-        end: &ClientMessage,
-    ) -> Result<(), ClientError> {
-        for (index, number) in (0..update.chunks()).zip(0u32..) {
-            let chunk = UploadChunk {
-                index: number,
-                packed: update.packed(index).into(),
-            };
-            link.queue(&ClientMessage::Chunk(chunk)).await?;
-        }
-        link.send(end).await?;
-        Ok(())
+        let bytes = update.packed_len() as u64;
+        self.record.spend(spent, ticket, bytes, now()).await?;
+        line.say(mark, Answer::Upload(Box::new(Upload::new(update, end))))
+            .await
     }
 
     /// Keeps evidence of a fork, turns a refusal into an error.
@@ -283,23 +275,22 @@ impl Client {
         }
     }
 
-    async fn expect(
+    /// The next message within `limit`, and its mark.
+    async fn awaited(
         &self,
-        link: &mut Link,
-        participant: &Arc<Participant>,
+        line: &mut Line<'_>,
         limit: Duration,
-    ) -> Result<ServerMessage, ClientError> {
-        Ok(timeout(limit, link.next(participant))
-            .await
-            .map_err(|_| ClientError::Deadline)??)
+    ) -> Result<(ServerMessage, Mark), ClientError> {
+        let message = line.next(&self.record, limit).await?;
+        let mark = Mark::of(&message).map_err(LinkError::from)?;
+        Ok((message, mark))
     }
 
     async fn receive_model(
         &self,
-        link: &mut Link,
-        participant: &Arc<Participant>,
+        line: &mut Line<'_>,
         length: u64,
-    ) -> Result<GlobalModel, ClientError> {
+    ) -> Result<Result<GlobalModel, RoundEnd>, ClientError> {
         if length == 0 || length > MAX_MODEL {
             return Err(ClientError::Training(format!(
                 "the server announces a model of {length} bytes"
@@ -307,39 +298,19 @@ impl Client {
         }
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < length {
-            let message = self.expect(link, participant, SLACK).await?;
+            let message = line.next(&self.record, SLACK).await?;
             let ServerMessage::Model(part) = message else {
-                return Err(ClientError::Refused(Refusal::Unexpected(message.name())));
+                return unexpected(message);
             };
             bytes.extend_from_slice(part.as_slice());
+            line.model_received = bytes.len() as u64;
             if part.as_slice().is_empty() || bytes.len() as u64 > length {
                 return Err(ClientError::Training("the model is longer than announced".into()));
             }
         }
-        GlobalModel::from_bytes(&bytes).map_err(|e| ClientError::Training(e.to_string()))
-    }
-
-    /// Local training, clipping, encoding and noise on a worker thread. Gives the ticket back either way.
-    fn train(
-        &mut self,
-        model: GlobalModel,
-        manifest: Arc<CheckedManifest>,
-        mut ticket: BudgetTicket,
-    ) -> impl Future<Output = Trained> + Send + use<> {
-        let data = self.data.clone();
-        let kept = self.trainer.clone();
-        async move {
-            let done = cpu::run(move || {
-                let result = train_once(&data, &kept, &model, &manifest, &mut ticket);
-                (result, ticket)
-            })
-            .await;
-            match done {
-                Some((Ok(update), ticket)) => Ok((update, ticket)),
-                Some((Err(message), ticket)) => Err((ClientError::Training(message), ticket)),
-                None => Err((ClientError::Worker, BudgetTicket::without_any_privacy_promise())),
-            }
-        }
+        GlobalModel::from_bytes(&bytes)
+            .map(Ok)
+            .map_err(|e| ClientError::Training(e.to_string()))
     }
 
     fn vanishes(&self, round: u32, moment: Moment) -> bool {
@@ -354,45 +325,6 @@ impl Client {
             probe(&self.name, &manifest.fields().round_id, update);
         }
     }
-}
-
-fn train_once(
-    data: &tacita_learn::Dataset,
-    kept: &std::sync::Mutex<Option<Arc<Trainer>>>,
-    model: &GlobalModel,
-    manifest: &CheckedManifest,
-    ticket: &mut BudgetTicket,
-) -> Result<NoisedUpdate, String> {
-    let text = |e: &dyn std::fmt::Display| e.to_string();
-    let instructions = Instructions::from_text(manifest.training()).map_err(|e| text(&e))?;
-    if instructions.model != model.spec() {
-        return Err("the model received is not the one in the instructions".into());
-    }
-    let trainer = {
-        let mut slot = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match slot.as_ref().filter(|t| t.spec() == model.spec()) {
-            Some(trainer) => trainer.clone(),
-            None => {
-                let made = Arc::new(Trainer::new(model.spec(), data).map_err(|e| text(&e))?);
-                *slot = Some(made.clone());
-                made
-            }
-        }
-    };
-    let mut rng = random();
-    let (config, seed) = (instructions.config(), rng.next_u64());
-    let update = match manifest.weighting() {
-        None => trainer.train(model, &config, seed),
-        Some(weighting) => trainer.train_weighted(model, &config, weighting, seed),
-    }
-    .map_err(|e| text(&e))?;
-    update
-        .clip(manifest.encoding())
-        .map_err(|e| text(&e))?
-        .encode(manifest.headroom(), &mut rng)
-        .map_err(|e| text(&e))?
-        .noise(ticket, &mut rng)
-        .map_err(|e| text(&e))
 }
 
 /// An abort ends the round; anything else breaks the rules.

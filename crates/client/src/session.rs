@@ -5,21 +5,20 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use tacita_identity::{DenyList, Name, PrivateKey, TrustAnchor, VerifiedCertificate};
+use tacita_identity::{Name, TrustAnchor, VerifiedCertificate};
 use tacita_learn::{Dataset, Federation, Trainer};
 use tacita_ledger::note::VerifierKey;
 use tacita_privacy::NoisedUpdate;
 use tacita_protocol::certificates::CertificateCache;
-use tacita_protocol::client::{ClientRecord as _, Participant};
+use tacita_protocol::client::{ClientRecord as _, Mark, Participant};
 use tacita_protocol::consent::ConsentPolicy;
-use tacita_protocol::limits::VERSION;
-use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
+use tacita_protocol::messages::{AbortMessage, ClientMessage, Hello, ServerMessage};
 use tacita_store::Store;
-use tacita_transport::{Backoff, ClientEndpoint, LocalIdentity, TransportError};
+use tacita_transport::{ClientEndpoint, Standing};
 use tokio::sync::watch;
 
 use crate::config::{Caps, ConfigError, Data, DataSource};
-use crate::link::{Link, LinkError};
+use crate::link::{Address, Link, LinkError};
 use crate::record::{RecordError, StoreRecord};
 use crate::round::{ClientError, RoundEnd};
 
@@ -53,16 +52,10 @@ pub struct Hooks {
 
 /// Everything a client needs.
 pub struct ClientSetup {
-    /// Own private key.
-    pub key: PrivateKey,
-    /// Own certificate.
-    pub certificate: Arc<VerifiedCertificate>,
-    /// For the transport.
-    pub identity: LocalIdentity,
+    /// Own key and certificate and the latest deny list, which may change while the client runs.
+    pub standing: watch::Receiver<Standing>,
     /// The authority's root.
     pub anchor: Arc<TrustAnchor>,
-    /// The latest deny list.
-    pub deny: DenyList,
     /// The pinned ledger key.
     pub log_key: VerifierKey,
     /// The server's address.
@@ -123,7 +116,7 @@ impl Stopper {
         *self.0.borrow()
     }
 
-    async fn wait(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         if self.0.wait_for(|stop| *stop).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -137,20 +130,16 @@ pub struct Client {
     pub(crate) data: Arc<Dataset>,
     pub(crate) trainer: Arc<Mutex<Option<Arc<Trainer>>>>,
     pub(crate) hooks: Hooks,
-    setup: Connecting,
+    own: Own,
+    address: Arc<Address>,
 }
 
-struct Connecting {
-    key: PrivateKey,
-    certificate: Arc<VerifiedCertificate>,
-    identity: LocalIdentity,
+/// What makes a [`Participant`] once it is known which server answers.
+struct Own {
+    standing: watch::Receiver<Standing>,
     anchor: Arc<TrustAnchor>,
-    deny: DenyList,
     log_key: VerifierKey,
-    server: SocketAddr,
-    server_name: Name,
     policy: ConsentPolicy,
-    endpoint: ClientEndpoint,
     cache: Arc<CertificateCache>,
 }
 
@@ -160,7 +149,7 @@ impl Client {
     /// # Errors
     /// [`SetupError::Record`], evidence of a fork included.
     pub fn open(setup: ClientSetup) -> Result<Self, SetupError> {
-        let name = setup.certificate.name.to_string();
+        let name = setup.standing.borrow().certificate.name.to_string();
         let record = StoreRecord::open(setup.store, &name, setup.caps)?;
         Ok(Self {
             name,
@@ -168,83 +157,95 @@ impl Client {
             data: setup.data,
             trainer: Arc::default(),
             hooks: setup.hooks,
-            setup: Connecting {
-                key: setup.key,
-                certificate: setup.certificate,
-                identity: setup.identity,
+            own: Own {
+                standing: setup.standing,
                 anchor: setup.anchor,
-                deny: setup.deny,
                 log_key: setup.log_key,
-                server: setup.server,
-                server_name: setup.server_name,
                 policy: setup.policy,
-                endpoint: setup.endpoint,
                 cache: setup.cache,
             },
+            address: Arc::new(Address {
+                endpoint: setup.endpoint,
+                server: setup.server,
+                server_name: setup.server_name,
+            }),
         })
     }
 
-    /// Takes part until the task is finished or `stop` is set. After a lost connection, a refusal or an abort the
-    /// client comes back for the next round; it gives up on errors that coming back does not mend.
+    /// Takes part until the task is finished or `stop` is set. A lost connection is made again inside the round; after a
+    /// refusal or an abort the client comes back for the next; it gives up on errors that coming back does not mend.
     ///
     /// # Errors
     /// [`ClientError`]: the transport refused us, the ledger forked, or the durable record failed.
     pub async fn join(&mut self, mut stop: Stopper) -> Result<JoinEnd, ClientError> {
-        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        let identity = self.own.standing.borrow().identity.clone();
+        let mut link = Link::new(self.address.clone(), identity, stop.clone());
         loop {
-            let connected = tokio::select! {
-                connected = self.setup.endpoint.connect_patiently(
-                    self.setup.server, &self.setup.identity, Some(&self.setup.server_name), &mut backoff,
-                ) => connected,
-                () = stop.wait() => return Ok(JoinEnd::Stopped),
+            // A renewed certificate is taken on between rounds.
+            let standing = self.own.standing.borrow().clone();
+            link.take_on(standing.identity.clone());
+            let Some(server) = link.connect().await? else {
+                return Ok(JoinEnd::Stopped);
             };
-            let connection = connected.map_err(LinkError::from)?;
-            let Some(server) = connection.peer().cloned() else {
-                return Err(LinkError::Transport(TransportError::NoCertificate).into());
-            };
-            let participant = Arc::new(self.participant(Arc::new(server)));
-            let mut link = Link::open(connection).await?;
-            match self.serve(&mut link, &participant, &mut stop).await {
+            match self.serve(&mut link, server, &standing, &mut stop).await {
                 Ok(Some(end)) => {
                     self.record.flush_head().await?;
-                    link.close("done");
+                    if end == JoinEnd::Stopped {
+                        // An invitation may be on its way: nobody shall wait for an answer to it.
+                        let reason = b"stopped by its participant".to_vec().into();
+                        let _ = link.send(&ClientMessage::Leave(AbortMessage { reason })).await;
+                    }
+                    link.finish("done").await;
                     return Ok(end);
                 }
                 Ok(None) => {
                     link.close("vanished");
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-                Err(error) => {
+                Err(error) if comes_back(&error) => {
                     link.close("left");
-                    if !comes_back(&error) {
-                        return Err(error);
-                    }
                     tracing::warn!(client = %self.name, %error, "left the round; coming back for the next");
-                    tokio::time::sleep(backoff.pause()).await;
+                    tokio::time::sleep(link.pause()).await;
+                }
+                Err(error) => {
+                    // The server shall hear of it now, not when it has waited long enough.
+                    link.finish("left").await;
+                    return Err(error);
                 }
             }
         }
     }
 
-    /// Rounds on one connection. `None`: come back on a new one.
+    /// Rounds, on one connection unless it is lost in the middle of one. `None`: come back on a new one.
     async fn serve(
         &mut self,
         link: &mut Link,
-        participant: &Arc<Participant>,
+        server: Arc<VerifiedCertificate>,
+        standing: &Standing,
         stop: &mut Stopper,
     ) -> Result<Option<JoinEnd>, ClientError> {
+        let mut participant = Arc::new(self.participant(server.clone(), standing));
         self.hello(link).await?;
         loop {
+            let latest = self.own.standing.borrow().clone();
+            if latest.certificate.fingerprint != standing.certificate.fingerprint {
+                // Renewed: the server knows this connection by the old certificate.
+                return Ok(None);
+            }
+            if !Arc::ptr_eq(&latest.deny, &participant.deny) {
+                participant = Arc::new(self.participant(server.clone(), &latest));
+            }
             if stop.is_set() {
                 return Ok(Some(JoinEnd::Stopped));
             }
             let message = tokio::select! {
-                message = link.next(participant) => message?,
+                message = link.next(&participant) => message?,
                 () = stop.wait() => return Ok(Some(JoinEnd::Stopped)),
             };
+            let mark = Mark::of(&message).map_err(LinkError::from)?;
             match message {
                 ServerMessage::Invitation(invitation) => {
-                    match self.play(link, participant, *invitation).await? {
+                    match self.play(link, &participant, mark, *invitation).await? {
                         RoundEnd::Done => {}
                         RoundEnd::Aborted(reason) => {
                             tracing::warn!(client = %self.name, %reason, "the server aborted the round");
@@ -263,24 +264,20 @@ impl Client {
     /// Says that this client is done with its last round, and which ledger head the next invitation must extend.
     async fn hello(&self, link: &mut Link) -> Result<(), LinkError> {
         let ledger_size = self.record.head().map_or(0, |head| head.size);
-        link.send(&ClientMessage::Hello(Hello {
-            version: VERSION,
-            ledger_size,
-        }))
-        .await
+        link.send(&ClientMessage::Hello(Hello::fresh(ledger_size))).await
     }
 
-    fn participant(&self, server: Arc<VerifiedCertificate>) -> Participant {
-        let setup = &self.setup;
+    fn participant(&self, server: Arc<VerifiedCertificate>, standing: &Standing) -> Participant {
+        let own = &self.own;
         Participant {
-            certificate: setup.certificate.clone(),
-            key: setup.key.signing_key().clone(),
-            anchor: setup.anchor.clone(),
-            deny: setup.deny.clone(),
-            log_key: setup.log_key.clone(),
+            certificate: standing.certificate.clone(),
+            key: standing.key.signing_key().clone(),
+            anchor: own.anchor.clone(),
+            deny: standing.deny.clone(),
+            log_key: own.log_key.clone(),
             server,
-            policy: setup.policy.clone(),
-            cache: setup.cache.clone(),
+            policy: own.policy.clone(),
+            cache: own.cache.clone(),
         }
     }
 }
@@ -292,7 +289,7 @@ static DEALS: LazyLock<Mutex<HashMap<String, Arc<Vec<Dataset>>>>> = LazyLock::ne
 fn comes_back(error: &ClientError) -> bool {
     use tacita_protocol::Refusal;
     match error {
-        ClientError::Link(LinkError::Transport(error)) => error.is_passing(),
+        ClientError::Link(error @ LinkError::Transport(_)) => error.is_passing(),
         ClientError::Link(_) | ClientError::Round(_) | ClientError::Deadline | ClientError::Worker => true,
         // What this participant's own policy, budget or data forbid will be forbidden again.
         ClientError::Refused(

@@ -12,7 +12,7 @@ use crate::model_file;
 use crate::shuffle::{generator, unit};
 
 /// Most hidden units of an MLP.
-pub const MAX_HIDDEN: usize = 4_096;
+pub const MAX_HIDDEN: usize = 16_384;
 /// Hidden units when nothing else is said.
 pub const DEFAULT_HIDDEN: usize = 32;
 
@@ -23,7 +23,7 @@ pub enum ModelError {
     #[error("the model {0} is out of range")]
     Spec(ModelSpec),
     /// A name or text that is no model.
-    #[error("a model is \"linear\", \"softmax\" or \"mlp\", not {0:?}")]
+    #[error("a model is \"linear\", \"softmax\", \"mlp\" or \"mlp-H\", not {0:?}")]
     Name(String),
     /// The model predicts something else than the data holds.
     #[error("the model {0} does not fit the data")]
@@ -133,7 +133,8 @@ impl FromStr for ModelSpec {
 }
 
 impl ModelSpec {
-    /// The model of that name (`linear`, `softmax`, `mlp`) for data with `inputs` columns; `hidden` counts for `mlp` alone.
+    /// The model of that name (`linear`, `softmax`, `mlp`) for data with `inputs` columns. `mlp` has `hidden` units, `mlp-H`
+    /// has H.
     ///
     /// # Errors
     /// [`ModelError::Name`]; [`ModelError::Task`] if the model predicts something else; [`ModelError::Spec`] out of range.
@@ -150,7 +151,20 @@ impl ModelSpec {
                 hidden,
                 classes,
             },
-            _ => return Err(ModelError::Name(name.chars().take(40).collect())),
+            _ => {
+                let unknown = || ModelError::Name(name.chars().take(40).collect());
+                let text = name.strip_prefix("mlp-").ok_or_else(unknown)?;
+                let hidden: usize = text.parse().map_err(|_| unknown())?;
+                // "+1" and "01" parse as integers.
+                if hidden.to_string() != text {
+                    return Err(unknown());
+                }
+                Self::Mlp {
+                    inputs,
+                    hidden,
+                    classes,
+                }
+            }
         };
         if spec.task() != task {
             return Err(ModelError::Task(spec));

@@ -156,6 +156,8 @@ pub struct Charge {
     pub statement: String,
     /// Number of ones in `survivors`, at least m.
     pub survivor_count: u64,
+    /// Merkle root over the survivors' signed upload digests, by which each of them finds its own among those summed.
+    pub uploads_root: String,
 }
 
 /// What came out of a charged round.

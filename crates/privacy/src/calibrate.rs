@@ -79,8 +79,21 @@ pub struct PlanRequest {
     pub colluders: u32,
     /// Values in a vector, extra coordinates included.
     pub dimension: u32,
+    /// Values that are rotated together, a power of two; `None`: [`Encoding::usual_block`].
+    pub block: Option<u32>,
     /// Joint clip norm, in model units.
     pub clip: Decimal,
+}
+
+impl PlanRequest {
+    /// The encoding on a grid and in a ring, with a rotation seed of zero.
+    fn encoding(&self, grid: u32, bits: RingBits) -> Result<Encoding, EncodingError> {
+        let encoding = Encoding::new(self.dimension, self.clip, grid, bits, [0; 32])?;
+        match self.block {
+            None => Ok(encoding),
+            Some(block) => encoding.with_block(block),
+        }
+    }
 }
 
 /// Parameters that meet a [`PlanRequest`], proven not to wrap.
@@ -120,7 +133,7 @@ impl Plan {
             budget.watched()?;
         }
         // Checks the dimension and the clip norm before anything is derived from them.
-        let probe = Encoding::new(request.dimension, request.clip, 1, narrow()?, [0; 32])?;
+        let probe = request.encoding(1, narrow()?)?;
         let padded = probe.padded();
         let root = u32::try_from(u64::from(padded).isqrt()).unwrap_or(u32::MAX);
         let (usual, noise_floor) = match budget {
@@ -136,7 +149,7 @@ impl Plan {
                 None => too_much_noise = true,
                 Some(share) => {
                     let bits = Headroom::needed_bits(grid, padded, &share, request.clients)?;
-                    let encoding = Encoding::new(request.dimension, request.clip, grid, bits, [0; 32])?;
+                    let encoding = request.encoding(grid, bits)?;
                     let headroom = Headroom::prove(encoding, share, request.clients)?;
                     if bits.is_narrow() {
                         return Self::finish(headroom, request);

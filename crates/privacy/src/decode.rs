@@ -4,7 +4,7 @@ use tacita_algebra::RingVector;
 
 use crate::encoding::Encoding;
 use crate::noise::NoiseShare;
-use crate::rotation;
+use crate::rotation::Rotation;
 use crate::weighting::ExampleWeighting;
 
 /// Why a sum is not decoded.
@@ -68,21 +68,30 @@ impl DecodedMean {
         if contributors == 0 {
             return Err(DecodeError::NoContributors);
         }
+        Self::check_norm(sum, encoding, share, contributors)?;
         let step = 1.0 / encoding.steps_per_unit();
-        let mut values: Vec<f64> = sum
-            .to_signed()
-            .into_iter()
-            .map(|integer| integer as f64 * step)
-            .collect();
-        Self::check_norm(&values, encoding, share, contributors)?;
-        rotation::rotate_back(&mut values, encoding.rotation_seed());
-        values.truncate(encoding.dimension() as usize);
-
+        let rotation = Rotation::new(encoding.rotation_seed(), encoding.block());
+        let piece = rotation.piece();
+        // Piece by piece: the sum and the mean are held whole, nothing else.
+        let decoded = |start: usize, values: &mut Vec<f64>| {
+            values.resize(piece.min(sum.len().saturating_sub(start)), 0.0);
+            values
+                .iter_mut()
+                .zip(sum.signed(start))
+                .for_each(|(value, integer)| *value = integer as f64 * step);
+            rotation.rotate_back(start, values);
+        };
+        let mut values = Vec::new();
+        let mut dimension = encoding.dimension() as usize;
         let weight_sum = match weighting {
             None => None,
             Some(weighting) => {
+                dimension = dimension.saturating_sub(1);
+                let start = dimension - dimension % piece;
+                decoded(start, &mut values);
+                let last = values.get(dimension - start).copied().unwrap_or(0.0);
                 let scale = weighting.scale.to_f64();
-                let decoded = values.pop().unwrap_or(0.0) / scale;
+                let decoded = last / scale;
                 let rounding = (f64::from(contributors) / 4.0).sqrt() * step;
                 let deviation = share.standard_deviation(contributors, encoding).hypot(rounding) / scale;
                 let limit = 6.0 * deviation;
@@ -94,20 +103,28 @@ impl DecodedMean {
             }
         };
         let divisor = weight_sum.unwrap_or(f64::from(contributors));
+        let mut mean = Vec::with_capacity(dimension);
+        for start in (0..dimension).step_by(piece) {
+            decoded(start, &mut values);
+            let wanted = dimension - start;
+            mean.extend(values.iter().take(wanted).map(|value| (value / divisor) as f32));
+        }
         Ok(Self {
-            values: values.into_iter().map(|value| (value / divisor) as f32).collect(),
+            values: mean,
             contributors,
             weight_sum,
         })
     }
 
     fn check_norm(
-        values: &[f64],
+        sum: &RingVector,
         encoding: &Encoding,
         share: &NoiseShare,
         contributors: u32,
     ) -> Result<(), DecodeError> {
-        let norm = values.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let step = 1.0 / encoding.steps_per_unit();
+        let square = |integer: i64| (integer as f64 * step) * (integer as f64 * step);
+        let norm = sum.signed(0).map(square).sum::<f64>().sqrt();
         let signal = f64::from(contributors) * (encoding.squared_l2_sensitivity() as f64).sqrt()
             / encoding.steps_per_unit();
         let spread = f64::from(encoding.padded()).sqrt() + Self::NOISE_DEVIATIONS;

@@ -17,7 +17,17 @@ pub enum EncodingError {
     /// A clip norm of zero.
     #[error("the clip norm must be positive")]
     Clip,
+    /// The rotation's block is no power of two, or larger than the vector needs.
+    #[error("block {0} is not a power of two that the vector can be rotated in")]
+    Block(u32),
 }
+
+/// The largest block that is chosen unless another is asked for: 2^16 values of binary64 stay in a core's own cache.
+const LARGEST_CHOSEN_BLOCK: u32 = 1 << 16;
+/// Up to this many values make one block, whatever the padding.
+const SINGLE_BLOCK: u32 = 1 << 10;
+/// Padding of a longer vector, at most this part of it.
+const MOST_PADDING: u32 = 16;
 
 /// How a clipped vector is laid on the integer grid: all public, all in the round's manifest.
 ///
@@ -26,6 +36,7 @@ pub enum EncodingError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoding {
     dimension: u32,
+    block: u32,
     padded: u32,
     clip: Decimal,
     grid: u32,
@@ -34,13 +45,13 @@ pub struct Encoding {
 }
 
 impl Encoding {
-    /// Most values a vector can hold, 2^26.
-    pub const MAX_DIMENSION: u32 = 1 << 26;
+    /// Most values a vector can hold, 2^28.
+    pub const MAX_DIMENSION: u32 = 1 << 28;
     /// Finest grid, 2^24 steps per clip norm.
     pub const MAX_GRID: u32 = 1 << 24;
 
     /// Checks and keeps parameters: `dimension` values (extra coordinates included), joint clip norm, grid steps per clip
-    /// norm, ring, and the public seed of this round's rotation.
+    /// norm, ring, and the public seed of this round's rotation. The rotation's block is [`Encoding::usual_block`].
     ///
     /// # Errors
     /// [`EncodingError`], one variant per parameter.
@@ -60,14 +71,54 @@ impl Encoding {
         if clip.is_zero() {
             return Err(EncodingError::Clip);
         }
+        let block = Self::usual_block(dimension);
         Ok(Self {
             dimension,
-            padded: dimension.next_power_of_two(),
+            block,
+            padded: dimension.next_multiple_of(block),
             clip,
             grid,
             bits,
             rotation_seed,
         })
+    }
+
+    /// The block that a vector of `dimension` values is rotated in unless another is asked for: all of it if it is short,
+    /// else the largest power of two, at most 2^16, whose padding is at most a sixteenth of the values.
+    pub fn usual_block(dimension: u32) -> u32 {
+        let whole = dimension.max(1).next_power_of_two();
+        if whole <= SINGLE_BLOCK {
+            return whole;
+        }
+        let mut block = whole.min(LARGEST_CHOSEN_BLOCK);
+        // Ends above 32 values: 63 of padding are a sixteenth of 1,025.
+        while dimension.next_multiple_of(block).saturating_sub(dimension) > dimension / MOST_PADDING {
+            block /= 2;
+        }
+        block
+    }
+
+    /// The same, rotated in blocks of another size: a power of two, at most the least one that holds all values.
+    ///
+    /// # Errors
+    /// [`EncodingError::Block`].
+    pub fn with_block(mut self, block: u32) -> Result<Self, EncodingError> {
+        if !block.is_power_of_two() || block > self.dimension.next_power_of_two() {
+            return Err(EncodingError::Block(block));
+        }
+        self.block = block;
+        self.padded = self.dimension.next_multiple_of(block);
+        Ok(self)
+    }
+
+    /// Whether some block pads a vector of `dimension` values to `padded` coordinates: what an auditor can check, who sees both
+    /// numbers and not the block.
+    pub fn can_pad(dimension: u32, padded: u32) -> bool {
+        // The largest block that divides `padded`, in which padding is least likely to be a block or more.
+        let block = 1u32.checked_shl(padded.trailing_zeros()).unwrap_or(0);
+        padded
+            .checked_sub(dimension)
+            .is_some_and(|padding| padding < block && padded <= dimension.max(1).next_power_of_two())
     }
 
     /// The same encoding under another rotation; each round has its own seed.
@@ -81,7 +132,12 @@ impl Encoding {
         self.dimension
     }
 
-    /// Coordinates of the integer vector: the power of two not below `dimension`.
+    /// Values that are rotated together, a power of two.
+    pub fn block(&self) -> u32 {
+        self.block
+    }
+
+    /// Coordinates of the integer vector: the multiple of `block` not below `dimension`.
     pub fn padded(&self) -> u32 {
         self.padded
     }
@@ -138,8 +194,8 @@ mod tests {
         let make = |dimension, clip, grid| Encoding::new(dimension, clip, grid, bits, [0; 32]);
         assert_eq!(make(0, one, 64), Err(EncodingError::Dimension(0)));
         assert_eq!(
-            make((1 << 26) + 1, one, 64),
-            Err(EncodingError::Dimension((1 << 26) + 1))
+            make((1 << 28) + 1, one, 64),
+            Err(EncodingError::Dimension((1 << 28) + 1))
         );
         assert_eq!(make(5, one, 0), Err(EncodingError::Grid(0)));
         assert_eq!(
@@ -147,8 +203,78 @@ mod tests {
             Err(EncodingError::Grid((1 << 24) + 1))
         );
         assert_eq!(make(5, Decimal::ZERO, 64), Err(EncodingError::Clip));
-        for (dimension, padded) in [(1, 1), (2, 2), (5, 8), (8, 8), (1 << 26, 1 << 26)] {
+        for (dimension, padded) in [(1, 1), (2, 2), (5, 8), (8, 8), (650, 1024), (1 << 28, 1 << 28)] {
             assert_eq!(make(dimension, one, 64).unwrap().padded(), padded);
+        }
+    }
+
+    #[test]
+    fn padding_is_small_and_blocks_are_large() {
+        for (dimension, block, padded) in [
+            (1024, 1024, 1024),
+            (1025, 64, 1088),
+            (4096, 4096, 4096),
+            (4097, 256, 4352),
+            (16_400, 1024, 17_408),
+            (79_510, 16_384, 81_920),
+            (1_000_000, 65_536, 1_048_576),
+            (1_100_000, 65_536, 1_114_112),
+            ((1 << 28) - 1, 65_536, 1 << 28),
+        ] {
+            let encoding = Encoding::new(
+                dimension,
+                "1".parse().unwrap(),
+                64,
+                RingBits::new(24).unwrap(),
+                [0; 32],
+            );
+            let encoding = encoding.unwrap();
+            assert_eq!(
+                (encoding.block(), encoding.padded()),
+                (block, padded),
+                "{dimension}"
+            );
+        }
+        for dimension in (1025..70_000).step_by(7).chain([1 << 20, (1 << 26) + 1]) {
+            let block = Encoding::usual_block(dimension);
+            let padding = dimension.next_multiple_of(block) - dimension;
+            assert!(padding <= dimension / 16 && block >= 64, "{dimension}: {block}");
+            assert!(block >= 1024 || dimension < 16_384, "{dimension}: {block}");
+        }
+    }
+
+    #[test]
+    fn an_auditor_knows_every_padding_there_is() {
+        for dimension in 1u32..200 {
+            let paddings: std::collections::BTreeSet<u32> = (0..=dimension.next_power_of_two().ilog2())
+                .map(|log| dimension.next_multiple_of(1 << log))
+                .collect();
+            for padded in 0..600 {
+                assert_eq!(
+                    Encoding::can_pad(dimension, padded),
+                    paddings.contains(&padded),
+                    "{dimension} to {padded}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_is_a_power_of_two_that_is_not_too_large() {
+        let bits = RingBits::new(24).unwrap();
+        let make = || Encoding::new(650, "1".parse().unwrap(), 64, bits, [0; 32]).unwrap();
+        for (block, padded) in [
+            (1, 650),
+            (2, 650),
+            (4, 652),
+            (128, 768),
+            (512, 1024),
+            (1024, 1024),
+        ] {
+            assert_eq!(make().with_block(block).unwrap().padded(), padded);
+        }
+        for block in [0, 3, 96, 2048, 1 << 31, u32::MAX] {
+            assert_eq!(make().with_block(block), Err(EncodingError::Block(block)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use aes::Aes256;
 use ctr::Ctr128BE;
-use ctr::cipher::{KeyIvInit, StreamCipher};
+use ctr::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -13,6 +13,13 @@ impl KeyStream {
     /// Under a given key.
     pub(crate) fn from_key(key: &[u8; 32]) -> Self {
         Self(Ctr128BE::new(key.into(), &[0; 16].into()))
+    }
+
+    /// Under a given key, from byte `at` of the stream on.
+    pub(crate) fn from_key_at(key: &[u8; 32], at: u64) -> Self {
+        let mut stream = Self::from_key(key);
+        stream.0.seek(at);
+        stream
     }
 
     /// Under a fresh key: the generator is asked for 32 bytes however many the stream will give.

@@ -17,21 +17,40 @@ const BLOCK: usize = 1024;
 /// Bound applied before squaring so that a block's sum fits a `u64`; such a vector fails the norm check anyway.
 const CAP: i32 = 1 << 26;
 
-/// Rounds `scaled` to integers whose exact sum of squares is at most `squared_bound`; `None` if neither a random rounding
-/// nor truncation toward zero meets it, which means that the norm of `scaled` was not bounded as it should be.
+/// Rounds `len` values to integers whose exact sum of squares is at most `squared_bound`; `None` if neither a random rounding
+/// nor truncation toward zero meets it, which means that the norm of the values was not bounded as it should be.
+///
+/// `scaled(start, values)` gives the values from `start` on; it is asked for pieces of `piece` values in order, and for all
+/// of them again for each draw, so that only the integers are ever held whole.
 pub(crate) fn round_conditionally(
-    scaled: &[f64],
+    len: usize,
+    piece: usize,
+    scaled: impl Fn(usize, &mut [f64]),
     squared_bound: u128,
     rng: &mut impl CryptoRng,
 ) -> Option<Zeroizing<Vec<i32>>> {
-    let mut rounded = Zeroizing::new(vec![0i32; scaled.len()]);
+    let mut rounded = Zeroizing::new(vec![0i32; len]);
+    let mut values = Zeroizing::new(vec![0.0f64; piece.min(len)]);
     let mut stream = KeyStream::from_rng(rng);
-    for _ in 0..MAX_DRAWS {
-        if round_once(scaled, &mut rounded, &mut stream) <= squared_bound {
+    for draw in 0..=MAX_DRAWS {
+        let mut total = 0u128;
+        for (start, integers) in (0..len)
+            .step_by(piece.max(1))
+            .zip(rounded.chunks_mut(piece.max(1)))
+        {
+            let values = &mut values[..integers.len()];
+            scaled(start, values);
+            total += if draw < MAX_DRAWS {
+                round_once(values, integers, &mut stream)
+            } else {
+                truncate(values, integers)
+            };
+        }
+        if total <= squared_bound {
             return Some(rounded);
         }
     }
-    (truncate(scaled, &mut rounded) <= squared_bound).then_some(rounded)
+    None
 }
 
 /// Each coordinate to its floor or the integer above, with the expectation of the coordinate to within 2^-32.
@@ -79,6 +98,13 @@ mod tests {
     use super::*;
     use crate::sensitivity::IntegerSensitivity;
 
+    /// A whole vector, in pieces of 1,024 values.
+    fn round(scaled: &[f64], bound: u128, rng: &mut ChaCha20Rng) -> Option<Zeroizing<Vec<i32>>> {
+        let give =
+            |start: usize, values: &mut [f64]| values.copy_from_slice(&scaled[start..start + values.len()]);
+        round_conditionally(scaled.len(), 1024, give, bound, rng)
+    }
+
     fn norm(values: &[i32]) -> u128 {
         values.iter().map(|&v| u128::from(square(v))).sum()
     }
@@ -89,7 +115,7 @@ mod tests {
         let scaled: Vec<f64> = (0..4096).map(|i| [0.25, -0.25, 3.5, -7.75][i % 4]).collect();
         let mut sums = [0i64; 4];
         for _ in 0..64 {
-            let rounded = round_conditionally(&scaled, u128::MAX, &mut rng).unwrap();
+            let rounded = round(&scaled, u128::MAX, &mut rng).unwrap();
             for (i, (&r, &v)) in rounded.iter().zip(&scaled).enumerate() {
                 assert!(f64::from(r) == v.floor() || f64::from(r) == v.ceil());
                 sums[i % 4] += i64::from(r);
@@ -112,7 +138,7 @@ mod tests {
             // Norm exactly S, spread evenly: the fractional parts do their worst together.
             let flat = vec![f64::from(grid) / (len as f64).sqrt(); len];
             for _ in 0..50 {
-                assert!(norm(&round_conditionally(&flat, bound, &mut rng).unwrap()) <= bound);
+                assert!(norm(&round(&flat, bound, &mut rng).unwrap()) <= bound);
             }
         }
     }
@@ -122,7 +148,7 @@ mod tests {
         let mut rng = ChaCha20Rng::seed_from_u64(3);
         // Every rounding up breaks the bound of 0; a draw with no rounding up at all has probability 2^-4096.
         let scaled = vec![0.5; 4096];
-        assert_eq!(*round_conditionally(&scaled, 0, &mut rng).unwrap(), vec![0; 4096]);
+        assert_eq!(*round(&scaled, 0, &mut rng).unwrap(), vec![0; 4096]);
         let mixed = [1.9, -1.9, 0.5, -3.0];
         let mut rounded = [0; 4];
         assert_eq!(truncate(&mixed, &mut rounded), 11);
@@ -132,8 +158,8 @@ mod tests {
     #[test]
     fn an_unbounded_vector_is_refused_rather_than_wrapped() {
         let mut rng = ChaCha20Rng::seed_from_u64(4);
-        assert!(round_conditionally(&[5.0, 0.0], 24, &mut rng).is_none());
-        assert!(round_conditionally(&vec![1e300; 2048], 1 << 60, &mut rng).is_none());
-        assert!(round_conditionally(&[f64::NEG_INFINITY], 1 << 50, &mut rng).is_none());
+        assert!(round(&[5.0, 0.0], 24, &mut rng).is_none());
+        assert!(round(&vec![1e300; 2048], 1 << 60, &mut rng).is_none());
+        assert!(round(&[f64::NEG_INFINITY], 1 << 50, &mut rng).is_none());
     }
 }

@@ -40,7 +40,7 @@ use crate::encoding::Encoding;
 use crate::headroom::Headroom;
 use crate::keystream::KeyStream;
 use crate::noise::{Mechanism, NoiseError, NoiseShare};
-use crate::rotation;
+use crate::rotation::Rotation;
 use crate::rounding;
 use crate::sampler::SkellamSampler;
 use crate::weighting::ExampleWeighting;
@@ -198,13 +198,24 @@ impl ClippedUpdate {
             return Err(EncodeError::ClippedForOther);
         }
         let steps = encoding.steps_per_unit();
-        let mut scaled = Zeroizing::new(vec![0.0f64; encoding.padded() as usize]);
-        for (to, from) in scaled.iter_mut().zip(self.values.iter()) {
-            *to = f64::from(*from) * steps;
-        }
-        rotation::rotate(&mut scaled, encoding.rotation_seed());
-        let values = rounding::round_conditionally(&scaled, encoding.squared_l2_sensitivity(), rng)
-            .ok_or(EncodeError::NormExceeded)?;
+        let rotation = Rotation::new(encoding.rotation_seed(), encoding.block());
+        // Whole blocks at a time: the floats and the integers are held whole, nothing else.
+        let scaled = |start: usize, piece: &mut [f64]| {
+            let values = self.values.get(start..).unwrap_or_default();
+            piece.fill(0.0);
+            for (to, from) in piece.iter_mut().zip(values) {
+                *to = f64::from(*from) * steps;
+            }
+            rotation.rotate(start, piece);
+        };
+        let values = rounding::round_conditionally(
+            encoding.padded() as usize,
+            rotation.piece(),
+            scaled,
+            encoding.squared_l2_sensitivity(),
+            rng,
+        )
+        .ok_or(EncodeError::NormExceeded)?;
         Ok(EncodedUpdate {
             values,
             encoding: encoding.clone(),
@@ -214,6 +225,35 @@ impl ClippedUpdate {
 }
 
 impl EncodedUpdate {
+    /// A vector of integers from a generator instead of training, for harnesses with vectors too long to be made as floats
+    /// first. `fill(start, values)` gives the coordinates from `start` on, in order. What privacy rests on holds as for any
+    /// other: the sum of squares is checked exactly, and noise is added behind this.
+    ///
+    /// # Errors
+    /// [`EncodeError::NormExceeded`].
+    pub fn dangerous_from_integers(
+        headroom: &Headroom,
+        mut fill: impl FnMut(usize, &mut [i32]),
+    ) -> Result<Self, EncodeError> {
+        const PIECE: usize = 1 << 16;
+        let encoding = headroom.encoding();
+        let mut values = Zeroizing::new(vec![0i32; encoding.padded() as usize]);
+        let mut total = 0u128;
+        for (number, piece) in values.chunks_mut(PIECE).enumerate() {
+            fill(number * PIECE, piece);
+            let square = |value: &i32| u128::from(value.unsigned_abs()).pow(2);
+            total += piece.iter().map(square).sum::<u128>();
+        }
+        if total > encoding.squared_l2_sensitivity() {
+            return Err(EncodeError::NormExceeded);
+        }
+        Ok(Self {
+            values,
+            encoding: encoding.clone(),
+            share: headroom.noise_share(),
+        })
+    }
+
     /// Adds this client's share of the noise to every coordinate (padding included) and reduces mod 2^b.
     ///
     /// The ticket must have been reserved for these parameters, and pays for one vector only.

@@ -260,7 +260,7 @@ fn a_ticket_pays_once_and_only_for_what_it_was_reserved_for() {
 #[test]
 fn noise_reaches_every_coordinate_padding_included() {
     let mut rng = ChaCha20Rng::seed_from_u64(17);
-    // 520 values in 1,024 coordinates; more than one block of the pipeline.
+    // 5,000 values in 5,120 coordinates; more than one block of the pipeline, and of the rotation.
     let encoding = encoding(5000, "1", 512, 24);
     let share = NoiseShare::skellam(10_000 << 16).unwrap();
     let headroom = Headroom::prove(encoding.clone(), share, 10).unwrap();
@@ -274,7 +274,7 @@ fn noise_reaches_every_coordinate_padding_included() {
         .noise(&mut ticket, &mut rng)
         .unwrap();
     let values = noised.dangerous_into_ring().to_signed();
-    assert_eq!(values.len(), 8192);
+    assert_eq!(values.len(), 5120);
     for part in values.chunks(1024) {
         let variance = part.iter().map(|&x| (x * x) as f64).sum::<f64>() / 1024.0;
         // Five deviations of the variance of 1,024 values: 22 %.
@@ -296,4 +296,24 @@ fn nothing_on_the_way_prints_its_content() {
     let mut ticket = BudgetTicket::without_any_privacy_promise();
     let noised = encoded.noise(&mut ticket, &mut rng).unwrap();
     assert_eq!(format!("{noised:?}"), "NoisedUpdate(..)");
+}
+
+#[test]
+fn integers_of_a_harness_are_checked_like_those_of_training() {
+    let encoding = encoding(64, "1", 256, 24);
+    let headroom = Headroom::prove(encoding.clone(), NoiseShare::none(), 3).unwrap();
+    let bound = encoding.squared_l2_sensitivity();
+    // The largest single coordinate that passes, and the next.
+    let edge = i32::try_from(bound.isqrt()).unwrap();
+    let with = |value: i32| {
+        EncodedUpdate::dangerous_from_integers(&headroom, |start, values| {
+            assert_eq!((start, values.len()), (0, 64));
+            values[5] = -value;
+        })
+    };
+    assert!(matches!(with(edge + 1), Err(EncodeError::NormExceeded)));
+    let mut ticket = BudgetTicket::without_any_privacy_promise();
+    let mut rng = ChaCha20Rng::seed_from_u64(19);
+    let noised = with(edge).unwrap().noise(&mut ticket, &mut rng).unwrap();
+    assert_eq!(noised.dangerous_inspect().to_signed()[5], -i64::from(edge));
 }

@@ -2,6 +2,7 @@
 
 use tacita_privacy::{Decimal, Mechanism};
 
+use crate::kem::KeyAgreement;
 use crate::manifest::CheckedManifest;
 use crate::refusal::ConsentRefusal;
 
@@ -24,6 +25,8 @@ pub struct ConsentPolicy {
     pub allow_unprotected: bool,
     /// Largest clip norm.
     pub largest_clip: Decimal,
+    /// Whether masks must withstand whoever records them and later computes discrete logarithms.
+    pub require_post_quantum: bool,
 }
 
 impl ConsentPolicy {
@@ -48,6 +51,9 @@ impl ConsentPolicy {
         let least = self.least_colluders.max(u16::try_from(share).unwrap_or(u16::MAX));
         if fields.colluders < least {
             return Err(ConsentRefusal::Colluders(fields.colluders, least));
+        }
+        if self.require_post_quantum && manifest.key_agreement() != KeyAgreement::Hybrid {
+            return Err(ConsentRefusal::Classical);
         }
         if manifest.clip() > self.largest_clip {
             return Err(ConsentRefusal::Clip(

@@ -1,6 +1,6 @@
 //! The keys of one client in one round. Two uniform scalars are shared among the neighbours (step 4): from one the
-//! X25519 mask key is derived, from the other the self-mask stream key. The share key, which opens boxes, is not
-//! derived from either, so that rebuilding a drop-out's mask key opens none of its boxes.
+//! X25519 mask key and the ML-KEM one are derived, from the other the self-mask stream key. The share keys, which open
+//! boxes, are not derived from either, so that rebuilding a drop-out's mask keys opens none of its boxes.
 
 use aws_lc_rs::agreement::{self, PrivateKey, UnparsedPublicKey, X25519};
 use hkdf::Hkdf;
@@ -9,6 +9,7 @@ use sha2::Sha256;
 use tacita_algebra::{SecretScalar, TaggedHash};
 use zeroize::Zeroizing;
 
+use crate::kem::{self, KEM_SEED, KemPair, KemSecret, KeyAgreement};
 use crate::refusal::Misuse;
 use crate::{Hash, labels};
 
@@ -23,6 +24,14 @@ pub(crate) fn derive(salt: &Hash, secret: &[u8], info: &Hash) -> Key {
     out
 }
 
+/// As [`derive`], with 64 bytes.
+fn derive64(salt: &Hash, secret: &[u8], info: &Hash) -> Zeroizing<[u8; KEM_SEED]> {
+    let mut out = Zeroizing::new([0u8; KEM_SEED]);
+    // Cannot fail, as above.
+    let _ = Hkdf::<Sha256>::new(Some(salt), secret).expand(info, out.as_mut());
+    out
+}
+
 /// An X25519 key pair.
 pub(crate) struct AgreementKey {
     private: PrivateKey,
@@ -30,7 +39,7 @@ pub(crate) struct AgreementKey {
 }
 
 impl AgreementKey {
-    fn from_bytes(bytes: &Key) -> Result<Self, Misuse> {
+    pub(crate) fn from_bytes(bytes: &Key) -> Result<Self, Misuse> {
         let private = PrivateKey::from_private_key(&X25519, bytes.as_ref()).map_err(|_| Misuse::Key)?;
         let public = private.compute_public_key().map_err(|_| Misuse::Key)?;
         let public = public.as_ref().try_into().map_err(|_| Misuse::Key)?;
@@ -85,6 +94,36 @@ impl MaskSecret {
         let info = TaggedHash::new(labels::MASK_KEY).bytes(manifest).finish();
         AgreementKey::from_bytes(&derive(manifest, self.0.to_bytes().as_ref(), &info))
     }
+
+    /// The ML-KEM mask key, derived likewise; none in a round without.
+    pub(crate) fn kem_key(&self, manifest: &Hash, agreement: KeyAgreement) -> KemPair {
+        match agreement {
+            KeyAgreement::Classical => KemPair::none(),
+            KeyAgreement::Hybrid => {
+                let info = TaggedHash::new(labels::MASK_KEM_KEY).bytes(manifest).finish();
+                KemPair::from_seed(&derive64(manifest, self.0.to_bytes().as_ref(), &info))
+            }
+        }
+    }
+
+    /// The mask ciphertext for a peer, and the secret in it: a function of this secret, the round, the peer and its key, so
+    /// that recovery makes it again.
+    pub(crate) fn encapsulate(
+        &self,
+        manifest: &Hash,
+        roster: &Hash,
+        peer: &Hash,
+        peer_key: &[u8],
+    ) -> Result<(Vec<u8>, KemSecret), Misuse> {
+        let info = TaggedHash::new(labels::MASK_ENCAPSULATION)
+            .bytes(manifest)
+            .bytes(roster)
+            .bytes(peer)
+            .bytes(peer_key)
+            .finish();
+        let randomness = derive(roster, self.0.to_bytes().as_ref(), &info);
+        kem::encapsulate(peer_key, &randomness)
+    }
 }
 
 /// The scalar behind a client's self mask.
@@ -120,7 +159,17 @@ impl SelfSecret {
 pub(crate) struct End<'a> {
     pub(crate) index: u16,
     pub(crate) mask_key: &'a [u8; 32],
+    /// Empty in a round without.
+    pub(crate) mask_kem_key: &'a [u8],
     pub(crate) fingerprint: &'a Hash,
+}
+
+/// What the two ends of a pair share: by X25519, by ML-KEM, and the ciphertext that carried the second.
+#[derive(Clone, Copy)]
+pub(crate) struct PairSecret<'a> {
+    pub(crate) shared: &'a Key,
+    pub(crate) kem: &'a KemSecret,
+    pub(crate) ciphertext: &'a [u8],
 }
 
 /// Everything that binds pair keys to one round (pitfalls P7 and P17).
@@ -133,7 +182,7 @@ pub(crate) struct Binding<'a> {
 
 impl Binding<'_> {
     /// Key of the pair mask: the same at both ends, lower index first.
-    pub(crate) fn pair_key(&self, shared: &Key, a: End<'_>, b: End<'_>) -> Key {
+    pub(crate) fn pair_key(&self, secret: &PairSecret<'_>, a: End<'_>, b: End<'_>) -> Key {
         let (low, high) = if a.index < b.index { (a, b) } else { (b, a) };
         let info = TaggedHash::new(labels::PAIR_MASK)
             .bytes(self.manifest)
@@ -141,22 +190,42 @@ impl Binding<'_> {
             .bytes(self.roster)
             .bytes(low.mask_key)
             .bytes(high.mask_key)
+            .bytes(low.mask_kem_key)
+            .bytes(high.mask_kem_key)
+            .bytes(secret.ciphertext)
             .bytes(low.fingerprint)
             .bytes(high.fingerprint)
             .finish();
-        derive(self.roster, shared.as_ref(), &info)
+        derive(self.roster, &secret.kem.behind(secret.shared), &info)
     }
 }
 
-/// Key of the box from `sender` to `receiver`: one per direction.
-pub(crate) fn box_key(shared: &Key, manifest: &Hash, roster: &Hash, sender: &Hash, receiver: &Hash) -> Key {
+/// One end of a box.
+#[derive(Clone, Copy)]
+pub(crate) struct BoxEnd<'a> {
+    pub(crate) fingerprint: &'a Hash,
+    pub(crate) share_key: &'a [u8; 32],
+}
+
+/// Key of the box from `sender` to `receiver`, one per direction: the sender encapsulated to `receiver_kem_key`.
+pub(crate) fn box_key(
+    secret: &PairSecret<'_>,
+    manifest: &Hash,
+    roster: &Hash,
+    (sender, receiver): (BoxEnd<'_>, BoxEnd<'_>),
+    receiver_kem_key: &[u8],
+) -> Key {
     let info = TaggedHash::new(labels::BOX_KEY)
         .bytes(manifest)
         .bytes(roster)
-        .bytes(sender)
-        .bytes(receiver)
+        .bytes(sender.fingerprint)
+        .bytes(receiver.fingerprint)
+        .bytes(sender.share_key)
+        .bytes(receiver.share_key)
+        .bytes(receiver_kem_key)
+        .bytes(secret.ciphertext)
         .finish();
-    derive(roster, shared.as_ref(), &info)
+    derive(roster, &secret.kem.behind(secret.shared), &info)
 }
 
 #[cfg(test)]
@@ -171,24 +240,34 @@ mod tests {
         let a = MaskSecret::random(&mut rng).key(&m).unwrap();
         let b = MaskSecret::random(&mut rng).key(&m).unwrap();
         let (fa, fb) = ([4; 32], [5; 32]);
+        let (ka, kb) = (vec![6; 10], vec![7; 10]);
         let end_a = End {
             index: 7,
             mask_key: a.public(),
+            mask_kem_key: &ka,
             fingerprint: &fa,
         };
         let end_b = End {
             index: 2,
             mask_key: b.public(),
+            mask_kem_key: &kb,
             fingerprint: &fb,
         };
         let shared = a.agree(b.public()).unwrap();
+        let pair = KemPair::random(&mut rng);
+        let (ciphertext, kem) = kem::encapsulate(pair.public(), &Zeroizing::new([8; 32])).unwrap();
+        let secret = PairSecret {
+            shared: &shared,
+            kem: &kem,
+            ciphertext: &ciphertext,
+        };
         let key = |m, n, r, x, y| {
             *Binding {
                 manifest: m,
                 model: n,
                 roster: r,
             }
-            .pair_key(&shared, x, y)
+            .pair_key(&secret, x, y)
         };
         let reference = key(&m, &n, &r, end_a, end_b);
         assert_eq!(reference, key(&m, &n, &r, end_b, end_a));
@@ -206,10 +285,65 @@ mod tests {
             ..end_a
         };
         assert_ne!(reference, key(&m, &n, &r, foreign, end_b));
-        assert_ne!(
-            *box_key(&shared, &m, &r, &fa, &fb),
-            *box_key(&shared, &m, &r, &fb, &fa)
-        );
+        let unlike = End {
+            mask_kem_key: &kb,
+            ..end_a
+        };
+        assert_ne!(reference, key(&m, &n, &r, unlike, end_b));
+        // Neither secret alone gives the key, and the ciphertext counts.
+        let binding = Binding {
+            manifest: &m,
+            model: &n,
+            roster: &r,
+        };
+        let none = KemSecret::none();
+        let zero = Zeroizing::new([0; 32]);
+        for changed in [
+            PairSecret { kem: &none, ..secret },
+            PairSecret {
+                shared: &zero,
+                ..secret
+            },
+            PairSecret {
+                ciphertext: &[],
+                ..secret
+            },
+        ] {
+            assert_ne!(reference, *binding.pair_key(&changed, end_a, end_b));
+        }
+        let (ends, turned) = {
+            let a = BoxEnd {
+                fingerprint: &fa,
+                share_key: a.public(),
+            };
+            let b = BoxEnd {
+                fingerprint: &fb,
+                share_key: b.public(),
+            };
+            ((a, b), (b, a))
+        };
+        let box_of = |ends, to: &[u8]| *box_key(&secret, &m, &r, ends, to);
+        assert_ne!(box_of(ends, &ka), box_of(turned, &ka));
+        assert_ne!(box_of(ends, &ka), box_of(ends, &kb));
+    }
+
+    #[test]
+    fn what_is_derived_from_the_mask_secret_is_made_again_and_depends_on_everything() {
+        let mut rng = rand_chacha::ChaCha20Rng::from_seed([3; 32]);
+        let (m, r, peer) = ([1; 32], [2; 32], [3; 32]);
+        let secret = MaskSecret::random(&mut rng);
+        let again = MaskSecret(SecretScalar::from_canonical_bytes(&secret.0.to_bytes()).unwrap());
+        let key = secret.kem_key(&m, KeyAgreement::Hybrid);
+        assert_eq!(key.public(), again.kem_key(&m, KeyAgreement::Hybrid).public());
+        assert_ne!(key.public(), again.kem_key(&r, KeyAgreement::Hybrid).public());
+        assert!(secret.kem_key(&m, KeyAgreement::Classical).public().is_empty());
+        let theirs = KemPair::random(&mut rng);
+        let (ciphertext, _) = secret.encapsulate(&m, &r, &peer, theirs.public()).unwrap();
+        let made = |m, r, peer| again.encapsulate(m, r, peer, theirs.public()).unwrap().0;
+        assert_eq!(ciphertext, made(&m, &r, &peer));
+        assert_ne!(ciphertext, made(&r, &r, &peer));
+        assert_ne!(ciphertext, made(&m, &m, &peer));
+        assert_ne!(ciphertext, made(&m, &r, &r));
     }
 
     #[test]

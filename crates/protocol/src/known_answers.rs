@@ -6,12 +6,16 @@ use std::collections::BTreeMap;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use ed25519_dalek::SigningKey;
+use sha2::{Digest as _, Sha256};
 use tacita_algebra::{RingBits, RingVector, SecretScalar, TaggedHash};
 
 use crate::bitmap::Bitmap;
-use crate::keys::{AgreementKey, Binding, End, MaskSecret, SelfSecret, box_key};
+use crate::kem::KeyAgreement;
+use crate::keys::{AgreementKey, Binding, BoxEnd, End, MaskSecret, PairSecret, SelfSecret, box_key};
 use crate::mask::{Mask, Sign, apply};
 use crate::messages::{Advertise, ShareRoot};
+use crate::roster::PublicKeys;
+use crate::share_tree::CiphertextKind;
 use crate::sharing::{Place, SecretKind, share_root_digest};
 use crate::{Hash, labels, roster, sharers, signature, upload};
 
@@ -58,7 +62,19 @@ fn of_keys(out: &mut BTreeMap<&'static str, String>) {
     out.insert("mask key of scalar 5", hex(five.public()));
     out.insert("mask key of scalar 6", hex(six.public()));
     let signing = SigningKey::from_bytes(&[7; 32]);
-    let advertise = Advertise::sign(&signing, &M, &F1, *five.public(), *six.public(), [0x66; 32]);
+    let kem = |value: u8| {
+        let secret = MaskSecret(SecretScalar::from_canonical_bytes(&scalar(value)).unwrap());
+        secret.kem_key(&M, KeyAgreement::Hybrid)
+    };
+    let (kem_five, kem_six) = (kem(5), kem(6));
+    let sha = |bytes: &[u8]| hex(&<[u8; 32]>::from(Sha256::digest(bytes)));
+    out.insert("SHA-256 of the mask KEM key of scalar 5", sha(kem_five.public()));
+    out.insert("SHA-256 of the mask KEM key of scalar 6", sha(kem_six.public()));
+    let keys = PublicKeys {
+        mask: (five.public(), kem_five.public()),
+        share: (six.public(), kem_six.public()),
+    };
+    let advertise = Advertise::sign(&signing, &M, &F1, keys, [0x66; 32]);
     out.insert(
         "advertisement digest",
         hex(&roster::advertisement_digest(&M, &F1, &advertise)),
@@ -69,7 +85,40 @@ fn of_keys(out: &mut BTreeMap<&'static str, String>) {
     out.insert("self commitment", hex(&own.commitment(&M, &R, 2)));
 
     let shared = five.agree(six.public()).unwrap();
-    let key = box_key(&shared, &M, &R, &F1, &F2);
+    let secret = MaskSecret(SecretScalar::from_canonical_bytes(&scalar(5)).unwrap());
+    let (ciphertext, kem) = secret.encapsulate(&M, &R, &F2, kem_six.public()).unwrap();
+    out.insert("SHA-256 of the mask ciphertext", sha(&ciphertext));
+    let secret = PairSecret {
+        shared: &shared,
+        kem: &kem,
+        ciphertext: &ciphertext,
+    };
+    out.insert("derivation input of the pair", hex(&kem.behind(&shared)));
+    let place = Place {
+        manifest: &M,
+        roster: &R,
+        dealer: 2,
+        holder: 7,
+    };
+    out.insert(
+        "mask-ciphertext leaf",
+        hex(&place.ciphertext_leaf(CiphertextKind::Mask, &ciphertext)),
+    );
+    out.insert(
+        "share-ciphertext leaf",
+        hex(&place.ciphertext_leaf(CiphertextKind::Share, &[])),
+    );
+    let ends = (
+        BoxEnd {
+            fingerprint: &F1,
+            share_key: five.public(),
+        },
+        BoxEnd {
+            fingerprint: &F2,
+            share_key: six.public(),
+        },
+    );
+    let key = box_key(&secret, &M, &R, ends, kem_six.public());
     out.insert("box key", hex(key.as_ref()));
     let plain = [scalar(9), scalar(10), [0xaa; 32]].concat();
     let payload = Payload { msg: &plain, aad: &M };
@@ -79,9 +128,10 @@ fn of_keys(out: &mut BTreeMap<&'static str, String>) {
     assert_eq!(crate::sharing::seal(&key, &M, &plain).unwrap(), sealed);
     out.insert("box", hex(&sealed));
 
-    let end = |index, key, fingerprint| End {
+    let end = |index, key, kem: &'static [u8], fingerprint| End {
         index,
         mask_key: key,
+        mask_kem_key: kem,
         fingerprint,
     };
     let binding = Binding {
@@ -89,7 +139,15 @@ fn of_keys(out: &mut BTreeMap<&'static str, String>) {
         model: &G,
         roster: &R,
     };
-    let pair = binding.pair_key(&shared, end(2, five.public(), &F1), end(7, six.public(), &F2));
+    let kem_keys = (
+        kem_five.public().to_vec().leak(),
+        kem_six.public().to_vec().leak(),
+    );
+    let pair = binding.pair_key(
+        &secret,
+        end(2, five.public(), kem_keys.0, &F1),
+        end(7, six.public(), kem_keys.1, &F2),
+    );
     out.insert("pair key", hex(pair.as_ref()));
     let mut vector = RingVector::zeros(RingBits::new(32).unwrap(), 4);
     apply(&mut vector, 0, &[Mask::new(&pair, Sign::Plus)]).unwrap();
@@ -120,7 +178,14 @@ fn of_digests(out: &mut BTreeMap<&'static str, String>) {
     out.insert("share-root digest", hex(&share_root_digest(&M, &R, 2, &root)));
     let bitmap = Bitmap::decode(9, &[0xfb, 0x01]).unwrap();
     out.insert("sharers digest", hex(&sharers::digest(&bitmap, &[0xbb; 32])));
-    let packed = upload::upload_digest(&M, &R, 2, &[3, 7], [b"pack".as_slice(), b"ed"].into_iter());
+    let packed = upload::upload_digest(
+        &M,
+        &R,
+        &[0xcc; 32],
+        2,
+        &[3, 7],
+        [b"pack".as_slice(), b"ed"].into_iter(),
+    );
     out.insert("upload digest", hex(&packed));
 
     let statement = tacita_ledger::entry::statement_digest(&M, &R, &[0xcc; 32], 9, bitmap.bytes());

@@ -11,6 +11,10 @@ pub const MANIFEST_SIGNATURE: &str = "tacita/1 manifest signature";
 pub const ROTATION: &str = "tacita/1 rotation seed";
 /// Derivation of the X25519 mask key from its uniform scalar.
 pub const MASK_KEY: &str = "tacita/1 mask key";
+/// Derivation of the ML-KEM mask key from the same scalar.
+pub const MASK_KEM_KEY: &str = "tacita/1 mask kem key";
+/// Derivation of the randomness of a mask encapsulation from the same scalar.
+pub const MASK_ENCAPSULATION: &str = "tacita/1 mask encapsulation";
 /// Derivation of the self-mask stream key from its uniform scalar.
 pub const SELF_MASK: &str = "tacita/1 self mask";
 /// Commitment to the self-mask scalar.
@@ -27,6 +31,8 @@ pub const IDENTITY_LIST: &str = "tacita/1 identity list";
 pub const ROSTER: &str = "tacita/1 roster";
 /// Leaf of a dealer's share tree.
 pub const SHARE_LEAF: &str = "tacita/1 share leaf";
+/// Leaf of a ciphertext in a dealer's share tree.
+pub const CIPHERTEXT_LEAF: &str = "tacita/1 ciphertext leaf";
 /// Digest and signature of a dealer's share root.
 pub const SHARE_ROOT: &str = "tacita/1 share root";
 /// Digest of the sharers list U1.
@@ -42,6 +48,8 @@ pub const ALL: &[&str] = &[
     MANIFEST_SIGNATURE,
     ROTATION,
     MASK_KEY,
+    MASK_KEM_KEY,
+    MASK_ENCAPSULATION,
     SELF_MASK,
     SELF_COMMITMENT,
     PAIR_MASK,
@@ -50,6 +58,7 @@ pub const ALL: &[&str] = &[
     IDENTITY_LIST,
     ROSTER,
     SHARE_LEAF,
+    CIPHERTEXT_LEAF,
     SHARE_ROOT,
     SHARERS,
     UPLOAD,

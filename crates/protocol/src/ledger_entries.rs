@@ -68,6 +68,7 @@ pub fn charge(
     sharers_digest: &Hash,
     survivors: &Bitmap,
     statement: &Hash,
+    uploads_root: &Hash,
     time: u64,
 ) -> Entry {
     let f = manifest.fields();
@@ -83,6 +84,7 @@ pub fn charge(
         survivors: hex(survivors.bytes()),
         survivor_count: u64::from(survivors.count()),
         statement: hex(statement),
+        uploads_root: hex(uploads_root),
     })
 }
 
@@ -90,4 +92,19 @@ pub fn charge(
 #[must_use]
 pub fn hex_digest(bytes: &[u8]) -> String {
     hex(bytes)
+}
+
+/// The uploads root that a charge names; `None` if it is no digest.
+#[must_use]
+pub fn uploads_root(charge: &entry::Charge) -> Option<Hash> {
+    let mut root = [0; 32];
+    let text = charge.uploads_root.as_bytes();
+    if text.len() != 64 {
+        return None;
+    }
+    for (byte, pair) in root.iter_mut().zip(text.chunks(2)) {
+        let pair = std::str::from_utf8(pair).ok()?;
+        *byte = u8::from_str_radix(pair, 16).ok()?;
+    }
+    (hex(&root) == charge.uploads_root).then_some(root)
 }

@@ -17,6 +17,7 @@ pub mod client;
 pub mod consent;
 pub mod graph;
 mod head;
+pub mod kem;
 mod keys;
 #[cfg(test)]
 mod known_answers;
@@ -26,13 +27,18 @@ pub mod limits;
 pub mod manifest;
 pub mod mask;
 pub mod messages;
+pub mod parts;
 pub mod refusal;
 pub mod roster;
 pub mod server;
+mod share_tree;
 mod sharers;
 mod sharing;
 mod signature;
+pub mod spool;
 mod upload;
+#[cfg(test)]
+mod vectors;
 
 pub use head::{ForkEvidence, LedgerHead};
 pub use refusal::{Abort, DecodeError, Misuse, Refusal, RoundError};

@@ -5,12 +5,14 @@
 pub const VERSION: u16 = 1;
 /// Largest frame on the wire, in bytes.
 pub const MAX_FRAME: usize = 256 * 1024;
+/// Largest message, in bytes: those that list neighbours travel in parts when they exceed a frame.
+pub const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 /// Smallest cohort n.
 pub const MIN_COHORT: u16 = 3;
 /// Largest cohort n of this version. Above it the statement's quorum would have to be sampled (design section 3.7).
 pub const MAX_COHORT: u16 = 1000;
-/// Most neighbours k on the ring: with more, the sharers message of a roster of 1,000 would not fit a frame.
-pub const MAX_NEIGHBOURS: u16 = 300;
+/// Most neighbours k on the ring: with more, the sharers message of a roster of 1,000 would not fit a message.
+pub const MAX_NEIGHBOURS: u16 = 500;
 /// Largest dimension of a vector before padding; the privacy room's bound.
 pub const MAX_DIMENSION: u32 = tacita_privacy::Encoding::MAX_DIMENSION;
 /// Largest number of packed bytes in one upload chunk.
@@ -25,7 +27,7 @@ pub const MAX_TRAINING: usize = 4096;
 pub const MAX_DECIMAL: usize = 40;
 /// Longest certificate, in bytes.
 pub const MAX_CERTIFICATE: usize = 2048;
-/// Longest Merkle proof in the round's own trees: 2 x 1,000 leaves need 11 hashes.
+/// Longest Merkle proof in the round's own trees: 4 x 1,000 leaves need 12 hashes.
 pub const MAX_ROUND_PROOF: usize = 12;
 /// Longest box: two shares, a path to the share root and the tag.
 pub const MAX_BOX: usize = 64 + 32 * MAX_ROUND_PROOF + 16;

@@ -6,6 +6,7 @@ use tacita_privacy::{Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, N
 use tls_codec::{Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize};
 
 use crate::graph::{GraphKind, RoundParameters};
+use crate::kem::KeyAgreement;
 use crate::limits;
 use crate::refusal::{Misuse, Refusal};
 use crate::{Hash, labels, signature};
@@ -48,12 +49,16 @@ pub struct Manifest {
     pub threshold: u16,
     /// Quorum Q.
     pub quorum: u16,
+    /// How pairs agree on secrets: 0 X25519, 1 X25519 and ML-KEM-768.
+    pub key_agreement: u8,
     /// Ring width b.
     pub bits: u8,
     /// Values in the encoded vector before padding, extra coordinates included.
     pub dimension: u32,
     /// Values after padding.
     pub padded: u32,
+    /// Values that are rotated together, a power of two; `padded` is a multiple of it.
+    pub block: u32,
     /// Coordinates per upload chunk.
     pub chunk: u32,
     /// Joint clip norm, decimal.
@@ -114,6 +119,7 @@ pub struct CheckedManifest {
     manifest: Manifest,
     digest: Hash,
     parameters: RoundParameters,
+    agreement: KeyAgreement,
     headroom: Headroom,
     weighting: Option<ExampleWeighting>,
     task: String,
@@ -188,6 +194,7 @@ impl Manifest {
         if self.neighbours > limits::MAX_NEIGHBOURS {
             return Err(field("neighbours"));
         }
+        let agreement = KeyAgreement::from_field(self.key_agreement).ok_or(field("key agreement"))?;
         if self.dimension == 0 || self.dimension > limits::MAX_DIMENSION {
             return Err(field("dimension"));
         }
@@ -203,7 +210,9 @@ impl Manifest {
         let digest = self.digest().map_err(|_| field("length"))?;
         let rotation_seed = TaggedHash::new(labels::ROTATION).bytes(&digest).finish();
         let encoding = Encoding::new(self.dimension, clip, self.grid, bits, rotation_seed)
-            .map_err(|_| field("encoding"))?;
+            .map_err(|_| field("encoding"))?
+            .with_block(self.block)
+            .map_err(|_| field("block"))?;
         if encoding.padded() != self.padded {
             return Err(field("padded"));
         }
@@ -245,6 +254,7 @@ impl Manifest {
             manifest: self,
             digest,
             parameters,
+            agreement,
             headroom,
             weighting,
             task,
@@ -294,6 +304,12 @@ impl CheckedManifest {
     #[must_use]
     pub fn parameters(&self) -> &RoundParameters {
         &self.parameters
+    }
+
+    /// How pairs agree on secrets.
+    #[must_use]
+    pub fn key_agreement(&self) -> KeyAgreement {
+        self.agreement
     }
 
     /// The public encoding of vectors.

@@ -1,29 +1,46 @@
 //! The wire messages (spec 05), in the order of the round. TLS presentation language through `tls_codec`,
-//! fixed-width length vectors; every message fits one frame, so every count in it is bounded by
-//! [`MAX_FRAME`] before anything is allocated, by [`MAX_COHORT`] when it is decoded, and by the roster size when it is
-//! read.
+//! fixed-width length vectors. The length of a message ([`crate::limits::MAX_MESSAGE`]) bounds every count in it before
+//! anything is allocated, [`MAX_COHORT`] does when it is decoded, and the roster size when it is read.
 
 use tls_codec::{
     Deserialize as _, Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsByteVecU32, TlsDeserialize,
-    TlsSerialize, TlsSize, TlsVecU16, TlsVecU32,
+    TlsSerialize, TlsSize, TlsVecU8, TlsVecU16, TlsVecU32,
 };
 
 use crate::Hash;
-use crate::limits::{MAX_COHORT, MAX_FRAME};
+use crate::limits::{MAX_COHORT, VERSION};
 use crate::manifest::Manifest;
+use crate::parts;
 use crate::refusal::{DecodeError, Misuse};
 
 /// A Merkle proof on the wire.
 pub type Proof = TlsVecU16<Hash>;
 
-/// First message of a client, and again after every round: what it speaks and the ledger head it remembers (size 0:
-/// none), which the next invitation must extend.
+/// First message of a client on every connection, and again after every round: what it speaks, the ledger head it
+/// remembers (size 0: none), which the next invitation must extend, and the attempt that it is in and would go on with.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
 pub struct Hello {
     /// Protocol version.
     pub version: u16,
     /// Size of the last checkpoint that this client verified, 0 if none.
     pub ledger_size: u64,
+    /// Round id of the attempt that this client is in; empty if it is in none.
+    pub attempt: TlsByteVecU8,
+    /// Bytes of that attempt's model that it has.
+    pub model_received: u64,
+}
+
+impl Hello {
+    /// Of a client in no attempt, which remembers a ledger head of this size.
+    #[must_use]
+    pub fn fresh(ledger_size: u64) -> Self {
+        Self {
+            version: VERSION,
+            ledger_size,
+            attempt: Vec::new().into(),
+            model_received: 0,
+        }
+    }
 }
 
 /// Step 1: the signed manifest, and proof that the ledger it names extends the one the client remembers.
@@ -48,6 +65,10 @@ pub struct Advertise {
     pub mask_key: [u8; 32],
     /// X25519 public key from which box keys are agreed.
     pub share_key: [u8; 32],
+    /// ML-KEM-768 encapsulation key for pair masks; empty in a round without.
+    pub mask_kem_key: TlsByteVecU16,
+    /// ML-KEM-768 encapsulation key for boxes; empty in a round without.
+    pub share_kem_key: TlsByteVecU16,
     /// The client's contribution to the graph's seed.
     pub nonce: [u8; 32],
     /// Signature over the advertisement digest.
@@ -80,11 +101,28 @@ pub struct RosterMessage {
     pub entries: TlsVecU32<RosterEntry>,
 }
 
-/// A sealed box for one holder.
+/// What a dealer makes for one holder.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct DealtBox {
+    /// Roster index of the holder.
+    pub peer: u16,
+    /// Node over the two share leaves, from which the server computes the root.
+    pub pair: Hash,
+    /// ML-KEM-768 ciphertext of the pair mask, where the dealer has the smaller fingerprint; else empty.
+    pub mask_ciphertext: TlsByteVecU16,
+    /// ML-KEM-768 ciphertext of the box; empty in a round without.
+    pub share_ciphertext: TlsByteVecU16,
+    /// AES-256-GCM ciphertext with its tag.
+    pub ciphertext: TlsByteVecU16,
+}
+
+/// A sealed box as its holder gets it.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
 pub struct SealedBox {
-    /// Roster index of the other end: the holder in [`Shares`], the dealer in [`SharersMessage`].
+    /// Roster index of the dealer.
     pub peer: u16,
+    /// ML-KEM-768 ciphertext of the box; empty in a round without.
+    pub share_ciphertext: TlsByteVecU16,
     /// AES-256-GCM ciphertext with its tag.
     pub ciphertext: TlsByteVecU16,
 }
@@ -105,8 +143,10 @@ pub struct ShareRoot {
 pub struct Shares {
     /// Commitment.
     pub share_root: ShareRoot,
+    /// Node over the dealer's own two share leaves: one on the complete graph, none on the ring.
+    pub own_pair: TlsVecU8<Hash>,
     /// Boxes.
-    pub boxes: TlsVecU32<SealedBox>,
+    pub boxes: TlsVecU32<DealtBox>,
 }
 
 /// One member of U1 as its neighbours see it.
@@ -116,6 +156,10 @@ pub struct SharerEntry {
     pub index: u16,
     /// Its commitment.
     pub share_root: ShareRoot,
+    /// The mask ciphertext that it made for this client; empty if this client made the pair's, and in its own entry.
+    pub mask_ciphertext: TlsByteVecU16,
+    /// Path of that ciphertext's leaf to the share root; empty with it.
+    pub ciphertext_proof: Proof,
     /// Inclusion proof under the sharers root.
     pub proof: Proof,
 }
@@ -140,6 +184,13 @@ pub struct UploadChunk {
     pub index: u32,
     /// Packed coordinates.
     pub packed: TlsByteVecU32,
+}
+
+/// Step 6, on a connection that took the place of a lost one: what of the upload has arrived.
+#[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
+pub struct Resume {
+    /// The first chunk that is missing; one beyond the last if only the end is.
+    pub next: u32,
 }
 
 /// Step 6, last part: what closes an upload.
@@ -191,6 +242,8 @@ pub struct RevealRequest {
     pub manifest: ProvenEntry,
     /// The charge entry (commit).
     pub charge: ProvenEntry,
+    /// Path of the reader's own upload to the uploads root that the charge names.
+    pub upload_proof: Proof,
 }
 
 /// One revealed share. Which secret it is of follows from U2: the self-mask secret of a survivor, the mask secret
@@ -304,6 +357,9 @@ pub enum ServerMessage {
     /// The task is finished: no further round will come.
     #[tls_codec(discriminant = 74)]
     Finished(TlsByteVecU8),
+    /// Step 6, resumed.
+    #[tls_codec(discriminant = 76)]
+    Resume(Resume),
 }
 
 impl ClientMessage {
@@ -348,6 +404,7 @@ impl ServerMessage {
             Self::Outcome(_) => "outcome",
             Self::Abort(_) => "abort",
             Self::Finished(_) => "finished",
+            Self::Resume(_) => "resume",
         }
     }
 
@@ -395,26 +452,34 @@ fn printable(text: &str) -> Vec<u8> {
 }
 
 macro_rules! framed {
-    ($($kind:ty),*) => {$(
+    ($($kind:ty, $part:expr);*) => {$(
         impl $kind {
-            /// The frame's bytes.
+            /// The message's bytes.
             ///
             /// # Errors
-            /// [`Misuse::Encoding`] if a vector is longer than its length prefix can say or the frame too long.
+            /// [`Misuse::Encoding`] if a vector is longer than its length prefix can say or the message too long.
             pub fn encode(&self) -> Result<Vec<u8>, Misuse> {
                 let bytes = self.tls_serialize_detached().map_err(|_| Misuse::Encoding)?;
-                if bytes.len() > MAX_FRAME { Err(Misuse::Encoding) } else { Ok(bytes) }
+                if bytes.len() > parts::largest(bytes.first()) { Err(Misuse::Encoding) } else { Ok(bytes) }
             }
 
-            /// Reads one frame; nothing may remain behind the message.
+            /// The frames that carry the message: one, or the parts of a message that is larger.
             ///
             /// # Errors
-            /// [`DecodeError`] on a frame that is too long, malformed or has bytes left over.
-            pub fn decode(frame: &[u8]) -> Result<Self, DecodeError> {
-                if frame.len() > MAX_FRAME {
-                    return Err(DecodeError::FrameTooLong(frame.len()));
+            /// As [`Self::encode`].
+            pub fn frames(&self) -> Result<Vec<Vec<u8>>, Misuse> {
+                parts::frames(self.encode()?, $part)
+            }
+
+            /// Reads one message, assembled from its parts if it came in parts; nothing may remain behind it.
+            ///
+            /// # Errors
+            /// [`DecodeError`] on a message that is too long, malformed or has bytes left over.
+            pub fn decode(message: &[u8]) -> Result<Self, DecodeError> {
+                if message.len() > parts::largest(message.first()) {
+                    return Err(DecodeError::FrameTooLong(message.len()));
                 }
-                let mut rest = frame;
+                let mut rest = message;
                 let message = Self::tls_deserialize(&mut rest).map_err(|_| DecodeError::Malformed)?;
                 if !rest.is_empty() {
                     return Err(DecodeError::TrailingBytes);
@@ -428,4 +493,4 @@ macro_rules! framed {
         }
     )*};
 }
-framed!(ClientMessage, ServerMessage);
+framed!(ClientMessage, parts::CLIENT_PART; ServerMessage, parts::SERVER_PART);

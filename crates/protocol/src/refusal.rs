@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::spool::SpoolError;
+
 /// Bytes from a peer that are not a message.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -19,6 +21,9 @@ pub enum DecodeError {
     /// A list has more elements than a cohort has members.
     #[error("more than {max} {0} in one message", max = crate::limits::MAX_COHORT)]
     TooMany(&'static str),
+    /// A part of a message that does not come as parts do.
+    #[error("a part of a message: {0}")]
+    Part(&'static str),
 }
 
 /// A peer broke a rule. One variant per rule; the number is the rule's in `protocol-spec/02-round.md`.
@@ -82,6 +87,9 @@ pub enum Refusal {
     /// A public key yields no shared secret (small order).
     #[error("TAC-026: public key of roster entry {0} is of small order")]
     WeakKey(u16),
+    /// A KEM key is of the wrong length, or not reduced.
+    #[error("TAC-027: a KEM key of roster entry {0} is malformed")]
+    KemKey(u16),
     /// The sharers list is malformed.
     #[error("TAC-030: the sharers list is malformed: {0}")]
     Sharers(&'static str),
@@ -100,12 +108,24 @@ pub enum Refusal {
     /// A server-side check of shares sent: boxes are missing, doubled or of the wrong size.
     #[error("TAC-035: the shares sent are malformed: {0}")]
     Shares(&'static str),
+    /// Ciphertexts are of the wrong length, or not those under the signed share root.
+    #[error("TAC-036: the ciphertexts dealt are not those of the share root")]
+    Ciphertexts,
+    /// A mask ciphertext of a neighbour in U1 is missing, or not the committed one.
+    #[error("TAC-037: no committed mask ciphertext of dealer {0}")]
+    MaskCiphertext(u16),
     /// An upload chunk is out of order or of the wrong size.
     #[error("TAC-040: upload chunk {0} is out of order or of the wrong size")]
     Chunk(u32),
     /// The upload's signed digest does not match its bytes.
     #[error("TAC-041: the upload's signature does not match its bytes")]
     UploadSignature,
+    /// The server asks for a part of an upload that there is not.
+    #[error("TAC-042: there is no upload to go on with from chunk {0}")]
+    Resume(u32),
+    /// The server cannot store an upload in flight.
+    #[error("TAC-043: the upload cannot be stored: {0}")]
+    NoRoom(SpoolError),
     /// A survivors bitmap is malformed or not within U1.
     #[error("TAC-050: the survivors list is malformed: {0}")]
     Survivors(&'static str),
@@ -136,6 +156,9 @@ pub enum Refusal {
     /// A ledger entry is not included under the checkpoint.
     #[error("TAC-061: a ledger entry is not included under the checkpoint")]
     LedgerInclusion,
+    /// The client's own upload is not among those that the charge names.
+    #[error("TAC-062: this client's upload is not among those of the published survivors")]
+    NotInTranscript,
     /// A message came in a state that does not expect it.
     #[error("TAC-070: message {0} is not expected in this phase")]
     Unexpected(&'static str),
@@ -159,6 +182,12 @@ pub enum Refusal {
     /// The server's own limits: the cohort is full.
     #[error("TAC-075: the cohort is full")]
     CohortFull,
+    /// The server sent the message that was acted on last once more, with other bytes.
+    #[error("TAC-076: message {0} came again with other bytes")]
+    Repeated(&'static str),
+    /// A hello names an attempt that is not running, or that its sender is not in any more.
+    #[error("TAC-077: that attempt is over for this client")]
+    NotRunning,
 }
 
 /// What the consent policy forbids.
@@ -183,6 +212,9 @@ pub enum ConsentRefusal {
     /// No noise at all, and the policy demands some.
     #[error("no noise, and the policy does not allow unprotected rounds")]
     Unprotected,
+    /// Masks that a later computation of discrete logarithms would open.
+    #[error("masks without ML-KEM-768, and the policy demands it")]
+    Classical,
     /// The clip norm is above the cap.
     #[error("clip norm {0} is above the cap {1}")]
     Clip(String, String),
@@ -201,6 +233,9 @@ pub enum Abort {
     /// Too few uploaded.
     #[error("{0} uploaded, {1} are needed")]
     TooFewSurvivors(u16, u16),
+    /// A whole upload did not come back from where it was stored as it went in: the sum may hold a part of it.
+    #[error("the upload of member {0} cannot be read back: {1}")]
+    Spool(u16, SpoolError),
     /// Too few signed the statement.
     #[error("{0} signed the statement, {1} are needed")]
     NoQuorum(u16, u16),

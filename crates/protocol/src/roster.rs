@@ -1,4 +1,4 @@
-//! Steps 2 and 3: advertisements, and the roster that fixes who is in the round (TAC-020 to TAC-026).
+//! Steps 2 and 3: advertisements, and the roster that fixes who is in the round (TAC-020 to TAC-027).
 //!
 //! roster root = H(label, n', H(identity list), Merkle root over the entries). Entries are in strictly rising order
 //! of identity = H(SAN name), so no name sits twice, whatever certificates it holds.
@@ -13,6 +13,8 @@ use tls_codec::{Serialize as _, TlsSerialize, TlsSize};
 
 use crate::certificates::Certificates;
 use crate::graph::Neighbourhood;
+use crate::kem::{self, KeyAgreement};
+use crate::keys::{BoxEnd, End};
 use crate::limits::MAX_ROUND_PROOF;
 use crate::manifest::CheckedManifest;
 use crate::messages::{Advertise, RosterEntry, RosterMessage};
@@ -27,8 +29,17 @@ pub(crate) fn advertisement_digest(manifest: &Hash, fingerprint: &Hash, advertis
         .bytes(fingerprint)
         .bytes(&advertise.mask_key)
         .bytes(&advertise.share_key)
+        .bytes(advertise.mask_kem_key.as_slice())
+        .bytes(advertise.share_kem_key.as_slice())
         .bytes(&advertise.nonce)
         .finish()
+}
+
+/// The public keys of an advertisement: X25519, then ML-KEM (empty in a round without).
+#[derive(Clone, Copy)]
+pub(crate) struct PublicKeys<'a> {
+    pub(crate) mask: (&'a [u8; 32], &'a [u8]),
+    pub(crate) share: (&'a [u8; 32], &'a [u8]),
 }
 
 impl Advertise {
@@ -37,13 +48,14 @@ impl Advertise {
         key: &SigningKey,
         manifest: &Hash,
         fingerprint: &Hash,
-        mask_key: [u8; 32],
-        share_key: [u8; 32],
+        keys: PublicKeys<'_>,
         nonce: [u8; 32],
     ) -> Self {
         let mut advertise = Self {
-            mask_key,
-            share_key,
+            mask_key: *keys.mask.0,
+            share_key: *keys.share.0,
+            mask_kem_key: keys.mask.1.to_vec().into(),
+            share_kem_key: keys.share.1.to_vec().into(),
             nonce,
             signature: [0; 64],
         };
@@ -57,6 +69,12 @@ impl Advertise {
         let digest = advertisement_digest(manifest, &certificate.fingerprint, self);
         signature::verify(&certificate.key, labels::ADVERTISEMENT, &digest, &self.signature)
     }
+
+    /// TAC-027: both KEM keys are of the round's length and reduced.
+    pub(crate) fn has_kem_keys(&self, agreement: KeyAgreement) -> bool {
+        kem::is_valid(self.mask_kem_key.as_slice(), agreement)
+            && kem::is_valid(self.share_kem_key.as_slice(), agreement)
+    }
 }
 
 /// What a roster leaf hashes: everything of an entry but its proof.
@@ -68,7 +86,12 @@ struct Leaf<'a> {
     advertise: &'a Advertise,
 }
 
-fn leaf(index: u16, identity: &Hash, fingerprint: &Hash, advertise: &Advertise) -> Result<Hash, Misuse> {
+pub(crate) fn leaf(
+    index: u16,
+    identity: &Hash,
+    fingerprint: &Hash,
+    advertise: &Advertise,
+) -> Result<Hash, Misuse> {
     let bytes = Leaf {
         index,
         identity: *identity,
@@ -232,8 +255,27 @@ pub struct Neighbour {
     pub index: u16,
     /// Verified certificate.
     pub certificate: Arc<VerifiedCertificate>,
-    pub(crate) mask_key: [u8; 32],
-    pub(crate) share_key: [u8; 32],
+    pub(crate) keys: Advertise,
+}
+
+impl Neighbour {
+    /// Its end of a pair mask.
+    pub(crate) fn mask_end(&self) -> End<'_> {
+        End {
+            index: self.index,
+            mask_key: &self.keys.mask_key,
+            mask_kem_key: self.keys.mask_kem_key.as_slice(),
+            fingerprint: &self.certificate.fingerprint,
+        }
+    }
+
+    /// Its end of a box.
+    pub(crate) fn box_end(&self) -> BoxEnd<'_> {
+        BoxEnd {
+            fingerprint: &self.certificate.fingerprint,
+            share_key: &self.keys.share_key,
+        }
+    }
 }
 
 /// The client's verified view of the roster. Holding one proves that TAC-020 to TAC-025 passed.
@@ -288,11 +330,14 @@ impl VerifiedRoster {
                 continue;
             }
             let certificate = certificates.client(entry.index, &entry.fingerprint, &entry.identity)?;
+            // TAC-027.
+            if !entry.advertise.has_kem_keys(manifest.key_agreement()) {
+                return Err(Refusal::KemKey(entry.index));
+            }
             neighbours.push(Neighbour {
                 index: entry.index,
                 certificate,
-                mask_key: entry.advertise.mask_key,
-                share_key: entry.advertise.share_key,
+                keys: entry.advertise.clone(),
             });
         }
         // TAC-023, in one batch.
@@ -351,7 +396,7 @@ impl VerifiedRoster {
 }
 
 /// Ring: neighbours only. Complete graph: everybody, the dealer included (it keeps one of its own shares).
-fn holders(graph: &Neighbourhood, dealer: u16) -> Vec<u16> {
+pub(crate) fn holders(graph: &Neighbourhood, dealer: u16) -> Vec<u16> {
     let mut holders = graph.neighbours_of(dealer);
     if graph.is_complete() {
         holders.push(dealer);

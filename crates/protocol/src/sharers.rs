@@ -12,7 +12,8 @@ use crate::manifest::CheckedManifest;
 use crate::messages::{SealedBox, ShareRoot, SharerEntry, SharersMessage};
 use crate::refusal::{Misuse, Refusal};
 use crate::roster::VerifiedRoster;
-use crate::sharing::share_root_digest;
+use crate::share_tree::{self, CiphertextKind};
+use crate::sharing::{Dealt, Place, share_root_digest};
 use crate::signature::{self, Claim};
 use crate::{Hash, labels};
 
@@ -22,7 +23,7 @@ struct Leaf<'a> {
     share_root: &'a ShareRoot,
 }
 
-fn leaf(index: u16, share_root: &ShareRoot) -> Result<Hash, Misuse> {
+pub(crate) fn leaf(index: u16, share_root: &ShareRoot) -> Result<Hash, Misuse> {
     let bytes = Leaf { index, share_root }
         .tls_serialize_detached()
         .map_err(|_| Misuse::Encoding)?;
@@ -40,28 +41,28 @@ pub(crate) fn digest(sharers: &Bitmap, merkle_root: &Hash) -> Hash {
 /// The server's side: U1 fixed.
 pub(crate) struct SharersList {
     pub(crate) sharers: Bitmap,
-    roots: Vec<Option<ShareRoot>>,
+    dealt: Vec<Option<Dealt>>,
     merkle: Tree,
     digest: Hash,
 }
 
 impl SharersList {
-    /// `roots[i]` is member i's commitment, if it shared.
-    pub(crate) fn build(roots: Vec<Option<ShareRoot>>) -> Result<Self, Misuse> {
-        let size = u16::try_from(roots.len()).map_err(|_| Misuse::Argument("roster too large"))?;
+    /// `dealt[i]` is what member i dealt, if it shared.
+    pub(crate) fn build(dealt: Vec<Option<Dealt>>) -> Result<Self, Misuse> {
+        let size = u16::try_from(dealt.len()).map_err(|_| Misuse::Argument("roster too large"))?;
         let mut sharers = Bitmap::empty(size);
         let mut leaves = Vec::new();
-        for (root, index) in roots.iter().zip(0u16..) {
-            if let Some(root) = root {
+        for (dealt, index) in dealt.iter().zip(0u16..) {
+            if let Some(dealt) = dealt {
                 sharers.insert(index);
-                leaves.push(leaf(index, root)?);
+                leaves.push(leaf(index, &dealt.share_root)?);
             }
         }
         let merkle = Tree::from_leaves(leaves);
         let digest = digest(&sharers, &merkle.root());
         Ok(Self {
             sharers,
-            roots,
+            dealt,
             merkle,
             digest,
         })
@@ -78,7 +79,11 @@ impl SharersList {
     }
 
     pub(crate) fn root(&self, index: u16) -> Option<&ShareRoot> {
-        self.roots.get(usize::from(index)).and_then(Option::as_ref)
+        self.dealt(index).map(|dealt| &dealt.share_root)
+    }
+
+    pub(crate) fn dealt(&self, index: u16) -> Option<&Dealt> {
+        self.dealt.get(usize::from(index)).and_then(Option::as_ref)
     }
 
     /// Step 5 for one member: entries for itself and `neighbours`, and its boxes.
@@ -93,15 +98,18 @@ impl SharersList {
         wanted.sort_unstable();
         let mut entries = Vec::with_capacity(wanted.len());
         for i in wanted {
-            let Some(root) = self.root(i) else { continue };
+            let Some(dealt) = self.dealt(i) else { continue };
             let rank = u64::from(self.sharers.rank(i));
             let proof = self
                 .merkle
                 .inclusion_proof(rank)
                 .map_err(|_| Misuse::Argument("sharer rank"))?;
+            let (mask_ciphertext, path) = dealt.mask_ciphertext_for(index);
             entries.push(SharerEntry {
                 index: i,
-                share_root: root.clone(),
+                share_root: dealt.share_root.clone(),
+                mask_ciphertext: mask_ciphertext.into(),
+                ciphertext_proof: path.into(),
                 proof: proof.into(),
             });
         }
@@ -118,8 +126,16 @@ impl SharersList {
 pub(crate) struct VerifiedSharers {
     pub(crate) sharers: Bitmap,
     pub(crate) digest: Hash,
-    /// Share roots of the neighbours in U1, by rising index.
-    pub(crate) neighbours: Vec<(u16, ShareRoot)>,
+    /// The neighbours in U1, by rising index.
+    pub(crate) neighbours: Vec<VerifiedSharer>,
+}
+
+/// A neighbour in U1.
+pub(crate) struct VerifiedSharer {
+    pub(crate) index: u16,
+    pub(crate) share_root: ShareRoot,
+    /// Made for this client; empty if this client made the pair's, and in a round without.
+    pub(crate) mask_ciphertext: Vec<u8>,
 }
 
 impl VerifiedSharers {
@@ -128,6 +144,7 @@ impl VerifiedSharers {
         manifest: &CheckedManifest,
         roster: &VerifiedRoster,
         own_root: &ShareRoot,
+        own_fingerprint: &Hash,
     ) -> Result<Self, Refusal> {
         let malformed = Refusal::Sharers;
         let sharers = Bitmap::decode_or(
@@ -163,14 +180,20 @@ impl VerifiedSharers {
                     return Err(Refusal::NotASharer);
                 }
             } else {
-                neighbours.push((entry.index, entry.share_root.clone()));
+                check_mask_ciphertext(entry, manifest, roster, own_fingerprint)?;
+                neighbours.push(VerifiedSharer {
+                    index: entry.index,
+                    share_root: entry.share_root.clone(),
+                    mask_ciphertext: entry.mask_ciphertext.as_slice().to_vec(),
+                });
             }
         }
         let claims: Vec<Claim<'_>> = neighbours
             .iter()
-            .filter_map(|(index, root)| {
-                let key = &roster.neighbour(*index)?.certificate.key;
-                let digest = share_root_digest(manifest.digest(), &roster.root, *index, root);
+            .filter_map(|sharer| {
+                let key = &roster.neighbour(sharer.index)?.certificate.key;
+                let root = &sharer.share_root;
+                let digest = share_root_digest(manifest.digest(), &roster.root, sharer.index, root);
                 Some(Claim {
                     key,
                     digest,
@@ -179,7 +202,7 @@ impl VerifiedSharers {
             })
             .collect();
         signature::verify_all(labels::SHARE_ROOT, &claims)
-            .map_err(|bad| Refusal::SharerEntry(neighbours.get(bad).map_or(u16::MAX, |(i, _)| *i)))?;
+            .map_err(|bad| Refusal::SharerEntry(neighbours.get(bad).map_or(u16::MAX, |n| n.index)))?;
         // TAC-033: at least t holders of own shares in U1, itself included on the complete graph.
         let holders = roster
             .holders(roster.own)
@@ -196,5 +219,44 @@ impl VerifiedSharers {
             digest,
             neighbours,
         })
+    }
+}
+
+/// TAC-037: the ciphertext that a neighbour of smaller fingerprint made for this client is the one under its signed root;
+/// where this client made the pair's, there is none.
+fn check_mask_ciphertext(
+    entry: &SharerEntry,
+    manifest: &CheckedManifest,
+    roster: &VerifiedRoster,
+    own_fingerprint: &Hash,
+) -> Result<(), Refusal> {
+    let refuse = Refusal::MaskCiphertext(entry.index);
+    let dealer = roster.neighbour(entry.index).ok_or(Refusal::Neighbourhood)?;
+    let (ciphertext, path) = (
+        entry.mask_ciphertext.as_slice(),
+        entry.ciphertext_proof.as_slice(),
+    );
+    let expected = manifest
+        .key_agreement()
+        .mask_ciphertext_length(&dealer.certificate.fingerprint, own_fingerprint);
+    if ciphertext.len() != expected {
+        return Err(refuse);
+    }
+    if ciphertext.is_empty() {
+        return if path.is_empty() { Ok(()) } else { Err(refuse) };
+    }
+    let place = Place {
+        manifest: manifest.digest(),
+        roster: &roster.root,
+        dealer: entry.index,
+        holder: roster.own,
+    };
+    let holders = roster.holders(entry.index);
+    let position = holders.binary_search(&roster.own).map_err(|_| refuse.clone())? as u64;
+    let leaf = place.ciphertext_leaf(CiphertextKind::Mask, ciphertext);
+    if share_tree::stands_under(&leaf, 2, position, holders.len(), path, &entry.share_root.root) {
+        Ok(())
+    } else {
+        Err(refuse)
     }
 }

@@ -1,22 +1,23 @@
 //! Step 4: dealing the two secrets, the boxes that carry the shares, and the holder's side of both.
 //!
 //! The self-mask secret and the mask secret are shared separately with threshold t; holder j's abscissa is its roster
-//! index + 1. The leaves of the share tree are, for each holder in rising order, its self share then its mask share;
-//! the dealer signs the root. Box plaintext: self share (32), mask share (32), then the path from the pair's parent
-//! to the root (32 bytes a step). A box that does not open costs that one share, blames nobody and is reported.
+//! index + 1. The share tree is that of `share_tree.rs`; the dealer signs its root. Box plaintext: self share (32), mask
+//! share (32), then the path from the pair's parent to the root (32 bytes a step). A box that does not open costs that one
+//! share, blames nobody and is reported.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use rand_core::CryptoRng;
 use tacita_algebra::{SecretScalar, TaggedHash, shamir};
-use tacita_ledger::tree::{self, Tree};
+use tacita_ledger::tree;
 use zeroize::Zeroizing;
 
 use crate::keys::{Key, MaskSecret, SelfSecret};
 use crate::limits::MAX_ROUND_PROOF;
-use crate::messages::{RevealedShare, SealedBox, ShareRoot, Shares};
+use crate::messages::{DealtBox, RevealedShare, ShareRoot, Shares};
 use crate::refusal::{Misuse, Refusal};
+use crate::share_tree::{self, CiphertextKind, Group, ShareTree};
 use crate::{Hash, labels, signature};
 
 /// Which of a dealer's two secrets a share belongs to.
@@ -111,7 +112,7 @@ impl SharePair {
     }
 
     /// Parses and checks an opened box; `None` for anything wrong with it.
-    fn open(plain: &[u8], place: &Place<'_>, position: u64, holders: u64, root: &Hash) -> Option<Self> {
+    fn open(plain: &[u8], place: &Place<'_>, position: u64, holders: usize, root: &Hash) -> Option<Self> {
         let (self_share, rest) = plain.split_first_chunk::<32>()?;
         let (mask_share, rest) = rest.split_first_chunk::<32>()?;
         let (path, rest) = rest.as_chunks::<32>();
@@ -125,7 +126,9 @@ impl SharePair {
         let mask_leaf = place.leaf(SecretKind::Mask, mask_share);
         let mut proof = vec![mask_leaf];
         proof.extend_from_slice(path);
-        tree::verify_inclusion(&self_leaf, 2 * position, 2 * holders, &proof, root).ok()?;
+        if !share_tree::stands_under(&self_leaf, 0, position, holders, &proof, root) {
+            return None;
+        }
         Some(Self {
             dealer: place.dealer,
             self_share: Zeroizing::new(*self_share),
@@ -137,10 +140,15 @@ impl SharePair {
     }
 }
 
-/// Keys of one pair's boxes, both directions.
-pub(crate) struct BoxKeys {
-    pub(crate) seal: Key,
-    pub(crate) open: Key,
+/// What a dealer has for one holder besides the shares.
+pub(crate) struct BoxFor {
+    pub(crate) holder: u16,
+    /// Key of the box.
+    pub(crate) sealing: Key,
+    /// Empty where the holder encapsulates, and in a round without.
+    pub(crate) mask_ciphertext: Vec<u8>,
+    /// Empty in a round without.
+    pub(crate) share_ciphertext: Vec<u8>,
 }
 
 /// What a dealer makes.
@@ -150,91 +158,197 @@ pub(crate) struct Dealing {
     pub(crate) own: Option<SharePair>,
 }
 
-/// Shares both secrets among `holders`, seals one box per holder other than the dealer. `dealer` is the dealer's own
-/// place (it is its own holder there).
-pub(crate) fn deal<'k>(
-    dealer: &Place<'_>,
-    holders: &[u16],
-    threshold: u16,
-    secrets: (&SelfSecret, &MaskSecret),
-    signing: &SigningKey,
-    keys: impl Fn(u16) -> Option<&'k BoxKeys>,
-    rng: &mut impl CryptoRng,
-) -> Result<Dealing, Misuse> {
-    let Place {
-        manifest,
-        roster,
-        dealer,
-        ..
-    } = *dealer;
-    let algebra = |e: tacita_algebra::AlgebraError| Misuse::Algebra(e.to_string());
-    let abscissae: Vec<u16> = holders.iter().map(|h| abscissa(*h)).collect();
-    let self_shares =
-        shamir::split(&secrets.0.0, usize::from(threshold), &abscissae, rng).map_err(algebra)?;
-    let mask_shares =
-        shamir::split(&secrets.1.0, usize::from(threshold), &abscissae, rng).map_err(algebra)?;
-    let pairs: Vec<(u16, Key, Key)> = holders
-        .iter()
-        .zip(self_shares.iter().zip(&mask_shares))
-        .map(|(holder, (s, m))| (*holder, s.to_bytes(), m.to_bytes()))
-        .collect();
-    let mut leaves = Vec::with_capacity(2 * pairs.len());
-    for (holder, self_share, mask_share) in &pairs {
-        let place = Place {
-            manifest,
-            roster,
-            dealer,
-            holder: *holder,
-        };
-        leaves.push(place.leaf(SecretKind::SelfMask, self_share));
-        leaves.push(place.leaf(SecretKind::Mask, mask_share));
-    }
-    let shares_tree = Tree::from_leaves(leaves);
-    let mut share_root = ShareRoot {
-        root: shares_tree.root(),
-        self_commitment: secrets.0.commitment(manifest, roster, dealer),
-        signature: [0; 64],
-    };
-    let digest = share_root_digest(manifest, roster, dealer, &share_root);
-    share_root.signature = signature::sign(signing, labels::SHARE_ROOT, &digest);
+/// Shares of both secrets, by holder.
+pub(crate) struct SplitSecrets(Vec<(u16, Key, Key)>);
 
-    let mut boxes = Vec::with_capacity(pairs.len());
-    let mut own = None;
-    for ((holder, self_share, mask_share), position) in pairs.into_iter().zip(0u64..) {
-        let proof = shares_tree
-            .inclusion_proof(2 * position)
-            .map_err(|_| Misuse::Argument("share position"))?;
-        let path = proof.get(1..).unwrap_or_default();
-        let mut plain = Zeroizing::new(Vec::with_capacity(64 + 32 * path.len()));
-        plain.extend_from_slice(self_share.as_ref());
-        plain.extend_from_slice(mask_share.as_ref());
-        path.iter().for_each(|hash| plain.extend_from_slice(hash));
-        if holder == dealer {
-            let place = Place {
-                manifest,
-                roster,
-                dealer,
-                holder,
-            };
-            own = SharePair::open(&plain, &place, position, holders.len() as u64, &share_root.root);
-            continue;
-        }
-        let keys = keys(holder).ok_or(Misuse::Argument("holder without a box key"))?;
-        boxes.push(SealedBox {
-            peer: holder,
-            ciphertext: seal(&keys.seal, manifest, &plain)?.into(),
-        });
+impl SplitSecrets {
+    /// Shares both secrets among `holders`. `dealer` is the dealer's own place (it is its own holder there).
+    pub(crate) fn of(
+        dealer: &Place<'_>,
+        holders: &[u16],
+        threshold: u16,
+        (own, mask): (&SelfSecret, &MaskSecret),
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, Misuse> {
+        debug_assert_eq!(dealer.dealer, dealer.holder);
+        let algebra = |e: tacita_algebra::AlgebraError| Misuse::Algebra(e.to_string());
+        let abscissae: Vec<u16> = holders.iter().map(|h| abscissa(*h)).collect();
+        let threshold = usize::from(threshold);
+        let self_shares = shamir::split(&own.0, threshold, &abscissae, rng).map_err(algebra)?;
+        let mask_shares = shamir::split(&mask.0, threshold, &abscissae, rng).map_err(algebra)?;
+        let shares = self_shares.iter().zip(&mask_shares);
+        Ok(Self(
+            holders
+                .iter()
+                .zip(shares)
+                .map(|(holder, (s, m))| (*holder, s.to_bytes(), m.to_bytes()))
+                .collect(),
+        ))
     }
-    Ok(Dealing {
-        message: Shares {
-            share_root,
-            boxes: boxes.into(),
-        },
-        own,
-    })
+
+    /// Commits to the shares and the ciphertexts, and seals one box for each holder other than the dealer; `boxes` by
+    /// rising holder.
+    pub(crate) fn deal(
+        self,
+        dealer: &Place<'_>,
+        holders: &[u16],
+        self_secret: &SelfSecret,
+        signing: &SigningKey,
+        boxes: Vec<BoxFor>,
+    ) -> Result<Dealing, Misuse> {
+        let (manifest, roster) = (dealer.manifest, dealer.roster);
+        let made_for = |holder: u16| {
+            let at = boxes.binary_search_by_key(&holder, |b| b.holder).ok()?;
+            boxes.get(at)
+        };
+        let mut groups = Vec::with_capacity(self.0.len());
+        for (holder, self_share, mask_share) in &self.0 {
+            let place = Place {
+                holder: *holder,
+                ..*dealer
+            };
+            let made = made_for(*holder);
+            groups.push(place.group(
+                tree::node_hash(
+                    &place.leaf(SecretKind::SelfMask, self_share),
+                    &place.leaf(SecretKind::Mask, mask_share),
+                ),
+                made.map_or(&[], |b| &b.mask_ciphertext),
+                made.map_or(&[], |b| &b.share_ciphertext),
+            ));
+        }
+        let pairs: Vec<Hash> = groups.iter().map(|group| group.pair).collect();
+        let shares_tree = ShareTree::of(groups);
+        let mut share_root = ShareRoot {
+            root: shares_tree.root(),
+            self_commitment: self_secret.commitment(manifest, roster, dealer.dealer),
+            signature: [0; 64],
+        };
+        let digest = share_root_digest(manifest, roster, dealer.dealer, &share_root);
+        share_root.signature = signature::sign(signing, labels::SHARE_ROOT, &digest);
+
+        let (mut own, mut own_pair) = (None, Vec::new());
+        let mut sealed = Vec::with_capacity(boxes.len());
+        for (((holder, self_share, mask_share), pair), position) in self.0.into_iter().zip(pairs).zip(0u64..)
+        {
+            let path = shares_tree
+                .pair_path(position)
+                .ok_or(Misuse::Argument("share position"))?;
+            let mut plain = Zeroizing::new(Vec::with_capacity(64 + 32 * path.len()));
+            plain.extend_from_slice(self_share.as_ref());
+            plain.extend_from_slice(mask_share.as_ref());
+            path.iter().for_each(|hash| plain.extend_from_slice(hash));
+            if holder == dealer.dealer {
+                own = SharePair::open(&plain, dealer, position, holders.len(), &share_root.root);
+                own_pair.push(pair);
+                continue;
+            }
+            let made = made_for(holder).ok_or(Misuse::Argument("holder without a box key"))?;
+            sealed.push(DealtBox {
+                peer: holder,
+                pair,
+                mask_ciphertext: made.mask_ciphertext.clone().into(),
+                share_ciphertext: made.share_ciphertext.clone().into(),
+                ciphertext: seal(&made.sealing, manifest, &plain)?.into(),
+            });
+        }
+        Ok(Dealing {
+            message: Shares {
+                share_root,
+                own_pair: own_pair.into(),
+                boxes: sealed.into(),
+            },
+            own,
+        })
+    }
 }
 
-// The nonce is zero: a box key is derived from two fresh share keys for one direction, and seals one box.
+impl Place<'_> {
+    fn group(&self, pair: Hash, mask_ciphertext: &[u8], share_ciphertext: &[u8]) -> Group {
+        Group {
+            pair,
+            mask: self.ciphertext_leaf(CiphertextKind::Mask, mask_ciphertext),
+            share: self.ciphertext_leaf(CiphertextKind::Share, share_ciphertext),
+        }
+    }
+}
+
+/// What the server keeps of a dealing to the end of the round: the commitment, and what it needs to hand on and to rebuild
+/// the pair masks of a drop-out.
+pub(crate) struct Dealt {
+    pub(crate) share_root: ShareRoot,
+    holders: Vec<u16>,
+    /// By position among the holders; empty where the holder encapsulated.
+    mask_ciphertexts: Vec<Vec<u8>>,
+    tree: ShareTree,
+}
+
+impl Dealt {
+    /// Rebuilds the tree from what travels outside the boxes (TAC-036): only a dealer whose ciphertexts are those under its
+    /// signed root is admitted to U1. The lengths were checked.
+    pub(crate) fn of(dealer: &Place<'_>, holders: Vec<u16>, message: &Shares) -> Result<Self, Refusal> {
+        let boxes = message.boxes.as_slice();
+        let mut own_pair = message.own_pair.as_slice().iter();
+        let mut groups = Vec::with_capacity(holders.len());
+        let mut mask_ciphertexts = Vec::with_capacity(holders.len());
+        for holder in &holders {
+            let place = Place {
+                holder: *holder,
+                ..*dealer
+            };
+            if *holder == dealer.dealer {
+                let pair = own_pair.next().ok_or(Refusal::Ciphertexts)?;
+                groups.push(place.group(*pair, &[], &[]));
+                mask_ciphertexts.push(Vec::new());
+                continue;
+            }
+            let made = boxes
+                .binary_search_by_key(holder, |b| b.peer)
+                .ok()
+                .and_then(|at| boxes.get(at))
+                .ok_or(Refusal::Ciphertexts)?;
+            groups.push(place.group(
+                made.pair,
+                made.mask_ciphertext.as_slice(),
+                made.share_ciphertext.as_slice(),
+            ));
+            mask_ciphertexts.push(made.mask_ciphertext.as_slice().to_vec());
+        }
+        let tree = ShareTree::of(groups);
+        if own_pair.next().is_some() || tree.root() != message.share_root.root {
+            return Err(Refusal::Ciphertexts);
+        }
+        Ok(Self {
+            share_root: message.share_root.clone(),
+            holders,
+            mask_ciphertexts,
+            tree,
+        })
+    }
+
+    /// The mask ciphertext for a holder, empty if it has none; and the path of its leaf, empty with it.
+    pub(crate) fn mask_ciphertext_for(&self, holder: u16) -> (Vec<u8>, Vec<Hash>) {
+        let ciphertext = self.mask_ciphertext(holder);
+        let path = match self.holders.binary_search(&holder) {
+            Ok(position) if !ciphertext.is_empty() => self
+                .tree
+                .mask_ciphertext_path(position as u64)
+                .unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        (ciphertext.to_vec(), path)
+    }
+
+    /// The mask ciphertext for a holder; empty if it has none.
+    pub(crate) fn mask_ciphertext(&self, holder: u16) -> &[u8] {
+        let position = self.holders.binary_search(&holder).ok();
+        position
+            .and_then(|p| self.mask_ciphertexts.get(p))
+            .map_or(&[], Vec::as_slice)
+    }
+}
+
+// The nonce is zero: a box key is derived from fresh share keys for one direction, and seals one box.
 pub(crate) fn seal(key: &Key, manifest: &Hash, plain: &[u8]) -> Result<Vec<u8>, Misuse> {
     let cipher = Aes256Gcm::new((&**key).into());
     cipher
@@ -263,7 +377,7 @@ pub(crate) fn open_box(
         aad: place.manifest,
     };
     let plain = Zeroizing::new(cipher.decrypt(&Nonce::default(), payload).ok()?);
-    SharePair::open(&plain, place, position, dealer_holders.len() as u64, root)
+    SharePair::open(&plain, place, position, dealer_holders.len(), root)
 }
 
 /// Server side: checks a revealed share against the dealer's root (TAC-073); the holder is to blame if it fails.
@@ -281,15 +395,13 @@ pub(crate) fn check_revealed(
     let position = dealer_holders
         .binary_search(&place.holder)
         .map_err(|_| blame.clone())? as u64;
-    let index = match kind {
-        SecretKind::SelfMask => 2 * position,
-        SecretKind::Mask => 2 * position + 1,
+    let of_group = match kind {
+        SecretKind::SelfMask => 0,
+        SecretKind::Mask => 1,
     };
     let path = share.path.as_slice();
     let leaf = place.leaf(kind, &share.value);
-    if path.len() > MAX_ROUND_PROOF
-        || tree::verify_inclusion(&leaf, index, 2 * dealer_holders.len() as u64, path, root).is_err()
-    {
+    if !share_tree::stands_under(&leaf, of_group, position, dealer_holders.len(), path, root) {
         return Err(blame);
     }
     SecretScalar::from_canonical_bytes(&share.value).map_err(|_| blame)

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tacita_protocol::kem::KEM_CIPHERTEXT;
 use tacita_protocol::messages::{
     ClientMessage, Hello, SealedBox, ServerMessage, ShareRoot, SharerEntry, SharersMessage,
 };
+use tacita_protocol::parts::Assembler;
 use tacita_protocol::{labels, limits};
 
 const THREATS: &str = include_str!("../../../protocol-spec/01-threat-model.md");
@@ -48,6 +50,7 @@ fn every_limit_of_the_page_is_the_one_in_the_code() {
     let code: Vec<(String, String)> = named![
         VERSION,
         MAX_FRAME,
+        MAX_MESSAGE,
         MIN_COHORT,
         MAX_COHORT,
         MAX_NEIGHBOURS,
@@ -179,15 +182,18 @@ fn message_kinds_are_those_of_the_page() {
             }
         }
     }
+    // Parts are frames of their own, below the messages.
+    for (kind, mut assembler) in [(9, Assembler::of_client()), (75, Assembler::of_server())] {
+        let part = vec![kind, 1, 0, 0, 0, 0];
+        assert!(assembler.push(part, 0).is_err());
+        assert!(in_code.insert(kind, "part".to_owned()).is_none());
+    }
     assert_eq!(in_code, on_page);
 }
 
 #[test]
 fn the_hello_of_the_page() {
-    let hello = ClientMessage::Hello(Hello {
-        version: limits::VERSION,
-        ledger_size: 258,
-    });
+    let hello = ClientMessage::Hello(Hello::fresh(258));
     let body = hello.encode().unwrap();
     let length = u32::try_from(body.len()).unwrap().to_le_bytes();
     let hex: String = length.iter().chain(&body).map(|b| format!("{b:02x}")).collect();
@@ -203,7 +209,7 @@ fn the_hello_of_the_page() {
 
 /// The largest message there can be is the one that the page names, and it fits.
 #[test]
-fn the_largest_sharers_message_fits_a_frame() {
+fn the_largest_messages_fit() {
     let neighbours = limits::MAX_NEIGHBOURS;
     let depth = |leaves: u16| usize::try_from((leaves - 1).ilog2() + 1).unwrap();
     let entry = |index| SharerEntry {
@@ -213,14 +219,18 @@ fn the_largest_sharers_message_fits_a_frame() {
             self_commitment: [2; 32],
             signature: [3; 64],
         },
+        // Every neighbour has the smaller fingerprint.
+        mask_ciphertext: vec![7; KEM_CIPHERTEXT].into(),
+        ciphertext_proof: vec![[8; 32]; depth(4 * neighbours)].into(),
         proof: vec![[4; 32]; depth(limits::MAX_COHORT)].into(),
     };
-    let path = depth(2 * neighbours) - 1;
+    let path = depth(4 * neighbours) - 1;
     let sealed = |peer| SealedBox {
         peer,
+        share_ciphertext: vec![9; KEM_CIPHERTEXT].into(),
         ciphertext: vec![5; 64 + 32 * path + 16].into(),
     };
-    let frame = ServerMessage::Sharers(SharersMessage {
+    let message = ServerMessage::Sharers(SharersMessage {
         sharers: vec![0xff; usize::from(limits::MAX_COHORT).div_ceil(8)].into(),
         merkle_root: [6; 32],
         entries: (0..=neighbours).map(entry).collect::<Vec<_>>().into(),
@@ -228,8 +238,8 @@ fn the_largest_sharers_message_fits_a_frame() {
     })
     .encode()
     .unwrap();
-    assert!(LIMITS.contains("takes 247,820 |"));
-    assert_eq!(frame.len(), 247_820);
+    assert!(LIMITS.contains("takes 1.7 million;"));
+    assert_eq!(message.len(), 1_697_064);
 }
 
 #[test]

@@ -1,28 +1,25 @@
 //! One attempt at a round, as the shell walks it: the protocol's phases in order, the ledger between them.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use rayon::prelude::*;
 use tacita_learn::GlobalModel;
 use tacita_ledger::entry::{Entry, Release, printable_reason};
 use tacita_privacy::BudgetTicket;
+use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::ledger_entries::{self, hex_digest};
 use tacita_protocol::manifest::{CheckedManifest, Manifest};
-use tacita_protocol::messages::{ClientMessage, Invitation, Proof, ServerMessage};
-use tacita_protocol::roster::{Member, Roster};
-use tacita_protocol::server::{
-    Agreeing, Collecting, CommittedCharge, Gathering, Revealing, Sharing, certificate_bundles,
-};
-use tacita_protocol::{Hash, Refusal, RoundError, limits};
-use tokio::task::block_in_place;
+use tacita_protocol::messages::{Invitation, Proof, ServerMessage};
+use tacita_protocol::server::{CommittedCharge, Revealing};
+use tacita_protocol::{Hash, RoundError, limits};
 
-use crate::floor::Progress;
 use crate::lobby::{MODEL_PART, Session};
+use crate::papers::Papers;
 use crate::server::{RoundReport, Server, ServerError, ServerEvent};
 
 /// How an attempt ends without a result.
@@ -46,24 +43,21 @@ impl From<RoundError> for Failed {
 }
 
 /// What is known of an attempt once its manifest is reserved.
-pub(crate) struct Attempt {
+pub(crate) struct Attempt<'m> {
     pub(crate) manifest: Arc<CheckedManifest>,
     reserved: (u64, Entry),
     ticket: Option<BudgetTicket>,
     ledger_size: u64,
+    pub(crate) papers: Papers<'m>,
     pub(crate) started: Instant,
     pub(crate) phases: Vec<(&'static str, f64)>,
     pub(crate) received: HashMap<Hash, u64>,
 }
 
-impl Attempt {
+impl Attempt<'_> {
     pub(crate) fn mark(&mut self, name: &'static str, since: Instant) {
         self.phases.push((name, since.elapsed().as_secs_f64()));
     }
-}
-
-pub(crate) fn ms(value: u32) -> Duration {
-    Duration::from_millis(u64::from(value))
 }
 
 impl Server {
@@ -73,6 +67,14 @@ impl Server {
         round: u32,
         model: &GlobalModel,
     ) -> Result<(RoundReport, GlobalModel), Failed> {
+        let played = self.play(round, model).await;
+        if played.is_err() {
+            self.floor.end(None);
+        }
+        played
+    }
+
+    async fn play(&mut self, round: u32, model: &GlobalModel) -> Result<(RoundReport, GlobalModel), Failed> {
         let release = self.checked.plan.release();
         let ticket = self.account.reserve(release).map_err(ServerError::Budget)?;
         let (mut attempt, cohort) = match self.invite(round, model).await {
@@ -106,17 +108,16 @@ impl Server {
                 return Err(error);
             }
         };
-        self.after_charge(attempt, revealing, &cohort, model).await
+        self.after_charge(attempt, revealing, &cohort).await
     }
 
     /// Step 1: reserves in the ledger, invites the cohort, sends the model.
-    async fn invite(
+    async fn invite<'m>(
         &mut self,
         round: u32,
-        model: &GlobalModel,
-    ) -> Result<(Attempt, Vec<Arc<Session>>), Failed> {
+        model: &'m GlobalModel,
+    ) -> Result<(Attempt<'m>, Vec<Arc<Session>>), Failed> {
         let started = Instant::now();
-        self.floor.gone.clear();
         let wanted = usize::from(self.config.cohort.clients);
         let sessions: Vec<Arc<Session>> = self.floor.lobby.ready().cloned().collect();
         let cohort: Vec<Arc<Session>> = sessions.sample(&mut rand::rng(), wanted).cloned().collect();
@@ -126,6 +127,8 @@ impl Server {
         let bytes = model.to_bytes().map_err(ServerError::from)?;
         let head = self.desk.head().map_err(ServerError::from)?.clone();
         let manifest = self.manifest(round, model, head.checkpoint())?;
+        let members = cohort.iter().map(|session| session.certificate.identity.0);
+        self.floor.begin(manifest.round_id, members.collect());
         let signature = manifest.sign(&self.key).map_err(RoundError::from)?;
         let checked = manifest.clone().check().map_err(RoundError::from)?;
         // Proofs to the head before this manifest's own entry.
@@ -150,13 +153,9 @@ impl Server {
         let note = head.to_bytes();
         let received = cohort
             .iter()
-            .map(|s| {
-                (
-                    s.certificate.identity.0,
-                    s.received.load(std::sync::atomic::Ordering::Relaxed),
-                )
-            })
+            .map(|s| (s.certificate.identity.0, s.received.load(Ordering::Relaxed)))
             .collect();
+        let mut papers = Papers::new(model, bytes.len() as u64);
         for session in &cohort {
             let invitation = Invitation {
                 manifest: manifest.clone(),
@@ -168,16 +167,18 @@ impl Server {
                     .unwrap_or_else(|| Vec::new().into()),
                 model_length: bytes.len() as u64,
             };
-            session
-                .send(&ServerMessage::Invitation(Box::new(invitation)))
-                .map_err(RoundError::from)?;
-            parts.iter().for_each(|part| session.send_frame(part.clone()));
+            let message = ServerMessage::Invitation(Box::new(invitation));
+            let frame = Arc::new(message.encode().map_err(RoundError::from)?);
+            papers.keep(session.certificate.identity.0, frame.clone());
+            session.send_frame(frame);
+            parts.iter().for_each(|part| session.send_shared(part.clone()));
         }
         let mut attempt = Attempt {
             manifest: Arc::new(checked),
             reserved: (index, entry),
             ticket: None,
             ledger_size: head.checkpoint().size,
+            papers,
             started,
             phases: Vec::new(),
             received,
@@ -216,9 +217,11 @@ impl Server {
             neighbours: narrow(p.neighbours),
             threshold: narrow(p.threshold),
             quorum: narrow(p.quorum),
+            key_agreement: KeyAgreement::from(cohort.key_agreement).field(),
             bits: encoding.bits().get(),
             dimension: encoding.dimension(),
             padded: encoding.padded(),
+            block: encoding.block(),
             chunk: 16_384,
             clip: encoding.clip().to_string().into_bytes().into(),
             grid: encoding.grid(),
@@ -244,7 +247,7 @@ impl Server {
     /// Steps 2 to 7, then the commit.
     async fn until_charge(
         &mut self,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
         cohort: &[Arc<Session>],
     ) -> Result<Revealing, Failed> {
         let sharing = self.advertise(attempt, cohort).await?;
@@ -275,209 +278,13 @@ impl Server {
         Ok(revealing)
     }
 
-    async fn advertise(&mut self, attempt: &mut Attempt, cohort: &[Arc<Session>]) -> Result<Sharing, Failed> {
-        let since = Instant::now();
-        let mut gathering = Gathering::open(attempt.manifest.clone());
-        let members: HashMap<Hash, Member> = cohort
-            .iter()
-            .map(|s| {
-                (
-                    s.certificate.identity.0,
-                    Member {
-                        certificate: s.certificate.clone(),
-                        der: s.der.clone(),
-                    },
-                )
-            })
-            .collect();
-        let expected = members.keys().copied().collect();
-        let limit = ms(attempt.manifest.fields().deadlines.advertise_ms);
-        self.floor
-            .phase(limit, expected, |identity, message| {
-                let ClientMessage::Advertise(advertise) = message else {
-                    return Err(Refusal::Unexpected(message.name()).into());
-                };
-                let member = members.get(identity).ok_or(Refusal::NotAMember)?.clone();
-                gathering.handle_advertise(member, advertise)?;
-                Ok(Progress::Done)
-            })
-            .await;
-        // At the roster: a certificate that is revoked, or ends before the round does, would make every neighbour refuse.
-        let d = &attempt.manifest.fields().deadlines;
-        let rest = [d.share_ms, d.upload_ms, d.agree_ms, d.reveal_ms];
-        let seconds: u64 = rest.iter().map(|ms| u64::from(*ms) / 1000).sum();
-        let now = crate::now();
-        for (member, refusal) in gathering.screen(&self.deny, now, now.saturating_add(seconds)) {
-            tracing::warn!(client = %member.certificate.name, %refusal, "not in the roster");
-            self.floor.gone.insert(member.certificate.identity.0);
-        }
-        let sharing = block_in_place(|| gathering.close())?;
-        attempt.mark("advertise", since);
-        Ok(sharing)
-    }
-
-    /// Encodes one message for each of `indices` on all cores, preceded by the certificates its reader lacks.
-    pub(crate) fn deliver(
-        &self,
-        roster: &Roster,
-        indices: &[u16],
-        needed: impl Fn(u16) -> Vec<u16> + Sync,
-        message: impl Fn(u16) -> Result<ServerMessage, RoundError> + Sync,
-    ) -> Result<(), RoundError> {
-        block_in_place(|| {
-            indices.par_iter().try_for_each(|index| {
-                let Some(session) = roster
-                    .member(*index)
-                    .and_then(|m| self.floor.lobby.get(&m.certificate.identity.0))
-                    .filter(|s| !self.floor.gone.contains(&s.certificate.identity.0))
-                else {
-                    return Ok(());
-                };
-                let needed = needed(*index);
-                let members = needed.iter().filter_map(|i| roster.member(*i));
-                let unseen = session.unseen(members);
-                for bundle in certificate_bundles(unseen.iter().map(|m| m.der.as_slice())) {
-                    session.send(&bundle)?;
-                }
-                session.send(&message(*index)?)?;
-                Ok(())
-            })
-        })
-    }
-
-    async fn share(
-        &mut self,
-        attempt: &mut Attempt,
-        mut sharing: Sharing,
-        roster: &Arc<Roster>,
-    ) -> Result<Collecting, Failed> {
-        let since = Instant::now();
-        let everybody: Vec<u16> = (0..roster.size()).collect();
-        self.deliver(
-            roster,
-            &everybody,
-            |i| roster.neighbours(i),
-            |i| Ok(ServerMessage::Roster(sharing.roster_message(i)?)),
-        )?;
-        let expected = identities(roster, everybody.iter().copied());
-        let limit = ms(attempt.manifest.fields().deadlines.share_ms);
-        self.floor
-            .phase(limit, expected, |identity, message| {
-                let ClientMessage::Shares(shares) = message else {
-                    return Err(Refusal::Unexpected(message.name()).into());
-                };
-                let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
-                sharing.handle_shares(index, shares)?;
-                Ok(Progress::Done)
-            })
-            .await;
-        let collecting = block_in_place(|| sharing.close())?;
-        attempt.mark("share", since);
-        Ok(collecting)
-    }
-
-    async fn upload(
-        &mut self,
-        attempt: &mut Attempt,
-        mut collecting: Collecting,
-        roster: &Arc<Roster>,
-    ) -> Result<Agreeing, Failed> {
-        let since = Instant::now();
-        let sharers: Vec<u16> = collecting.sharers().indices().collect();
-        self.deliver(
-            roster,
-            &sharers,
-            |_| Vec::new(),
-            |i| Ok(ServerMessage::Sharers(collecting.sharers_message(i)?)),
-        )?;
-        let before = self.received(roster, &sharers);
-        let limit = ms(attempt.manifest.fields().deadlines.upload_ms);
-        self.floor
-            .phase(
-                limit,
-                identities(roster, sharers.iter().copied()),
-                |identity, message| {
-                    let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
-                    match message {
-                        ClientMessage::Chunk(chunk) => {
-                            collecting.handle_chunk(index, &chunk)?;
-                            Ok(Progress::More)
-                        }
-                        ClientMessage::UploadEnd(end) => {
-                            collecting.handle_end(index, &end)?;
-                            Ok(Progress::Done)
-                        }
-                        other => Err(Refusal::Unexpected(other.name()).into()),
-                    }
-                },
-            )
-            .await;
-        attempt.received = self
-            .received(roster, &sharers)
-            .into_iter()
-            .map(|(id, after)| {
-                (
-                    id,
-                    after.saturating_sub(before.get(&id).copied().unwrap_or(after)),
-                )
-            })
-            .collect();
-        let agreeing = collecting.close()?;
-        attempt.mark("upload", since);
-        Ok(agreeing)
-    }
-
-    /// Bytes received so far from members that are connected.
-    fn received(&self, roster: &Roster, indices: &[u16]) -> HashMap<Hash, u64> {
-        identities(roster, indices.iter().copied())
-            .into_iter()
-            .filter_map(|id| {
-                let session = self.floor.lobby.get(&id)?;
-                Some((id, session.received.load(std::sync::atomic::Ordering::Relaxed)))
-            })
-            .collect()
-    }
-
-    async fn agree(
-        &mut self,
-        attempt: &mut Attempt,
-        mut agreeing: Agreeing,
-        roster: &Arc<Roster>,
-    ) -> Result<Agreeing, Failed> {
-        let since = Instant::now();
-        let survivors: Vec<u16> = agreeing.survivors().indices().collect();
-        let request = ServerMessage::Agree(agreeing.request());
-        self.deliver(roster, &survivors, |_| Vec::new(), |_| Ok(request.clone()))?;
-        let limit = ms(attempt.manifest.fields().deadlines.agree_ms);
-        self.floor
-            .phase(
-                limit,
-                identities(roster, survivors.iter().copied()),
-                |identity, message| {
-                    let ClientMessage::Agreement(agreement) = message else {
-                        return Err(Refusal::Unexpected(message.name()).into());
-                    };
-                    let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
-                    agreeing.handle_agreement(index, &agreement)?;
-                    Ok(Progress::Done)
-                },
-            )
-            .await;
-        attempt.mark("agree", since);
-        Ok(agreeing)
-    }
-
+    /// Tells the members of a cohort, on whatever connection they are now.
     pub(crate) fn tell(&self, cohort: &[Arc<Session>], message: &ServerMessage) {
-        for session in cohort {
+        let live = |session: &Arc<Session>| self.floor.lobby.get(&session.certificate.identity.0).cloned();
+        for session in cohort.iter().filter_map(live) {
             if session.send(message).is_err() {
                 tracing::warn!(client = %session.certificate.name, "could not be told");
             }
         }
     }
-}
-
-pub(crate) fn identities(roster: &Roster, indices: impl Iterator<Item = u16>) -> HashSet<Hash> {
-    indices
-        .filter_map(|i| roster.member(i).map(|m| m.certificate.identity.0))
-        .collect()
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sha2::{Digest as _, Sha256};
 use tacita_learn::{Evaluation, GlobalModel};
 use tacita_ledger::entry::{Entry, Outcome};
 use tacita_privacy::DecodedMean;
@@ -12,22 +11,22 @@ use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, OutcomeMessage, ServerMessage};
 use tacita_protocol::roster::Roster;
 use tacita_protocol::server::{Revealing, UnmaskedSum};
-use tacita_protocol::{Abort, Refusal};
+use tacita_protocol::{Abort, Refusal, RoundError};
 use tokio::task::block_in_place;
 
-use crate::attempt::{Attempt, Failed, identities, ms};
+use crate::attempt::{Attempt, Failed};
 use crate::floor::Progress;
 use crate::lobby::Session;
+use crate::phases::{Called, called, identities, ms, send};
 use crate::server::{RoundReport, Server, ServerError, ServerEvent};
 
 impl Server {
     /// Steps 8 and 9. The charge is committed: whatever happens now, it stands.
     pub(crate) async fn after_charge(
         &mut self,
-        mut attempt: Attempt,
+        mut attempt: Attempt<'_>,
         mut revealing: Revealing,
         cohort: &[Arc<Session>],
-        model: &GlobalModel,
     ) -> Result<(RoundReport, GlobalModel), Failed> {
         let since = Instant::now();
         let roster = revealing.roster().clone();
@@ -39,27 +38,35 @@ impl Server {
             |i| Ok(ServerMessage::Reveal(Box::new(revealing.request(i)))),
         )?;
         let limit = ms(attempt.manifest.fields().deadlines.reveal_ms);
+        let expected = identities(&roster, signers.iter().copied());
         self.floor
-            .phase(
-                limit,
-                identities(&roster, signers.iter().copied()),
-                |identity, message| {
-                    let ClientMessage::Reveal(reveal) = message else {
-                        return Err(Refusal::Unexpected(message.name()).into());
-                    };
-                    let index = roster.index_of(identity).ok_or(Refusal::NotAMember)?;
-                    revealing.handle_reveal(index, &reveal)?;
-                    Ok(Progress::Done)
-                },
-            )
-            .await;
+            .phase(limit, expected, |call| {
+                let (index, message) = match called(&roster, call)? {
+                    Called::Said(index, message) => (index, *message),
+                    Called::Back(session, index) => {
+                        if let Some(index) = index {
+                            let shown: Vec<u16> = revealing.signers_shown_to(index).collect();
+                            let message = ServerMessage::Reveal(Box::new(revealing.request(index)));
+                            send(session, &roster, &shown, &message)?;
+                        }
+                        return Ok(Progress::More);
+                    }
+                    Called::Away(..) => return Ok(Progress::More),
+                };
+                let ClientMessage::Reveal(reveal) = message else {
+                    return Err(Refusal::Unexpected(message.name()).into());
+                };
+                revealing.handle_reveal(index, &reveal)?;
+                Ok(Progress::Done)
+            })
+            .await?;
         attempt.mark("reveal", since);
         let since = Instant::now();
         let charged = self.desk.head().map_err(ServerError::from)?.clone();
         let finished = block_in_place(|| revealing.close())
             .map_err(|e| e.to_string())
             .and_then(|sum| {
-                let next = block_in_place(|| self.apply(&attempt.manifest, &sum, model))?;
+                let next = block_in_place(|| self.apply(&attempt.manifest, &sum, attempt.papers.model()))?;
                 Ok((sum, next))
             });
         let (sum, next) = match finished {
@@ -109,7 +116,7 @@ impl Server {
     /// Step 9: the outcome in the ledger, and to everybody who is still there.
     fn conclude(
         &mut self,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
         sum: &UnmaskedSum,
         next: &GlobalModel,
         evaluation: Option<Evaluation>,
@@ -127,8 +134,6 @@ impl Server {
         };
         let decimal = |value: f64| format!("{:.6}", value.max(0.0));
         let survivors = sum.survivors().count();
-        let mut sum_hash = Sha256::new();
-        sum_hash.update(sum.vector().pack(0..sum.vector().len()));
         let digest = self.state.save_model(next).map_err(ServerError::from)?;
         let entry = Entry::Outcome(Outcome {
             round_id: hex_digest(&fields.round_id),
@@ -136,7 +141,7 @@ impl Server {
             time: self.ledger_time(),
             survivor_count: u64::from(survivors),
             responders: u64::from(sum.responders()),
-            sum_digest: hex::encode(sum_hash.finalize()),
+            sum_digest: hex::encode(sum.digest()),
             model_digest: digest.clone(),
             accuracy: accuracy.map(decimal).map(|t| canonical(&t)),
             loss: loss.map(decimal).map(|t| canonical(&t)),
@@ -151,6 +156,9 @@ impl Server {
         });
         let answered: Vec<u16> = sum.answered().indices().collect();
         self.deliver(roster, &answered, |_| Vec::new(), |_| Ok(message.clone()))?;
+        let frame = Arc::new(message.encode().map_err(RoundError::from)?);
+        self.floor
+            .end(Some((identities(roster, answered.iter().copied()), frame)));
         attempt.mark("outcome", since);
 
         let names = sum

@@ -1,5 +1,6 @@
 //! The server's TOML file. Unknown keys are errors; paths are relative to the file.
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,7 @@ use tacita_learn::csv::CsvOptions;
 use tacita_learn::{Algorithm, EmbeddedData, Instructions, ModelSpec};
 use tacita_privacy::{Decimal, ExampleWeighting, Plan, PlanError, PlanRequest};
 use tacita_protocol::graph::{ParameterError, RoundParameters};
+use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::manifest::Deadlines;
 
 /// Why a configuration is not accepted.
@@ -70,9 +72,23 @@ pub struct Me {
     pub ledger: PathBuf,
     /// The ledger's origin: its public name, such as `example.org/tacita`.
     pub origin: String,
+    /// Uploads that may be in flight at once; others wait. Twice as many may lie on the disk of the state directory.
+    #[serde(default = "thirty_two")]
+    pub uploads_in_flight: u16,
     /// For demonstrations on one machine: limits that let hundreds of clients share one address.
     #[serde(default)]
     pub loopback: bool,
+    /// Seconds between two visits to the authority, for its deny list and a renewal that is due.
+    #[serde(default = "ten")]
+    pub authority_seconds: NonZeroU16,
+}
+
+fn ten() -> NonZeroU16 {
+    NonZeroU16::MIN.saturating_add(9)
+}
+
+fn thirty_two() -> u16 {
+    32
 }
 
 /// The task.
@@ -105,6 +121,29 @@ pub struct CohortSection {
     /// Seconds to wait for the whole cohort before a round starts with fewer.
     #[serde(default = "minute")]
     pub wait_seconds: u32,
+    /// How pairs of clients agree on their masks.
+    #[serde(default)]
+    pub key_agreement: Agreement,
+}
+
+/// How pairs of clients agree on their masks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Agreement {
+    /// X25519 and ML-KEM-768.
+    #[default]
+    Hybrid,
+    /// X25519 alone; clients refuse it unless their policy says otherwise.
+    X25519,
+}
+
+impl From<Agreement> for KeyAgreement {
+    fn from(agreement: Agreement) -> Self {
+        match agreement {
+            Agreement::Hybrid => Self::Hybrid,
+            Agreement::X25519 => Self::Classical,
+        }
+    }
 }
 
 fn minute() -> u32 {
@@ -123,6 +162,9 @@ pub struct PrivacySection {
     pub delta: Option<Decimal>,
     /// Clip norm of an update.
     pub clip: Decimal,
+    /// Values that are rotated together, a power of two; absent: chosen so that padding is small.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<u32>,
     /// Count clients by their examples; absent: all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weighting: Option<WeightingSection>,
@@ -301,6 +343,9 @@ impl ServerConfig {
                 "rounds and attempts must be at least 1".into(),
             ));
         }
+        if self.server.uploads_in_flight == 0 {
+            return Err(wrong("server.uploads_in_flight", "must be at least 1".into()));
+        }
         if self.cohort.clients > tacita_protocol::limits::MAX_COHORT {
             let max = tacita_protocol::limits::MAX_COHORT;
             return Err(wrong(
@@ -349,6 +394,7 @@ impl ServerConfig {
             minimum_survivors: m,
             colluders: c,
             dimension: u32::try_from(dimension).map_err(|_| wrong("training.model", "too large".into()))?,
+            block: self.privacy.block,
             clip,
         };
         let plan = Plan::calibrate(request).map_err(|e| ConfigError::Plan {

@@ -4,11 +4,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tacita_protocol::messages::ClientMessage;
+use tacita_protocol::messages::{ClientMessage, ServerMessage};
+use tacita_protocol::server::resumes;
 use tacita_protocol::{Hash, RoundError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
+use crate::gate::Held;
 use crate::lobby::{Event, Lobby, Session, What};
 
 /// What a message did for its phase.
@@ -19,14 +21,43 @@ pub(crate) enum Progress {
     More,
 }
 
+/// What a phase is told of.
+pub(crate) enum Call<'a> {
+    /// A member said something.
+    Said(&'a Hash, Box<ClientMessage>),
+    /// A member is back on another connection; whether something is awaited from it.
+    Back(&'a Session, bool),
+    /// A member lost its connection, or left for good.
+    Away(&'a Hash, Absence),
+}
+
+/// How a member is away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absence {
+    /// It may come back until the deadline.
+    Lost,
+    /// It is out of the round.
+    Left,
+}
+
 /// What one event was for the round in progress.
 enum Step {
-    /// Somebody came, or an event of a dead session.
+    /// Nothing.
     Nothing,
-    /// A member left the round.
-    Left(Hash),
-    /// A message of a live session.
-    Message(Hash, ClientMessage),
+    /// A member is away.
+    Away(Hash, Absence),
+    /// A member is back in the round on another connection.
+    Back(Arc<Session>),
+    /// A message of a live session, and the places it takes.
+    Message(Hash, Box<ClientMessage>, Held),
+}
+
+/// An attempt, for those who come back to it.
+struct Attempt {
+    id: [u8; 32],
+    members: HashSet<Hash>,
+    /// What they are waiting for, once all is over.
+    outcome: Option<Arc<Vec<u8>>>,
 }
 
 /// Events in, lobby kept.
@@ -35,6 +66,9 @@ pub(crate) struct Floor {
     pub(crate) lobby: Lobby,
     /// Members of the round in progress that left it.
     pub(crate) gone: HashSet<Hash>,
+    running: Option<Attempt>,
+    /// The last one that ended in an outcome.
+    concluded: Option<Attempt>,
     stop: watch::Receiver<bool>,
 }
 
@@ -44,6 +78,8 @@ impl Floor {
             events,
             lobby: Lobby::default(),
             gone: HashSet::new(),
+            running: None,
+            concluded: None,
             stop,
         }
     }
@@ -52,50 +88,114 @@ impl Floor {
         *self.stop.borrow()
     }
 
+    /// An attempt with these members begins.
+    pub(crate) fn begin(&mut self, id: [u8; 32], members: HashSet<Hash>) {
+        self.gone.clear();
+        self.concluded = None;
+        self.running = Some(Attempt {
+            id,
+            members,
+            outcome: None,
+        });
+    }
+
+    /// It ended; `outcome` is for the `members` that do not have it yet.
+    pub(crate) fn end(&mut self, outcome: Option<(HashSet<Hash>, Arc<Vec<u8>>)>) {
+        let ended = self.running.take();
+        self.concluded = ended.zip(outcome).map(|(attempt, (members, frame))| Attempt {
+            members,
+            outcome: Some(frame),
+            ..attempt
+        });
+    }
+
+    /// Whether somebody is in the attempt that is under way.
+    fn is_in(&self, identity: &Hash) -> bool {
+        let member = |attempt: &Attempt| attempt.members.contains(identity);
+        self.running.as_ref().is_some_and(member) && !self.gone.contains(identity)
+    }
+
+    /// Takes a member out of the round and, if it is there, tells it why: it need not wait for what goes on without it.
+    pub(crate) fn turn_away(&mut self, identity: &Hash, why: &str) {
+        self.gone.insert(*identity);
+        if let Some(session) = self.lobby.get(identity) {
+            // A session that is gone already is noticed by its reader.
+            let _ = session.send(&ServerMessage::abort(why));
+        }
+    }
+
     /// Handles one event before `deadline`; `None` at the deadline.
     async fn step(&mut self, deadline: Instant) -> Option<Step> {
         let event = timeout_at(deadline, self.events.recv()).await.ok()??;
+        let left = |floor: &mut Self| floor.left(event.identity);
         Some(match event.what {
-            What::Joined(session) => {
-                self.join(session);
-                Step::Nothing
-            }
+            What::Joined(session) => self.join(session),
             What::Gone => {
                 if self.lobby.leave(&event.identity, event.session) {
-                    self.gone.insert(event.identity);
-                    Step::Left(event.identity)
+                    Step::Away(event.identity, Absence::Lost)
                 } else {
                     Step::Nothing
                 }
             }
             What::Message(message) => match self.lobby.get(&event.identity) {
-                Some(session) if session.id == event.session => {
-                    if let ClientMessage::Hello(hello) = &message {
+                Some(session) if session.id == event.session => match *message {
+                    ClientMessage::Hello(hello) if hello.attempt.as_slice().is_empty() => {
                         // Done with its round, however it ended for it.
                         session.is_back(hello.ledger_size);
-                        self.gone.insert(event.identity);
-                        Step::Left(event.identity)
-                    } else if let ClientMessage::Leave(reason) = &message {
-                        tracing::warn!(client = %session.certificate.name, reason = %reason.text(), "left the round");
-                        self.gone.insert(event.identity);
-                        Step::Left(event.identity)
-                    } else {
-                        Step::Message(event.identity, message)
+                        self.lobby.greet(session);
+                        left(self)
                     }
-                }
+                    ClientMessage::Leave(reason) => {
+                        tracing::warn!(client = %session.certificate.name, reason = %reason.text(), "left the round");
+                        // Not invited again before its next hello.
+                        session.take();
+                        left(self)
+                    }
+                    other => Step::Message(event.identity, Box::new(other), event.held),
+                },
                 _ => Step::Nothing,
             },
         })
     }
 
-    fn join(&mut self, session: Arc<Session>) {
-        let name = session.certificate.name.clone();
-        if self.lobby.join(session.clone()) {
-            tracing::debug!(client = %name, waiting = self.lobby.len(), "joined");
-        } else {
+    fn join(&mut self, session: Arc<Session>) -> Step {
+        let (name, identity) = (session.certificate.name.clone(), session.certificate.identity.0);
+        if !self.lobby.join(session.clone()) {
             session.close("this name is connected already");
             tracing::warn!(client = %name, "refused a second session of a connected name");
+            return Step::Nothing;
         }
+        tracing::debug!(client = %name, waiting = self.lobby.len(), "joined");
+        let is_in = self.is_in(&identity);
+        match resumes(session.hello(), self.running.as_ref().map(|r| &r.id), is_in) {
+            Ok(true) => {
+                tracing::info!(client = %name, "back in the round on another connection");
+                return Step::Back(session);
+            }
+            // It begins anew, maybe in the middle of a round that it was in: a crash.
+            Ok(false) => return self.left(identity),
+            Err(refusal) => {
+                let named = session.hello().attempt.as_slice();
+                let concluded = self.concluded.as_ref();
+                let missed = concluded.filter(|c| c.id.as_slice() == named && c.members.contains(&identity));
+                match missed.and_then(|attempt| attempt.outcome.clone()) {
+                    Some(outcome) => session.send_frame(outcome),
+                    // A session that is gone already is noticed by its reader.
+                    None => drop(session.send(&ServerMessage::abort(&refusal.to_string()))),
+                }
+            }
+        }
+        self.gone.insert(identity);
+        Step::Away(identity, Absence::Left)
+    }
+
+    /// Out of whatever round it was in, and owed nothing by it.
+    fn left(&mut self, identity: Hash) -> Step {
+        self.gone.insert(identity);
+        if let Some(attempt) = &mut self.concluded {
+            attempt.members.remove(&identity);
+        }
+        Step::Away(identity, Absence::Left)
     }
 
     /// Waits until `enough` members are ready for a round, `wait` has passed or the server is stopping.
@@ -110,49 +210,86 @@ impl Floor {
         }
     }
 
+    /// Waits until everybody who is owed an outcome has it, or `limit` has passed: who has it says hello for the next round.
+    pub(crate) async fn settle(&mut self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        let owes = |floor: &Self| {
+            floor
+                .concluded
+                .as_ref()
+                .is_some_and(|attempt| !attempt.members.is_empty())
+        };
+        while owes(self) && self.step(deadline).await.is_some() {}
+    }
+
     /// Waits until every connection is gone, or `limit` has passed.
     pub(crate) async fn drain(&mut self, limit: Duration) {
         let deadline = Instant::now() + limit;
         while self.lobby.len() > 0 && self.step(deadline).await.is_some() {}
     }
 
-    /// Runs one phase: until everybody in `expected` is done or gone, or `limit` has passed. A refused message takes its
-    /// sender out of the phase, not the others.
+    /// Runs one phase: until everybody in `expected` is done or out, or `limit` has passed. Who lost its connection may come
+    /// back until then; who said `leave` is not waited for. A refused message takes its sender out of the round, and it is
+    /// told; the others go on.
+    ///
+    /// # Errors
+    /// An abort that a message led to.
     pub(crate) async fn phase(
         &mut self,
         limit: Duration,
         mut expected: HashSet<Hash>,
-        mut handle: impl FnMut(&Hash, ClientMessage) -> Result<Progress, RoundError>,
-    ) {
+        mut desk: impl FnMut(Call<'_>) -> Result<Progress, RoundError>,
+    ) -> Result<(), RoundError> {
         let deadline = Instant::now() + limit;
         expected.retain(|identity| !self.gone.contains(identity));
         while !expected.is_empty() {
-            let (identity, message) = match self.step(deadline).await {
-                Some(Step::Message(identity, message)) => (identity, message),
-                Some(Step::Left(identity)) => {
-                    expected.remove(&identity);
+            let (identity, message, _held) = match self.step(deadline).await {
+                Some(Step::Message(identity, message, held)) => (identity, message, held),
+                Some(Step::Away(identity, absence)) => {
+                    if absence == Absence::Left {
+                        expected.remove(&identity);
+                    }
+                    // What it leaves behind can be made room of.
+                    let _ = desk(Call::Away(&identity, absence));
+                    continue;
+                }
+                Some(Step::Back(session)) => {
+                    let awaited = expected.contains(&session.certificate.identity.0);
+                    if let Err(error) = desk(Call::Back(&session, awaited)) {
+                        tracing::warn!(client = %session.certificate.name, %error, "could not be told where the round is");
+                    }
                     continue;
                 }
                 Some(Step::Nothing) => continue,
                 None => {
                     tracing::info!(missing = expected.len(), "deadline passed");
-                    return;
+                    for identity in expected {
+                        self.turn_away(
+                            &identity,
+                            "the round goes on without this client: it missed a deadline",
+                        );
+                        let _ = desk(Call::Away(&identity, Absence::Left));
+                    }
+                    return Ok(());
                 }
             };
             if self.gone.contains(&identity) || !expected.contains(&identity) {
                 continue;
             }
             let kind = message.name();
-            match handle(&identity, message) {
+            match desk(Call::Said(&identity, message)) {
                 Ok(Progress::Done) => drop(expected.remove(&identity)),
                 Ok(Progress::More) => {}
+                Err(error @ RoundError::Abort(_)) => return Err(error),
                 Err(error) => {
                     let name = self.lobby.get(&identity).map(|s| s.certificate.name.to_string());
-                    tracing::warn!(client = name.unwrap_or_default(), message = kind, %error, "refused");
-                    self.gone.insert(identity);
+                    tracing::warn!(client = %name.unwrap_or_default(), message = kind, %error, "refused");
+                    self.turn_away(&identity, &error.to_string());
                     expected.remove(&identity);
+                    let _ = desk(Call::Away(&identity, Absence::Left));
                 }
             }
         }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! here; the shell decides when a phase closes and carries messages.
 //!
 //! ```text
-//! ServerConfig -> Server::open -> Server::run: for each round `attempt.rs` walks Gathering .. UnmaskedSum, with the
+//! ServerConfig -> Server::open -> Server::run: for each round `attempt.rs` and `phases.rs` walk Gathering .. UnmaskedSum, with the
 //! ledger (`ledger_desk.rs`) and the privacy account (`account.rs`) between the phases; `floor.rs` and `lobby.rs` keep
 //! connections and deadlines
 //! ```
@@ -11,12 +11,17 @@ mod account;
 mod attempt;
 mod conclude;
 pub mod config;
+mod evaluation;
 mod floor;
+mod gate;
 mod ledger_desk;
 mod ledger_files;
 mod lobby;
+mod papers;
+mod phases;
 mod restart;
 mod server;
+mod spool;
 mod state;
 
 pub use account::Account;
@@ -24,6 +29,7 @@ pub use account::Account;
 pub use ledger_desk::{DeskError, LedgerDesk};
 pub use ledger_files::Directory;
 pub use server::{Observer, RoundReport, Server, ServerError, ServerEvent, ServerSetup, TaskEnd, state_file};
+pub use spool::FileSpool;
 pub use state::{ServerState, StateError, TaskState};
 pub use tacita_algebra::{RingBits, RingVector};
 

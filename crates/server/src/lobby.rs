@@ -3,13 +3,17 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tacita_identity::VerifiedCertificate;
 use tacita_protocol::Hash;
-use tacita_protocol::messages::{ClientMessage, ServerMessage};
+use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
+use tacita_protocol::parts::Assembler;
 use tacita_protocol::refusal::Misuse;
-use tacita_transport::{CLOSE_COME_BACK, CLOSE_REFUSED, Connection};
+use tacita_transport::{CLOSE_COME_BACK, CLOSE_REFUSED, Connection, TransportError};
 use tokio::sync::mpsc;
+
+use crate::gate::{Gate, Held};
 
 /// Frames waiting for a slow reader, in bytes, before it is dropped.
 const MAX_QUEUED: usize = 64 << 20;
@@ -27,14 +31,18 @@ pub(crate) struct Session {
     pub(crate) id: u64,
     pub(crate) certificate: Arc<VerifiedCertificate>,
     pub(crate) der: Arc<Vec<u8>>,
+    /// What it said first.
+    hello: Hello,
     /// The ledger head that the client remembers, as its last hello said.
     ledger_size: AtomicU64,
     /// Whether it said hello since its last round: only then is it invited.
     ready: AtomicBool,
     pub(crate) received: Arc<AtomicU64>,
-    out: mpsc::UnboundedSender<Arc<Vec<u8>>>,
+    out: mpsc::UnboundedSender<(Arc<Vec<u8>>, usize)>,
     queued: Arc<AtomicUsize>,
     connection: Connection,
+    /// Bytes of parts that are taken from it: those of one `shares` after a roster, else none.
+    parts: Arc<AtomicUsize>,
     /// Certificates of others that this connection was sent.
     shown: Mutex<HashSet<Hash>>,
     /// Whether it is being asked for a sign of life.
@@ -42,6 +50,12 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Queues a frame that all members share, such as a part of the model: it is held once, whoever is slow.
+    pub(crate) fn send_shared(&self, frame: Arc<Vec<u8>>) {
+        // A closed connection is noticed by its reader.
+        let _ = self.out.send((frame, 0));
+    }
+
     /// Queues a frame; a reader that lets too much pile up is dropped.
     pub(crate) fn send_frame(&self, frame: Arc<Vec<u8>>) {
         let bytes = frame.len();
@@ -55,13 +69,20 @@ impl Session {
             return;
         }
         // A closed connection is noticed by its reader.
-        let _ = self.out.send(frame);
+        let _ = self.out.send((frame, bytes));
     }
 
     /// Encodes and queues a message.
     pub(crate) fn send(&self, message: &ServerMessage) -> Result<(), Misuse> {
-        self.send_frame(Arc::new(message.encode()?));
+        for frame in message.frames()? {
+            self.send_frame(Arc::new(frame));
+        }
         Ok(())
+    }
+
+    /// A roster went out: shares of up to so many bytes may come back in parts, once.
+    pub(crate) fn expect_parts(&self, bytes: usize) {
+        self.parts.store(bytes, Ordering::Relaxed);
     }
 
     /// Of `members`, those whose certificate this connection has not seen; they count as shown from now on.
@@ -73,6 +94,11 @@ impl Session {
         members
             .filter(|m| shown.insert(m.certificate.fingerprint))
             .collect()
+    }
+
+    /// The first hello of the connection.
+    pub(crate) fn hello(&self) -> &Hello {
+        &self.hello
     }
 
     pub(crate) fn ledger_size(&self) -> u64 {
@@ -124,7 +150,7 @@ pub(crate) enum What {
     /// A member said hello.
     Joined(Arc<Session>),
     /// A message came.
-    Message(ClientMessage),
+    Message(Box<ClientMessage>),
     /// The connection ended.
     Gone,
 }
@@ -134,6 +160,8 @@ pub(crate) struct Event {
     pub(crate) identity: Hash,
     pub(crate) session: u64,
     pub(crate) what: What,
+    /// Places that it takes until it was dealt with.
+    pub(crate) held: Held,
 }
 
 /// The sessions, by identity. One live session per name: the first admitted stays (F24).
@@ -153,13 +181,20 @@ impl Lobby {
                 false
             }
             None => {
-                if let Some(message) = &self.farewell {
-                    // A connection that is gone already is noticed by its reader.
-                    let _ = session.send(message);
+                if session.is_ready() {
+                    self.greet(&session);
                 }
                 self.sessions.insert(identity, session);
                 true
             }
+        }
+    }
+
+    /// Somebody is ready for a round: it hears if there will be none.
+    pub(crate) fn greet(&self, session: &Session) {
+        if let Some(message) = &self.farewell {
+            // A connection that is gone already is noticed by its reader.
+            let _ = session.send(message);
         }
     }
 
@@ -169,6 +204,13 @@ impl Lobby {
             let _ = session.send(&message);
         }
         self.farewell = Some(message);
+    }
+
+    /// Closes all connections; their owners come back.
+    pub(crate) fn send_away(&mut self, reason: &str) {
+        for (_, session) in self.sessions.drain() {
+            session.close(reason);
+        }
     }
 
     /// Removes a session if it is still the live one.
@@ -195,7 +237,13 @@ impl Lobby {
 }
 
 /// Serves one accepted connection: hello, then frames both ways until it ends.
-pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events: mpsc::Sender<Event>) {
+pub(crate) async fn serve(
+    connection: Connection,
+    id: u64,
+    der: Vec<u8>,
+    events: mpsc::Sender<Event>,
+    gate: Gate,
+) {
     let Some(certificate) = connection.peer().cloned() else {
         return;
     };
@@ -213,10 +261,8 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
             return;
         }
     };
-    let ledger_size = match hello {
-        Ok(ClientMessage::Hello(hello)) if hello.version == tacita_protocol::limits::VERSION => {
-            hello.ledger_size
-        }
+    let hello = match hello {
+        Ok(ClientMessage::Hello(hello)) if hello.version == tacita_protocol::limits::VERSION => hello,
         _ => {
             connection.close(
                 CLOSE_REFUSED,
@@ -225,34 +271,40 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
             return;
         }
     };
-    let (out, mut queue) = mpsc::unbounded_channel::<Arc<Vec<u8>>>();
+    let (out, mut queue) = mpsc::unbounded_channel::<(Arc<Vec<u8>>, usize)>();
     let queued = Arc::new(AtomicUsize::new(0));
     let received = Arc::new(AtomicU64::new(0));
+    let parts = Arc::new(AtomicUsize::new(0));
     let session = Arc::new(Session {
         id,
         certificate: Arc::new(certificate),
         der: Arc::new(der),
-        ledger_size: AtomicU64::new(ledger_size),
-        ready: AtomicBool::new(true),
+        ledger_size: AtomicU64::new(hello.ledger_size),
+        // Who would go on with a round is not ready for another.
+        ready: AtomicBool::new(hello.attempt.as_slice().is_empty()),
+        hello,
         received: received.clone(),
         out,
         queued: queued.clone(),
         connection: connection.clone(),
+        parts: parts.clone(),
         shown: Mutex::default(),
         probed: AtomicBool::new(false),
     });
-    let event = |what| Event {
+    let event = |what, held| Event {
         identity,
         session: id,
         what,
+        held,
     };
-    if events.send(event(What::Joined(session.clone()))).await.is_err() {
+    let joined = event(What::Joined(session.clone()), Held::default());
+    if events.send(joined).await.is_err() {
         return;
     }
     drop(session);
     let writer = tokio::spawn(async move {
-        while let Some(frame) = queue.recv().await {
-            queued.fetch_sub(frame.len(), Ordering::Relaxed);
+        while let Some((frame, counted)) = queue.recv().await {
+            queued.fetch_sub(counted, Ordering::Relaxed);
             if sender.queue(&frame).await.is_err() {
                 return;
             }
@@ -264,13 +316,34 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
         let _ = sender.finish_and_wait().await;
     });
     let mut strikes = 0u32;
+    let mut turnstile = gate.turnstile();
+    let mut assembler = Assembler::of_client();
     loop {
+        receiver.set_pace(Some(turnstile.pace()));
+        let since = Instant::now();
         match receiver.recv().await {
             Ok(Some(frame)) => {
                 received.fetch_add(frame.len() as u64 + 4, Ordering::Relaxed);
-                match ClientMessage::decode(&frame) {
+                let whole = match assembler.push(frame, parts.load(Ordering::Relaxed)) {
+                    Ok(None) => continue,
+                    whole => whole.map(Option::unwrap_or_default),
+                };
+                let bytes = whole.as_ref().map_or(0, Vec::len);
+                match whole.and_then(|whole| ClientMessage::decode(&whole)) {
                     Ok(message) => {
-                        if events.send(event(What::Message(message))).await.is_err() {
+                        if matches!(message, ClientMessage::Shares(_)) {
+                            parts.store(0, Ordering::Relaxed);
+                        }
+                        let passed = tokio::select! {
+                            passed = turnstile.pass(&message, bytes, since) => passed,
+                            _ = connection.closed() => None,
+                        };
+                        let Some(held) = passed else { break };
+                        if events
+                            .send(event(What::Message(Box::new(message)), held))
+                            .await
+                            .is_err()
+                        {
                             break;
                         }
                     }
@@ -286,11 +359,15 @@ pub(crate) async fn serve(connection: Connection, id: u64, der: Vec<u8>, events:
             }
             Ok(None) => break,
             Err(error) => {
+                if error == TransportError::Silent {
+                    connection.close(CLOSE_COME_BACK, "the upload is too slow");
+                }
                 tracing::debug!(client = %name, %error, "connection ended");
                 break;
             }
         }
     }
-    let _ = events.send(event(What::Gone)).await;
+    drop(turnstile);
+    let _ = events.send(event(What::Gone, Held::default())).await;
     writer.abort();
 }

@@ -7,23 +7,26 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use tacita_algebra::RingVector;
-use tacita_identity::{CertificateError, DenyList, PrivateKey, VerifiedCertificate};
-use tacita_learn::{Dataset, DatasetError, EmbeddedData, Evaluation, GlobalModel, ModelError};
+use tacita_identity::CertificateError;
+use tacita_learn::{Dataset, Evaluation, GlobalModel, ModelError};
 use tacita_ledger::entry::Entry;
 use tacita_ledger::verify::VerifyError;
 use tacita_privacy::{Budget, BudgetRefusal, Decimal};
 use tacita_protocol::messages::ServerMessage;
 use tacita_store::{SqliteStore, Store, StoreError};
-use tacita_transport::{Admission, CLOSE_DONE, Limits, LocalIdentity, ServerEndpoint, TransportError};
+use tacita_transport::{Admission, CLOSE_DONE, Limits, ServerEndpoint, Standing, TransportError};
 use tokio::sync::{mpsc, watch};
 
 use crate::account::Account;
 use crate::attempt::Failed;
 use crate::config::{Checked, ConfigError, ServerConfig};
+use crate::evaluation;
 use crate::floor::Floor;
+use crate::gate::Gate;
 use crate::ledger_desk::{DeskError, LedgerDesk};
 use crate::lobby;
 use crate::restart;
+use crate::spool::FileSpool;
 use crate::state::{ServerState, StateError, TaskState};
 
 /// Events waiting for the driver before connections are slowed down.
@@ -31,6 +34,8 @@ const EVENT_QUEUE: usize = 2048;
 
 /// How long members that are away when the task ends may take to come back and hear of it.
 const LATECOMERS: Duration = Duration::from_secs(1);
+/// How long members whose connection was lost may take to come back for the last outcome.
+const OWED: Duration = Duration::from_secs(10);
 /// How long members may take to leave when the task is over.
 const DRAINED: Duration = Duration::from_secs(5);
 /// How long the last messages may take when the service stops before that.
@@ -51,6 +56,14 @@ pub enum ServerError {
     /// The ledger on disk does not verify.
     #[error("ledger: {0}")]
     Verify(#[from] VerifyError),
+    /// The folder for uploads in flight cannot be used.
+    #[error("{path}: uploads in flight cannot be kept there: {source}")]
+    Spool {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The database or a model file failed.
     #[error(transparent)]
     State(#[from] StateError),
@@ -92,6 +105,15 @@ pub enum ServerError {
     /// The listen address cannot be read.
     #[error("server.listen: '{0}' is not an address such as 0.0.0.0:7443")]
     Listen(String),
+}
+
+impl ServerError {
+    pub(crate) fn spool(state: &Path, source: std::io::Error) -> Self {
+        Self::Spool {
+            path: state.join(crate::spool::FOLDER),
+            source,
+        }
+    }
 }
 
 /// One completed round.
@@ -157,14 +179,9 @@ pub type Observer = Arc<dyn Fn(ServerEvent<'_>) + Send + Sync>;
 
 /// What the server is, besides its configuration.
 pub struct ServerSetup {
-    /// The certificate's private key, which also signs manifests.
-    pub key: PrivateKey,
-    /// Own certificate.
-    pub certificate: VerifiedCertificate,
-    /// For the transport.
-    pub identity: LocalIdentity,
-    /// The latest deny list.
-    pub deny: DenyList,
+    /// Own key, which also signs manifests, own certificate and the latest deny list: they may change while the server
+    /// runs.
+    pub standing: watch::Receiver<Standing>,
     /// The ledger's own key.
     pub ledger_key: SigningKey,
     /// Sees events.
@@ -190,7 +207,10 @@ pub struct Server {
     pub(crate) account: Account,
     pub(crate) floor: Floor,
     endpoint: Arc<ServerEndpoint>,
-    pub(crate) deny: DenyList,
+    /// What the authority says now.
+    pub(crate) standing: watch::Receiver<Standing>,
+    /// The certificate in use.
+    fingerprint: [u8; 32],
     evaluation: Option<Dataset>,
     observer: Option<Observer>,
     stop: watch::Receiver<bool>,
@@ -213,6 +233,9 @@ impl Server {
             tacita_store::Sharing::Exclusive,
         )?);
         let state = ServerState::new(store, &config.server.state)?;
+        // Nobody else holds the database: what lies in the spool is a crash's.
+        let spool = FileSpool::open(&config.server.state);
+        drop(spool.map_err(|source| ServerError::spool(&config.server.state, source))?);
         let last = state.head()?;
         let mut desk = LedgerDesk::open(
             &config.server.ledger,
@@ -231,7 +254,7 @@ impl Server {
         let name = &config.task.name;
         let task = restart::progress(name, state.task(name)?, &verified.entries);
         state.remember(desk.head()?, task.as_ref().map(|task| (name.as_str(), task)))?;
-        let evaluation = evaluation_data(&config, &checked)?;
+        let evaluation = evaluation::evaluation_data(&config, &checked)?;
 
         let listen: SocketAddr = config
             .server
@@ -243,27 +266,35 @@ impl Server {
         } else {
             Limits::default()
         };
-        let deny = setup.deny.clone();
+        let standing = setup.standing.borrow().clone();
+        let watched = setup.standing.clone();
         let admission = Admission::members().screened_by(move |certificate| {
-            if deny.is_revoked(certificate) {
+            if watched.borrow().deny.is_revoked(certificate) {
                 Err(CertificateError::Revoked)
             } else {
                 Ok(())
             }
         });
-        let endpoint = Arc::new(ServerEndpoint::bind(listen, setup.identity, admission, limits)?);
+        let endpoint = Arc::new(ServerEndpoint::bind(
+            listen,
+            standing.identity,
+            admission,
+            limits,
+        )?);
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
-        tokio::spawn(accept(endpoint.clone(), sender));
+        let gate = Gate::new(config.server.uploads_in_flight);
+        tokio::spawn(accept(endpoint.clone(), sender, gate));
         let server = Self {
             config,
             checked,
-            key: setup.key.signing_key().clone(),
+            key: standing.key.signing_key().clone(),
             desk,
             state,
             account,
             floor: Floor::new(receiver, stop.clone()),
             endpoint,
-            deny: setup.deny,
+            standing: setup.standing,
+            fingerprint: standing.certificate.fingerprint,
             evaluation,
             observer: setup.observer,
             stop,
@@ -298,6 +329,7 @@ impl Server {
                 self.floor
                     .lobby
                     .bid_farewell(ServerMessage::Finished(word.into()));
+                self.floor.settle(OWED).await;
                 if self.floor.lobby.len() < usize::from(self.config.cohort.clients) {
                     // Members that lost their connection in the last round and are on their way back.
                     self.floor.gather(usize::MAX, LATECOMERS).await;
@@ -337,6 +369,7 @@ impl Server {
             let round = task.completed.saturating_add(1);
             let mut attempts = 0;
             let (report, next) = loop {
+                self.take_over_certificate().await;
                 self.wait_for_cohort(attempts > 0).await?;
                 if *self.stop.borrow() {
                     return Ok(TaskEnd::Stopped);
@@ -369,6 +402,22 @@ impl Server {
             self.state.remember(self.desk.head()?, Some((&name, &task)))?;
         }
         Ok(TaskEnd::Completed)
+    }
+
+    /// Between rounds: a renewed certificate is shown, and its key signs, from now on. Members know the server of their
+    /// connection by the old one, so they are asked to come back.
+    async fn take_over_certificate(&mut self) {
+        let standing = self.standing.borrow().clone();
+        if standing.certificate.fingerprint == self.fingerprint {
+            return;
+        }
+        self.fingerprint = standing.certificate.fingerprint;
+        self.key = standing.key.signing_key().clone();
+        self.endpoint.set_identity(standing.identity);
+        // What was said last must not be lost with the connections.
+        self.floor.drain(DELIVERED).await;
+        self.floor.lobby.send_away("the server's certificate was renewed");
+        tracing::info!("shows a renewed certificate");
     }
 
     async fn wait_for_cohort(&mut self, retry: bool) -> Result<(), ServerError> {
@@ -424,29 +473,7 @@ impl Server {
     }
 }
 
-fn evaluation_data(config: &ServerConfig, checked: &Checked) -> Result<Option<Dataset>, ServerError> {
-    let text = |e: &dyn std::fmt::Display| ServerError::Data(e.to_string());
-    let held_out = |data: Result<Dataset, DatasetError>| data.map(Some).map_err(|e| text(&e));
-    let section = &config.evaluation;
-    match (checked.embedded, &section.path) {
-        (Some(EmbeddedData::Digits), _) => {
-            Ok(Some(tacita_learn::digits::load().map_err(|e| text(&e))?.held_out))
-        }
-        (Some(EmbeddedData::Heart), _) => Ok(Some(tacita_learn::heart::held_out().map_err(|e| text(&e))?)),
-        (None, Some(path)) => {
-            let options = section
-                .csv
-                .as_ref()
-                .ok_or_else(|| ServerError::Data("[evaluation.csv] with the label is missing".into()))?;
-            held_out(Ok(tacita_learn::csv::read(path, options)
-                .map_err(|e| text(&e))?
-                .data))
-        }
-        (None, None) => Ok(None),
-    }
-}
-
-async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event>) {
+async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event>, gate: Gate) {
     let mut id = 0u64;
     while let Some(arrival) = endpoint.accept().await {
         match arrival {
@@ -455,7 +482,7 @@ async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event
                 let Some(der) = connection.peer_certificate_der() else {
                     continue;
                 };
-                tokio::spawn(lobby::serve(connection, id, der, events.clone()));
+                tokio::spawn(lobby::serve(connection, id, der, events.clone(), gate.clone()));
             }
             Err(failed) => {
                 tracing::debug!(remote = %failed.remote, error = %failed.error, "handshake failed")

@@ -99,6 +99,31 @@ impl Cast {
         })
     }
 
+    /// A cast of given parts, for vectors: the authority with its deny list, the server, the log's name and key, the
+    /// members by rising identity.
+    ///
+    /// # Errors
+    /// [`SimError::Note`] if the log's name or key cannot be used.
+    pub fn of_parts(
+        authority: Authority,
+        deny: DenyList,
+        server: CastMember,
+        log: (&str, SigningKey),
+        members: Vec<CastMember>,
+    ) -> Result<Self, SimError> {
+        Ok(Self {
+            anchor: Arc::new(authority.anchor().clone()),
+            authority,
+            server,
+            log_verifier: VerifierKey::new(log.0, KeyType::Ed25519, log.1.verifying_key())?,
+            log_key: log.1,
+            members,
+            deny,
+            policy: permissive()?,
+            cache: Arc::new(CertificateCache::default()),
+        })
+    }
+
     /// Number of members.
     pub fn len(&self) -> usize {
         self.members.len()
@@ -185,7 +210,7 @@ impl Cast {
             certificate: member.certificate.clone(),
             key: member.key.clone(),
             anchor: self.anchor.clone(),
-            deny: self.deny.clone(),
+            deny: self.deny.clone().into(),
             log_key: self.log_verifier.clone(),
             server: self.server.certificate.clone(),
             policy: self.policy.clone(),
@@ -205,6 +230,7 @@ fn permissive() -> Result<ConsentPolicy, SimError> {
         noise_floor: None,
         allow_unprotected: true,
         largest_clip: Decimal::new(1_000_000_000, 0).map_err(|e| SimError::Setting(e.to_string()))?,
+        require_post_quantum: true,
     })
 }
 

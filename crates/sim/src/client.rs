@@ -7,13 +7,15 @@ use sha2::{Digest as _, Sha256};
 use tacita_ledger::entry::Outcome;
 use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
 use tacita_protocol::client::{
-    Advertised, Agreed, Done, Effect, Invited, Masked, Participant, RecordChange, Refused, Revealed, Shared,
+    Advertised, Agreed, Answer, Conversation, Done, Effect, Heard, Invited, Mark, Masked, Participant,
+    RecordChange, Refused, Revealed, Shared, Upload,
 };
 use tacita_protocol::manifest::CheckedManifest;
-use tacita_protocol::messages::{ClientMessage, ServerMessage, UploadChunk};
+use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::{Misuse, Refusal, RoundError};
 
 use crate::record::MemoryRecord;
+use crate::tape::Tape;
 
 /// Where a client stands, for reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +54,8 @@ pub struct Client {
     participant: Arc<Participant>,
     record: MemoryRecord,
     rng: ChaCha20Rng,
+    /// What the protocol draws from instead of `rng`, for vectors.
+    tape: Option<Tape>,
     now: u64,
     update: Vec<f32>,
     inner: Inner,
@@ -61,8 +65,7 @@ pub struct Client {
     model: Sha256,
     encoded: Option<Vec<i64>>,
     refusal: Option<RoundError>,
-    /// The last messages acted upon, with the answers: an identical copy gets identical bytes again.
-    answered: Vec<(ServerMessage, Vec<ClientMessage>)>,
+    conversation: Conversation,
 }
 
 impl Client {
@@ -78,6 +81,7 @@ impl Client {
             participant,
             record,
             rng,
+            tape: None,
             now,
             update,
             inner: Inner::Idle,
@@ -87,13 +91,20 @@ impl Client {
             model: Sha256::new(),
             encoded: None,
             refusal: None,
-            answered: Vec::new(),
+            conversation: Conversation::default(),
         }
     }
 
     /// Lets it prepare its update under another manifest than the one it accepts, as a confused shell would.
     pub fn prepare_for(&mut self, manifest: Arc<CheckedManifest>) {
         self.prepare_for = Some(manifest);
+    }
+
+    /// Lets the protocol draw from a tape. What the privacy room draws comes from the generator as before.
+    #[must_use]
+    pub fn with_tape(mut self, tape: Tape) -> Self {
+        self.tape = Some(tape);
+        self
     }
 
     /// Where it stands.
@@ -150,9 +161,6 @@ impl Client {
     /// Takes one message, gives the answers in order. A message that comes again byte for byte gets the same
     /// answer; another message in its place ends the round for this client.
     pub fn handle(&mut self, message: ServerMessage) -> Vec<ClientMessage> {
-        if let Some((_, answer)) = self.answered.iter().find(|(known, _)| *known == message) {
-            return answer.clone();
-        }
         if let ServerMessage::Certificates(bundle) = &message {
             let ders = bundle.as_slice().iter().map(|der| der.as_slice());
             self.participant.admit_certificates(ders, self.now);
@@ -162,13 +170,28 @@ impl Client {
             self.model.update(part.as_slice());
             return Vec::new();
         }
+        if self.state() != State::Refused {
+            match self.conversation.hear(&message) {
+                Ok(Heard::Again(answer, from)) => return answer.messages(from).collect(),
+                Ok(Heard::New) => {}
+                Err(refusal) => {
+                    self.inner = Inner::Refused;
+                    self.refusal.get_or_insert(refusal.into());
+                    return Vec::new();
+                }
+            }
+        }
         let inner = std::mem::replace(&mut self.inner, Inner::Refused);
-        match self.step(inner, &message) {
-            Ok((inner, effects)) => {
+        let step = Mark::of(&message)
+            .map_err(Refused::from)
+            .and_then(|mark| Ok((mark, self.step(inner, &message)?)));
+        match step {
+            Ok((mark, (inner, effects))) => {
                 self.inner = inner;
                 let answer = self.carry_out(effects);
-                self.answered.push((message, answer.clone()));
-                answer
+                let said = answer.messages(0).collect();
+                self.conversation.acted(mark, answer);
+                said
             }
             Err(refused) => {
                 if let Some(evidence) = refused.evidence {
@@ -189,12 +212,19 @@ impl Client {
                     Invited::accept(invitation, self.participant.clone(), &mut self.record, self.now)?;
                 self.ticket = Some(ticket);
                 self.manifest = Some(invited.manifest().clone());
-                let (advertised, more) = invited.advertise(&mut self.rng)?;
+                let (advertised, more) = match &mut self.tape {
+                    Some(tape) => invited.advertise(tape)?,
+                    None => invited.advertise(&mut self.rng)?,
+                };
                 effects.extend(more);
                 (Inner::Advertised(Box::new(advertised)), effects)
             }
             (Inner::Advertised(state), ServerMessage::Roster(roster)) => {
-                let (shared, effects) = state.handle_roster(roster.clone(), self.now, &mut self.rng)?;
+                let roster = roster.clone();
+                let (shared, effects) = match &mut self.tape {
+                    Some(tape) => state.handle_roster(roster, self.now, tape)?,
+                    None => state.handle_roster(roster, self.now, &mut self.rng)?,
+                };
                 (Inner::Shared(Box::new(shared)), effects)
             }
             (Inner::Shared(state), ServerMessage::Sharers(sharers)) => {
@@ -241,7 +271,7 @@ impl Client {
             .map_err(|e| wrong(e.to_string()))
     }
 
-    fn carry_out(&mut self, effects: Vec<Effect>) -> Vec<ClientMessage> {
+    fn carry_out(&mut self, effects: Vec<Effect>) -> Answer {
         let mut out = Vec::new();
         for effect in effects {
             match effect {
@@ -253,19 +283,9 @@ impl Client {
                     }
                 }
                 Effect::Send(message) => out.push(message),
-                Effect::Upload { update, end } => {
-                    for index in 0..update.chunks() {
-                        let number = u32::try_from(index).unwrap_or(u32::MAX);
-                        let packed = update.packed(index).into();
-                        out.push(ClientMessage::Chunk(UploadChunk {
-                            index: number,
-                            packed,
-                        }));
-                    }
-                    out.push(end);
-                }
+                Effect::Upload { update, end } => return Answer::Upload(Box::new(Upload::new(update, end))),
             }
         }
-        out
+        Answer::Messages(out)
     }
 }

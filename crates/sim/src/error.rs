@@ -37,6 +37,9 @@ pub enum SimError {
     /// The setting gives no manifest that clients accept.
     #[error("the setting gives no valid manifest: {0}")]
     Manifest(#[from] tacita_protocol::Refusal),
+    /// A step of a round failed where nobody attacks.
+    #[error(transparent)]
+    Round(#[from] tacita_protocol::RoundError),
     /// A setting's value does not fit the rules.
     #[error("the setting is impossible: {0}")]
     Setting(String),

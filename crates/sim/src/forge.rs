@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use tacita_algebra::TaggedHash;
 use tacita_ledger::tree::{Tree, leaf_hash};
 use tacita_protocol::bitmap::Bitmap;
+use tacita_protocol::kem::KEM_KEY;
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{
     Advertise, RevealRequest, RosterEntry, RosterMessage, SealedBox, ShareRoot, SharerEntry, SharersMessage,
@@ -22,13 +23,16 @@ pub fn sign(key: &SigningKey, label: &str, digest: &Hash) -> [u8; 64] {
     key.sign(&[label.as_bytes(), &[0], digest].concat()).to_bytes()
 }
 
+/// KEM keys that pass every check: all coefficients zero. Nobody has the private half.
+pub const ANY_KEM: (&[u8], &[u8]) = (&[0; KEM_KEY], &[0; KEM_KEY]);
+
 /// A signed advertisement.
 pub fn advertise(
     key: &SigningKey,
     manifest: &Hash,
     fingerprint: &Hash,
-    mask_key: [u8; 32],
-    share_key: [u8; 32],
+    (mask_key, share_key): ([u8; 32], [u8; 32]),
+    (mask_kem_key, share_kem_key): (&[u8], &[u8]),
     nonce: [u8; 32],
 ) -> Advertise {
     let digest = TaggedHash::new(labels::ADVERTISEMENT)
@@ -36,11 +40,15 @@ pub fn advertise(
         .bytes(fingerprint)
         .bytes(&mask_key)
         .bytes(&share_key)
+        .bytes(mask_kem_key)
+        .bytes(share_kem_key)
         .bytes(&nonce)
         .finish();
     Advertise {
         mask_key,
         share_key,
+        mask_kem_key: mask_kem_key.to_vec().into(),
+        share_kem_key: share_kem_key.to_vec().into(),
         nonce,
         signature: sign(key, labels::ADVERTISEMENT, &digest),
     }
@@ -78,12 +86,18 @@ impl ForgedRoster {
         let leaf = |entry: &RosterEntry| {
             let a = &entry.advertise;
             let index = entry.index.to_be_bytes();
-            let fields: [&[u8]; 7] = [
+            let (mask_kem, share_kem) = (a.mask_kem_key.as_slice(), a.share_kem_key.as_slice());
+            let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap_or_default().to_be_bytes();
+            let fields: [&[u8]; 11] = [
                 &index,
                 &entry.identity,
                 &entry.fingerprint,
                 &a.mask_key,
                 &a.share_key,
+                &length(mask_kem),
+                mask_kem,
+                &length(share_kem),
+                share_kem,
                 &a.nonce,
                 &a.signature,
             ];
@@ -173,6 +187,8 @@ pub struct ForgedSharers {
     pub size: u16,
     /// Members of U1 with their commitments. It must hold every member of U1.
     pub roots: BTreeMap<u16, ShareRoot>,
+    /// Mask ciphertexts for the member that the honest list was for, with their paths.
+    ciphertexts: BTreeMap<u16, (Vec<u8>, Vec<Hash>)>,
 }
 
 impl ForgedSharers {
@@ -184,7 +200,15 @@ impl ForgedSharers {
             .iter()
             .map(|e| (e.index, e.share_root.clone()))
             .collect();
-        Self { size, roots }
+        let ciphertexts = message.entries.as_slice().iter().map(|e| {
+            let ciphertext = e.mask_ciphertext.as_slice().to_vec();
+            (e.index, (ciphertext, e.ciphertext_proof.as_slice().to_vec()))
+        });
+        Self {
+            size,
+            roots,
+            ciphertexts: ciphertexts.collect(),
+        }
     }
 
     /// The list as shown to a member whose neighbourhood, itself included, is `shown`.
@@ -198,10 +222,15 @@ impl ForgedSharers {
         let entries: Vec<SharerEntry> = (0..)
             .zip(&self.roots)
             .filter(|(_, (index, _))| shown(**index))
-            .map(|(rank, (index, root))| SharerEntry {
-                index: *index,
-                share_root: root.clone(),
-                proof: tree.inclusion_proof(rank).unwrap_or_default().into(),
+            .map(|(rank, (index, root))| {
+                let (ciphertext, path) = self.ciphertexts.get(index).cloned().unwrap_or_default();
+                SharerEntry {
+                    index: *index,
+                    share_root: root.clone(),
+                    mask_ciphertext: ciphertext.into(),
+                    ciphertext_proof: path.into(),
+                    proof: tree.inclusion_proof(rank).unwrap_or_default().into(),
+                }
             })
             .collect();
         SharersMessage {
@@ -244,25 +273,66 @@ pub fn reveal_request(
         consistency: ledger.consistency(manifest.fields().ledger_size)?,
         manifest: ledger.proven(entries.0)?,
         charge: ledger.proven(entries.1)?,
+        upload_proof: Vec::new().into(),
     })
 }
 
-/// H(label, manifest, roster, index, suspects, SHA-256 of all packed bytes), signed.
+/// Leaf of a ciphertext in a dealer's tree; `kind` is 2 for masks, 3 for boxes.
+pub fn ciphertext_leaf(
+    manifest: &Hash,
+    roster: &Hash,
+    dealer: u16,
+    holder: u16,
+    kind: u64,
+    ciphertext: &[u8],
+) -> Hash {
+    let digest = TaggedHash::new(labels::CIPHERTEXT_LEAF)
+        .bytes(manifest)
+        .bytes(roster)
+        .u64(u64::from(dealer))
+        .u64(u64::from(holder))
+        .u64(kind)
+        .bytes(ciphertext)
+        .finish();
+    leaf_hash(&digest)
+}
+
+/// H(label, manifest, roster, U1, index, suspects, SHA-256 of all packed bytes).
+pub fn upload_digest(
+    manifest: &Hash,
+    (roster, sharers): (&Hash, &Hash),
+    index: u16,
+    suspects: &[u16],
+    packed: &[u8],
+) -> Hash {
+    let list: Vec<u8> = suspects.iter().flat_map(|s| s.to_be_bytes()).collect();
+    TaggedHash::new(labels::UPLOAD)
+        .bytes(manifest)
+        .bytes(roster)
+        .bytes(sharers)
+        .u64(u64::from(index))
+        .bytes(&list)
+        .bytes(&Sha256::digest(packed))
+        .finish()
+}
+
+/// That digest, signed.
 pub fn upload_signature(
     key: &SigningKey,
     manifest: &Hash,
-    roster: &Hash,
+    round: (&Hash, &Hash),
     index: u16,
     suspects: &[u16],
     packed: &[u8],
 ) -> [u8; 64] {
-    let list: Vec<u8> = suspects.iter().flat_map(|s| s.to_be_bytes()).collect();
-    let digest = TaggedHash::new(labels::UPLOAD)
-        .bytes(manifest)
-        .bytes(roster)
-        .u64(u64::from(index))
-        .bytes(&list)
-        .bytes(&Sha256::digest(packed))
-        .finish();
+    let digest = upload_digest(manifest, round, index, suspects, packed);
     sign(key, labels::UPLOAD, &digest)
+}
+
+/// Tree over signed uploads by rising index: leaf(u16 index || digest || signature).
+pub fn uploads_tree(uploads: &BTreeMap<u16, (Hash, [u8; 64])>) -> Tree {
+    let leaf = |(index, (digest, signature)): (&u16, &(Hash, [u8; 64]))| {
+        leaf_hash(&[&index.to_be_bytes()[..], digest, signature].concat())
+    };
+    Tree::from_leaves(uploads.iter().map(leaf).collect())
 }

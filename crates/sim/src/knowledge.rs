@@ -162,10 +162,10 @@ impl Knowledge {
         path: &[Hash],
     ) -> Option<SecretKind> {
         let position = dealing.holders.binary_search(&holder).ok()? as u64;
-        let size = 2 * dealing.holders.len() as u64;
+        let size = 4 * dealing.holders.len() as u64;
         [
-            (SecretKind::SelfMask, 2 * position),
-            (SecretKind::Mask, 2 * position + 1),
+            (SecretKind::SelfMask, 4 * position),
+            (SecretKind::Mask, 4 * position + 1),
         ]
         .into_iter()
         .find_map(|(kind, index)| {

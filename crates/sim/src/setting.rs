@@ -1,8 +1,9 @@
 //! The public parameters of a world's rounds, and the manifest they give.
 
 use sha2::{Digest as _, Sha256};
-use tacita_privacy::{Headroom, NoiseShare};
+use tacita_privacy::{Encoding, Headroom, NoiseShare};
 use tacita_protocol::graph::RoundParameters;
+use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::limits::VERSION;
 use tacita_protocol::manifest::{Deadlines, Manifest};
 
@@ -29,6 +30,10 @@ pub struct Setting {
     pub minimum_survivors: u16,
     /// Values in an update.
     pub dimension: u32,
+    /// Values that are rotated together; `None`: as a plan chooses.
+    pub block: Option<u32>,
+    /// How pairs agree on secrets.
+    pub agreement: KeyAgreement,
     /// Grid steps per clip norm; the clip norm is 1.
     pub grid: u32,
     /// Noise.
@@ -47,6 +52,8 @@ impl Setting {
             colluders,
             minimum_survivors,
             dimension: 16,
+            block: None,
+            agreement: KeyAgreement::Hybrid,
             grid: 1024,
             noise: Noise::None,
             chunk: 64,
@@ -85,7 +92,10 @@ impl Setting {
             Noise::None => NoiseShare::none(),
             Noise::Skellam(variance) => NoiseShare::skellam(variance).map_err(|e| wrong(&e))?,
         };
-        let padded = self.dimension.next_power_of_two();
+        let block = self
+            .block
+            .unwrap_or_else(|| Encoding::usual_block(self.dimension));
+        let padded = self.dimension.next_multiple_of(block.max(1));
         let bits = Headroom::needed_bits(self.grid, padded, &share, u32::from(self.cohort))
             .map_err(|e| wrong(&e))?;
         let honest = u64::from(self.minimum_survivors.saturating_sub(self.colluders));
@@ -105,9 +115,11 @@ impl Setting {
             neighbours: narrow(parameters.neighbours)?,
             threshold: narrow(parameters.threshold)?,
             quorum: narrow(parameters.quorum)?,
+            key_agreement: self.agreement.field(),
             bits: bits.get(),
             dimension: self.dimension,
             padded,
+            block,
             chunk: self.chunk,
             clip: b"1".as_slice().into(),
             grid: self.grid,

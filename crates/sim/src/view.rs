@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
 use tacita_ledger::entry::{Entry, Outcome, Release};
 use tacita_privacy::DecodedMean;
 use tacita_protocol::ledger_entries::{self, hex_digest};
@@ -12,6 +11,7 @@ use tacita_protocol::roster::Roster;
 use tacita_protocol::server::{
     Agreeing, Collecting, CommittedCharge, Gathering, Revealing, Sharing, UnmaskedSum, certificate_bundles,
 };
+use tacita_protocol::spool::Spool;
 use tacita_protocol::{Abort, Refusal, RoundError};
 
 use crate::cast::{Cast, NOW};
@@ -41,14 +41,19 @@ pub struct View {
     charged: Option<u64>,
     suspects: Vec<(u16, u16)>,
     outcome: Option<OutcomeMessage>,
+    disk: Box<dyn Spool>,
 }
 
 impl View {
-    /// Opens a round: the manifest is reserved in this view's ledger.
+    /// Opens a round: the manifest is reserved in this view's ledger. Uploads in flight go to `disk`.
     ///
     /// # Errors
     /// [`SimError`] if the ledger refuses the reserve.
-    pub fn open(manifest: Arc<CheckedManifest>, mut ledger: Ledger) -> Result<Self, SimError> {
+    pub fn open(
+        manifest: Arc<CheckedManifest>,
+        mut ledger: Ledger,
+        disk: Box<dyn Spool>,
+    ) -> Result<Self, SimError> {
         let reserved = ledger.append(&ledger_entries::reserve(&manifest, NOW))?;
         let phase = Phase::Gathering(Gathering::open(manifest.clone()));
         Ok(Self {
@@ -60,7 +65,16 @@ impl View {
             charged: None,
             suspects: Vec::new(),
             outcome: None,
+            disk,
         })
+    }
+
+    /// The exact sum, once the round is finished.
+    pub fn unmasked(&self) -> Option<&UnmaskedSum> {
+        match &self.phase {
+            Phase::Finished(sum) => Some(sum),
+            _ => None,
+        }
     }
 
     /// The roster, once fixed.
@@ -86,6 +100,14 @@ impl View {
     /// Pairs (dealer, holder) of roster indices whose box did not open.
     pub fn suspects(&self) -> &[(u16, u16)] {
         &self.suspects
+    }
+
+    /// Holders that revealed a share other than the committed one, while revealing.
+    pub fn blamed(&self) -> &[Refusal] {
+        match &self.phase {
+            Phase::Revealing(revealing) => revealing.blamed(),
+            _ => &[],
+        }
     }
 
     /// The statement digest, while agreeing.
@@ -179,10 +201,10 @@ impl View {
                 sharing.handle_shares(index, shares)?
             }
             (Phase::Collecting(collecting), ClientMessage::Chunk(chunk)) => {
-                collecting.handle_chunk(index, &chunk)?;
+                collecting.handle_chunk(index, &chunk, &mut self.disk)?;
             }
             (Phase::Collecting(collecting), ClientMessage::UploadEnd(end)) => {
-                collecting.handle_end(index, &end)?;
+                collecting.handle_end(index, &end, &mut self.disk)?;
             }
             (Phase::Agreeing(agreeing), ClientMessage::Agreement(agreement)) => {
                 agreeing.handle_agreement(index, &agreement)?;
@@ -257,14 +279,13 @@ impl View {
         let (round, round_id) = (u64::from(fields.round), hex_digest(&fields.round_id));
         match &self.phase {
             Phase::Finished(sum) => {
-                let packed = sum.vector().pack(0..sum.vector().len());
                 let outcome = Entry::Outcome(Outcome {
                     round_id,
                     round,
                     time: NOW,
                     survivor_count: u64::from(sum.survivors().count()),
                     responders: u64::from(sum.responders()),
-                    sum_digest: hex_digest(&Sha256::digest(&packed)),
+                    sum_digest: hex_digest(&sum.digest()),
                     model_digest: hex_digest(&fields.model_digest),
                     accuracy: None,
                     loss: None,

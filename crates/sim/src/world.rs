@@ -11,6 +11,7 @@ use tacita_protocol::messages::{ClientMessage, Invitation, RosterMessage, Server
 
 use crate::cast::{Cast, NOW};
 use crate::client::{Client, State};
+use crate::disk::Disk;
 use crate::error::SimError;
 use crate::knowledge::Knowledge;
 use crate::ledger::Ledger;
@@ -36,6 +37,8 @@ pub struct Plan<'a> {
     pub updates: BTreeMap<usize, Vec<f32>>,
     /// Members whose update was prepared under another manifest than that of the round.
     pub prepared_for: BTreeMap<usize, Arc<CheckedManifest>>,
+    /// The server's disk for uploads in flight.
+    pub disk: Disk,
     /// The id of the attempt, if it shall not be fresh.
     pub round_id: Option<[u8; 32]>,
 }
@@ -150,7 +153,7 @@ impl World {
         let signature = manifest.sign(&self.cast.server().key)?;
         let checked = Arc::new(manifest.clone().check()?);
         let views = (0..attack.views())
-            .map(|_| View::open(checked.clone(), self.ledger.clone()))
+            .map(|_| View::open(checked.clone(), self.ledger.clone(), Box::new(plan.disk.clone())))
             .collect::<Result<Vec<_>, _>>()?;
         let cast = self.cast.clone();
         let mut round = Round {

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use tacita_ledger::Entry;
 use tacita_protocol::manifest::Manifest;
-use tacita_protocol::messages::{ClientMessage, SealedBox, ServerMessage, ShareRoot, Shares};
+use tacita_protocol::messages::{ClientMessage, DealtBox, ServerMessage, ShareRoot, Shares};
 use tacita_protocol::server::Gathering;
 use tacita_protocol::{Abort, DecodeError, Refusal, RoundError, limits};
 use tacita_sim::{Cast, Moment, NOW, Noise, Plan, Script, Setting, State, World, forge};
@@ -51,15 +51,16 @@ fn decimals_have_one_spelling() {
     }
 }
 
-/// Failure: a manifest passes whose vectors the privacy room does not take, or whose neighbourhoods no frame holds.
+/// Failure: a manifest passes whose vectors the privacy room does not take, or whose neighbourhoods no message holds.
 #[test]
 fn sizes_that_cannot_be_served() {
     let mut large = manifest(&Setting::new(4, 1, 3));
     large.dimension = limits::MAX_DIMENSION + 1;
-    large.padded = large.dimension.next_power_of_two();
+    large.block = 1;
+    large.padded = large.dimension;
     assert_eq!(large.check().unwrap_err(), Refusal::ManifestField("dimension"));
-    // n = 1000, c = 100, m = 700 needs more than 400 neighbours.
-    let wide = Setting::new(1000, 100, 700);
+    // n = 1000, c = 100, m = 580 needs more than 520 neighbours.
+    let wide = Setting::new(1000, 100, 580);
     assert!(wide.parameters().unwrap().neighbours > u32::from(limits::MAX_NEIGHBOURS));
     assert_eq!(
         manifest(&wide).check().unwrap_err(),
@@ -71,8 +72,11 @@ fn sizes_that_cannot_be_served() {
 /// Failure: a small frame of empty elements becomes a message many times its size.
 #[test]
 fn lists_longer_than_a_cohort() {
-    let empty = |peer| SealedBox {
+    let empty = |peer| DealtBox {
         peer,
+        pair: [0; 32],
+        mask_ciphertext: Vec::new().into(),
+        share_ciphertext: Vec::new().into(),
         ciphertext: Vec::new().into(),
     };
     let shares = |count: u16| {
@@ -82,6 +86,7 @@ fn lists_longer_than_a_cohort() {
                 self_commitment: [0; 32],
                 signature: [0; 64],
             },
+            own_pair: Vec::new().into(),
             boxes: (0..count).map(empty).collect::<Vec<_>>().into(),
         })
         .encode()
@@ -114,8 +119,8 @@ fn members_that_neighbours_would_refuse_are_screened() {
                 &member.key,
                 checked.digest(),
                 &member.certificate.fingerprint,
-                [9; 32],
-                [9; 32],
+                ([9; 32], [9; 32]),
+                forge::ANY_KEM,
                 [1; 32],
             );
             gathering.handle_advertise(member.member(), advertise).unwrap();

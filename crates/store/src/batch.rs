@@ -14,20 +14,31 @@ pub const MAX_VALUE_BYTES: usize = 64 << 20;
 /// Keys and values of one batch together, in bytes.
 pub const MAX_BATCH_BYTES: usize = 128 << 20;
 
-/// One change, applied in the order given.
-pub(crate) enum Operation {
+/// One change, applied in the order given: what another implementation of the store reads a batch as.
+pub enum Operation {
+    /// [`Batch::put`].
     Put {
+        /// The space.
         space: Cow<'static, str>,
+        /// The key.
         key: Vec<u8>,
+        /// The value.
         value: Vec<u8>,
     },
+    /// [`Batch::insert_new`].
     InsertNew {
+        /// The space.
         space: Cow<'static, str>,
+        /// The key.
         key: Vec<u8>,
+        /// The value.
         value: Vec<u8>,
     },
+    /// [`Batch::delete`].
     Delete {
+        /// The space.
         space: Cow<'static, str>,
+        /// The key.
         key: Vec<u8>,
     },
 }
@@ -107,7 +118,9 @@ impl Batch {
         self.bytes
     }
 
-    pub(crate) fn operations(&self) -> &[Operation] {
+    /// The changes, in order.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
         &self.operations
     }
 
@@ -156,8 +169,12 @@ impl fmt::Debug for Batch {
     }
 }
 
-/// A space is named by 1 to 64 of `a-z 0-9 - _ . /`: printable in every error, and no name is a path.
-pub(crate) fn check_key(space: &str, key: &[u8]) -> Result<(), StoreError> {
+/// A space is named by 1 to 64 of `a-z 0-9 - _ . /`: printable in every error, and no name is a path. Every implementation
+/// of the store calls it before it reads.
+///
+/// # Errors
+/// [`StoreError::SpaceName`] or [`StoreError::KeyTooLong`].
+pub fn check_key(space: &str, key: &[u8]) -> Result<(), StoreError> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_./".contains(&byte);
     if space.is_empty() || space.len() > MAX_SPACE_BYTES || !space.bytes().all(plain) {
         let space = space

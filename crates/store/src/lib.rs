@@ -19,7 +19,9 @@ mod error;
 mod sqlite;
 mod store;
 
-pub use batch::{Batch, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_SPACE_BYTES, MAX_VALUE_BYTES};
+pub use batch::{
+    Batch, MAX_BATCH_BYTES, MAX_KEY_BYTES, MAX_SPACE_BYTES, MAX_VALUE_BYTES, Operation, check_key,
+};
 pub use error::StoreError;
 pub use sqlite::{
     BUSY_TIMEOUT, FORMAT_VERSION, MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES,

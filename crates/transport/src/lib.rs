@@ -10,6 +10,7 @@
 //! LocalIdentity          -> ClientEndpoint -> connect() -> Connection -> (FrameSender, FrameReceiver)
 //! root fingerprint       -> ClientEndpoint -> connect_authority() -> AuthorityConnection
 //! Invitation, PrivateKey -> enrol() -> Enrolled    (and renew(), fetch_deny_list())
+//! Machine -> MachineIdentity -> Keeper -> Standing (certificate and deny list of a machine that runs)
 //! ```
 //!
 //! One [`ClientEndpoint`] serves many identities of one process over one UDP socket. Time comes from the system
@@ -27,6 +28,7 @@ mod local;
 mod machine;
 mod server;
 mod socket;
+mod standing;
 mod tls;
 
 pub use backoff::Backoff;
@@ -40,3 +42,4 @@ pub use local::{IdentityError, LocalIdentity};
 pub use machine::{Machine, MachineError, MachineIdentity};
 pub use server::{Admission, FailedHandshake, ServerEndpoint, ServerStats};
 pub use socket::SocketBuffers;
+pub use standing::{Keeper, KeeperError, Standing, Visit};

@@ -3,11 +3,13 @@
 //! ```text
 //! STATE/key.pem         private key, PKCS#8 PEM, mode 0600; made here, never leaves
 //! STATE/enrolment.json  certificate, root, deny list, ledger key and the authority's address; public
+//! STATE/key-next.pem    the key of a renewal under way; takes the place of key.pem
 //! ```
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::enrol::Enrolled;
 use crate::local::{IdentityError, LocalIdentity};
+use crate::standing::Standing;
 
 /// Largest file read here.
 const MAX_FILE: u64 = 4 << 20;
@@ -89,22 +92,14 @@ struct Stored {
 
 /// Everything that a member needs to talk, checked.
 pub struct MachineIdentity {
-    /// Private key.
-    pub key: PrivateKey,
-    /// Own certificate.
-    pub certificate: VerifiedCertificate,
-    /// Its DER bytes.
-    pub certificate_der: Vec<u8>,
+    /// What changes while it runs: key, certificate, deny list.
+    pub standing: Standing,
     /// The authority's root.
     pub anchor: TrustAnchor,
-    /// The deny list of the last contact with the authority.
-    pub deny: DenyList,
     /// The ledger key handed out at enrolment (C2SP vkey text).
     pub ledger_key: Option<String>,
     /// The authority's address.
     pub authority: String,
-    /// For the endpoints.
-    pub identity: LocalIdentity,
 }
 
 /// A state directory.
@@ -124,6 +119,11 @@ impl Machine {
         self.dir.join("key.pem")
     }
 
+    /// The key of a renewal under way.
+    fn next_key_path(&self) -> PathBuf {
+        self.dir.join("key-next.pem")
+    }
+
     fn enrolment_path(&self) -> PathBuf {
         self.dir.join("enrolment.json")
     }
@@ -139,9 +139,21 @@ impl Machine {
     /// # Errors
     /// [`MachineError::Io`], [`MachineError::KeyExposed`], [`MachineError::Key`].
     pub fn key(&self, rng: &mut impl CryptoRng) -> Result<PrivateKey, MachineError> {
-        let path = self.key_path();
+        self.key_at(self.key_path(), rng)
+    }
+
+    /// The key that a renewal asks a certificate for: the one of an earlier try, whose answer may have been lost, or a
+    /// fresh one.
+    ///
+    /// # Errors
+    /// As [`Machine::key`].
+    pub fn next_key(&self, rng: &mut impl CryptoRng) -> Result<PrivateKey, MachineError> {
+        self.key_at(self.next_key_path(), rng)
+    }
+
+    fn key_at(&self, path: PathBuf, rng: &mut impl CryptoRng) -> Result<PrivateKey, MachineError> {
         if path.exists() {
-            return self.load_key();
+            return load_key(&path);
         }
         let mut builder = fs::DirBuilder::new();
         builder.recursive(true);
@@ -153,25 +165,66 @@ impl Machine {
         })?;
         let key = PrivateKey::generate(rng);
         write_new(&path, key.to_pkcs8_pem()?.as_bytes(), true)?;
+        self.sync()?;
         Ok(key)
     }
 
-    fn load_key(&self) -> Result<PrivateKey, MachineError> {
-        let path = self.key_path();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let io = |source| MachineError::Io {
-                path: path.clone(),
-                source,
-            };
-            let mode = fs::metadata(&path).map_err(io)?.permissions().mode() & 0o777;
-            if mode & 0o077 != 0 {
-                return Err(MachineError::KeyExposed { path, mode });
-            }
+    /// The key of `certificate`: the current one, or, if the machine stopped in the middle of a renewal, the next one,
+    /// which then takes its place.
+    fn key_of(&self, certificate: &VerifiedCertificate) -> Result<PrivateKey, MachineError> {
+        let key = load_key(&self.key_path())?;
+        let next = self.next_key_path();
+        if key.verifying_key() == certificate.key || !next.exists() {
+            return Ok(key);
         }
-        let text = Zeroizing::new(read(&path)?);
-        Ok(PrivateKey::from_pkcs8_pem(&text)?)
+        let key = load_key(&next)?;
+        if key.verifying_key() == certificate.key {
+            self.promote()?;
+        }
+        Ok(key)
+    }
+
+    fn promote(&self) -> Result<(), MachineError> {
+        let path = self.next_key_path();
+        fs::rename(&path, self.key_path()).map_err(|source| MachineError::Io { path, source })?;
+        self.sync()
+    }
+
+    /// A rename is durable once its directory is.
+    fn sync(&self) -> Result<(), MachineError> {
+        #[cfg(unix)]
+        fs::File::open(&self.dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(|source| MachineError::Io {
+                path: self.dir.clone(),
+                source,
+            })?;
+        Ok(())
+    }
+
+    /// Keeps a renewed certificate, then lets its key take the place of the old one.
+    ///
+    /// # Errors
+    /// [`MachineError::Io`]; the next start finishes what was begun.
+    pub fn succeed(&self, renewed: &Enrolled, authority: &str) -> Result<(), MachineError> {
+        // What was pinned at enrolment stays pinned, whatever a renewal says.
+        let ledger_key = self.stored()?.ledger_key;
+        let renewed = Enrolled {
+            ledger_key,
+            ..renewed.clone()
+        };
+        self.save(&renewed, authority)?;
+        self.promote()
+    }
+
+    /// Keeps a newer deny list.
+    ///
+    /// # Errors
+    /// [`MachineError::Io`] or [`MachineError::Damaged`].
+    pub fn keep_deny_list(&self, deny: &DenyList) -> Result<(), MachineError> {
+        let mut stored = self.stored()?;
+        stored.deny_list = hex::encode(deny.as_bytes());
+        self.write(&stored)
     }
 
     /// Keeps what the authority gave; replaces an earlier enrolment whole.
@@ -186,9 +239,21 @@ impl Machine {
             ledger_key: enrolled.ledger_key.clone(),
             root: hex::encode(enrolled.anchor.der()),
         };
+        self.write(&stored)
+    }
+
+    fn stored(&self) -> Result<Stored, MachineError> {
+        let path = self.enrolment_path();
+        serde_json::from_str(&read(&path)?).map_err(|e| MachineError::Damaged {
+            path,
+            reason: e.to_string(),
+        })
+    }
+
+    fn write(&self, stored: &Stored) -> Result<(), MachineError> {
         let path = self.enrolment_path();
         let staging = path.with_extension("part");
-        let text = serde_json::to_string_pretty(&stored).map_err(|e| MachineError::Damaged {
+        let text = serde_json::to_string_pretty(stored).map_err(|e| MachineError::Damaged {
             path: path.clone(),
             reason: e.to_string(),
         })?;
@@ -201,7 +266,8 @@ impl Machine {
             _ => {}
         }
         write_new(&staging, text.as_bytes(), false)?;
-        fs::rename(&staging, &path).map_err(io)
+        fs::rename(&staging, &path).map_err(io)?;
+        self.sync()
     }
 
     /// Loads and checks everything; the certificate must be valid at `now`.
@@ -217,26 +283,44 @@ impl Machine {
             path: path.clone(),
             reason: reason.to_string(),
         };
-        let stored: Stored = serde_json::from_str(&read(&path)?).map_err(|e| damaged(&e))?;
+        let stored = self.stored()?;
         let bytes = |text: &str| hex::decode(text).map_err(|e| damaged(&e));
         let anchor = TrustAnchor::from_der(&bytes(&stored.root)?)?;
         let certificate_der = bytes(&stored.certificate)?;
         let certificate = anchor.verify(&certificate_der, role, now)?;
         let deny = DenyList::verify(&bytes(&stored.deny_list)?, &anchor)?;
-        let key = self.load_key()?;
-        let identity =
-            LocalIdentity::new(vec![certificate_der.clone()], key.to_pkcs8_der()?, anchor.clone())?;
+        let key = self.key_of(&certificate)?;
+        let identity = LocalIdentity::new(vec![certificate_der], key.to_pkcs8_der()?, anchor.clone())?;
         Ok(MachineIdentity {
-            key,
-            certificate,
-            certificate_der,
+            standing: Standing {
+                key: Arc::new(key),
+                certificate: Arc::new(certificate),
+                identity,
+                deny: Arc::new(deny),
+            },
             anchor,
-            deny,
             ledger_key: stored.ledger_key,
             authority: stored.authority,
-            identity,
         })
     }
+}
+
+fn load_key(path: &Path) -> Result<PrivateKey, MachineError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = path.to_owned();
+        let io = |source| MachineError::Io {
+            path: path.clone(),
+            source,
+        };
+        let mode = fs::metadata(&path).map_err(io)?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(MachineError::KeyExposed { path, mode });
+        }
+    }
+    let text = Zeroizing::new(read(path)?);
+    Ok(PrivateKey::from_pkcs8_pem(&text)?)
 }
 
 fn read(path: &Path) -> Result<String, MachineError> {

@@ -12,10 +12,12 @@ use tacita_client::config::ClientConfig;
 use tacita_client::record::StoreRecord;
 use tacita_client::{
     CertificateCache, Client, ClientEndpoint, ClientError, ClientSetup, Hooks, JoinEnd, Machine,
-    MachineIdentity, Refusal, Sharing, SqliteStore, Stopper, Store, enrolment, first_contact, load_data,
+    MachineIdentity, Refusal, Sharing, SqliteStore, Standing, Stopper, Store, enrolment, first_contact,
+    load_data,
 };
 use tacita_identity::{Name, Role};
 use tacita_ledger::note::VerifierKey;
+use tokio::sync::watch;
 
 use crate::commands::server::hours;
 use crate::enrolling;
@@ -135,6 +137,7 @@ pub(crate) fn log_key(config: &ClientConfig, me: &MachineIdentity) -> anyhow::Re
 pub(crate) fn setup(
     config: &ClientConfig,
     me: MachineIdentity,
+    standing: watch::Receiver<Standing>,
     store: Arc<dyn Store>,
     endpoint: ClientEndpoint,
     cache: Arc<CertificateCache>,
@@ -156,11 +159,8 @@ pub(crate) fn setup(
         Name::new(&config.client.server_name).map_err(|e| usage(format!("client.server_name: {e}")))?;
     Ok(ClientSetup {
         log_key: log_key(config, &me)?,
-        key: me.key,
-        certificate: Arc::new(me.certificate),
-        identity: me.identity,
+        standing,
         anchor: Arc::new(me.anchor),
-        deny: me.deny,
         server,
         server_name,
         policy: config.consent.policy(),
@@ -195,10 +195,12 @@ fn join(path: &Path, output: &Output) -> anyhow::Result<Exit> {
 pub(crate) async fn join_with(path: &Path, hooks: Hooks) -> anyhow::Result<JoinEnd> {
     let config = read(path)?;
     let machine = Machine::new(&config.client.state);
-    let me = enrolment::refreshed(&machine, Role::Client).await?;
+    let period = Duration::from_secs(config.client.authority_seconds.get().into());
+    let (me, standing) = enrolment::in_standing(&machine, Role::Client, period).await?;
     let setup = setup(
         &config,
         me,
+        standing,
         store(&config)?,
         enrolment::endpoint()?,
         Arc::default(),

@@ -2,15 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use tacita_client::{Machine, MachineIdentity, enrolment};
+use tacita_client::{Machine, Standing, enrolment};
 use tacita_identity::{PrivateKey, Role};
 use tacita_ledger::note::{KeyType, VerifierKey};
 use tacita_server::config::{ConfigError, ServerConfig};
 use tacita_server::{Observer, Server, ServerError, ServerEvent, ServerSetup, TaskEnd};
+use tokio::sync::watch;
 
 use crate::enrolling;
 use crate::output::{Exit, Output, refused, usage};
@@ -161,7 +163,7 @@ fn check(path: &Path, output: &Output) -> anyhow::Result<Exit> {
         "epsilon_planned": epsilon,
         "noise_multiplier": plan.noise_multiplier(),
         "ledger_entries": entries,
-        "certificate_hours_left": hours(me.certificate.not_after),
+        "certificate_hours_left": hours(me.standing.certificate.not_after),
     });
     let privacy = match &epsilon {
         Some(epsilon) => format!(
@@ -186,7 +188,7 @@ fn check(path: &Path, output: &Output) -> anyhow::Result<Exit> {
         parameters.quorum,
         plan.bits().get(),
         plan.encoding().padded(),
-        hours(me.certificate.not_after),
+        hours(me.standing.certificate.not_after),
     );
     output.result(&text, &document)?;
     Ok(Exit::Done)
@@ -195,15 +197,12 @@ fn check(path: &Path, output: &Output) -> anyhow::Result<Exit> {
 /// What a server needs beside its configuration.
 pub(crate) fn setup(
     config: &ServerConfig,
-    me: MachineIdentity,
+    standing: watch::Receiver<Standing>,
     observer: Option<Observer>,
 ) -> anyhow::Result<ServerSetup> {
     let (ledger, _) = ledger_key(config)?;
     Ok(ServerSetup {
-        key: me.key,
-        certificate: me.certificate,
-        identity: me.identity,
-        deny: me.deny,
+        standing,
         ledger_key: ledger.signing_key().clone(),
         observer,
     })
@@ -219,8 +218,9 @@ fn serve(path: &Path, output: &Output) -> anyhow::Result<Exit> {
         }
     });
     crate::runtime()?.block_on(async {
-        let me = enrolment::refreshed(&machine, Role::Server).await?;
-        let setup = setup(&config, me, Some(observer))?;
+        let period = Duration::from_secs(config.server.authority_seconds.get().into());
+        let (_, standing) = enrolment::in_standing(&machine, Role::Server, period).await?;
+        let setup = setup(&config, standing, Some(observer))?;
         let mut server = Server::open(config, path, setup, signals::stop()).map_err(ended)?;
         let end = server.run().await.map_err(ended)?;
         let word = if end == TaskEnd::Completed {

@@ -54,6 +54,7 @@ fn charge(id: u8, round: u64, survivors: u16) -> Charge {
         survivors: hex::encode(bitmap),
         statement: hex::encode(statement),
         survivor_count: u64::from(survivors),
+        uploads_root: digest(0x66),
     }
 }
 

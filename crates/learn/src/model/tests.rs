@@ -65,7 +65,7 @@ fn text_round_trip_and_names() {
         "softmax 64 1025",
         "linear 4097",
         "mlp 1 0 2",
-        "mlp 1 4097 2",
+        "mlp 1 16385 2",
     ] {
         assert!(
             matches!(text.parse::<ModelSpec>(), Err(ModelError::Spec(_))),
@@ -81,6 +81,18 @@ fn text_round_trip_and_names() {
             classes: 10
         }
     );
+    assert_eq!(
+        ModelSpec::from_name("mlp-300", 64, classes, 16).unwrap(),
+        ModelSpec::Mlp {
+            inputs: 64,
+            hidden: 300,
+            classes: 10
+        }
+    );
+    for name in ["mlp-", "mlp-+3", "mlp-03", "mlp-x", "mlp3"] {
+        let refused = ModelSpec::from_name(name, 64, classes, 16);
+        assert!(matches!(refused, Err(ModelError::Name(_))), "{name}");
+    }
     assert!(matches!(
         ModelSpec::from_name("linear", 64, classes, 16),
         Err(ModelError::Task(_))

@@ -119,6 +119,7 @@ fn charge(entry: &Charge) -> Result<(), EntryError> {
     let roster_root = digest("roster_root", &entry.roster_root)?;
     let sharers_digest = digest("sharers_digest", &entry.sharers_digest)?;
     let statement = digest("statement", &entry.statement)?;
+    digest("uploads_root", &entry.uploads_root)?;
     integers(&[("round", entry.round), ("time", entry.time)])?;
     let wrong = |field, wrong| Err(EntryError::Field { field, wrong });
     if !(1..=MAX_COHORT).contains(&entry.roster_size) {

@@ -53,6 +53,7 @@ pub(crate) fn charge(id: u8) -> Charge {
         survivors: hex::encode(survivors),
         statement: hex::encode(statement),
         survivor_count: 8,
+        uploads_root: digest(0x66),
     }
 }
 
@@ -313,9 +314,10 @@ fn a_manifest_without_noise_or_budget() {
 #[test]
 fn charge_fields_out_of_range() {
     type Change = fn(&mut Charge);
-    let cases: [(&str, &[Change]); 8] = [
+    let cases: [(&str, &[Change]); 9] = [
         ("task", &[|e| e.task.clear()]),
         ("round_id", &[|e| e.round_id.clear()]),
+        ("uploads_root", &[|e| e.uploads_root.clear()]),
         ("roster_root", &[|e| e.roster_root.clear()]),
         ("sharers_digest", &[|e| e.sharers_digest.clear()]),
         (

@@ -71,6 +71,7 @@ pub(crate) fn charge_of(round: u64, bitmap: [u8; 2]) -> Charge {
         survivors: hex::encode(bitmap),
         statement: hex::encode(statement_digest(&manifest, &roster, &sharers, 10, &bitmap)),
         survivor_count: u64::from(bitmap[0].count_ones() + bitmap[1].count_ones()),
+        uploads_root: hexed(6, round),
     }
 }
 

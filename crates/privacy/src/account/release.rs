@@ -37,7 +37,7 @@ impl Adversary {
 pub struct SkellamRelease {
     /// S, grid steps per clip norm.
     pub grid: u32,
-    /// d, coordinates of the integer vector; a power of two.
+    /// d, coordinates of the integer vector, padding included.
     pub padded: u32,
     /// Variance of one client's share, in units of 2^-16 squared grid steps.
     pub share_variance_q16: u64,

@@ -15,6 +15,7 @@ fn request() -> PlanRequest {
         minimum_survivors: 80,
         colluders: 5,
         dimension: 12_345,
+        block: None,
         clip: d("1.5"),
     }
 }

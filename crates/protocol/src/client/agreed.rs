@@ -13,6 +13,7 @@ use crate::refusal::{Refusal, RoundError};
 use crate::sharers::VerifiedSharers;
 use crate::sharing::{SecretKind, SharePair};
 use crate::signature::{self, Claim};
+use crate::upload::SignedUpload;
 use crate::{Hash, labels, ledger_entries};
 
 /// The client signed one statement.
@@ -20,6 +21,7 @@ pub struct Agreed {
     pub(super) joined: Joined,
     pub(super) sharers: VerifiedSharers,
     pub(super) held: Vec<(u16, SharePair)>,
+    pub(super) own_upload: SignedUpload,
     pub(super) survivors: Bitmap,
     pub(super) statement: Hash,
     pub(super) own_signature: [u8; 64],
@@ -27,7 +29,7 @@ pub struct Agreed {
 
 impl Agreed {
     /// Step 8: verifies the global quorum (and on the ring the local one), the manifest and charge entries, then
-    /// reveals one share per neighbour in U1 (TAC-054 to TAC-061).
+    /// reveals one share per neighbour in U1 (TAC-054 to TAC-062).
     ///
     /// # Errors
     /// [`super::Refused`] with the first rule broken; nothing was revealed then.
@@ -143,7 +145,7 @@ impl Agreed {
         signature::verify_all(labels::STATEMENT_SIGNATURE, &claims).map_err(|_| Refusal::StatementSignature)
     }
 
-    /// TAC-060, TAC-061: the committed charge holds S and its preimage, and the manifest was reserved.
+    /// TAC-060 to TAC-062: the committed charge holds S and its preimage, and the manifest was reserved.
     fn check_entries(&self, message: &RevealRequest, head: &LedgerHead) -> Result<(), Refusal> {
         let context = &self.joined.context;
         head::included(&message.manifest, head)?;
@@ -155,6 +157,7 @@ impl Agreed {
         let (Entry::Manifest(reserved), Entry::Charge(committed)) = (&manifest, &charge) else {
             return Err(Refusal::Charge);
         };
+        let uploads_root = ledger_entries::uploads_root(committed).ok_or(Refusal::Charge)?;
         let expected_manifest = ledger_entries::reserve(&context.manifest, reserved.time);
         let expected_charge = ledger_entries::charge(
             &context.manifest,
@@ -162,15 +165,24 @@ impl Agreed {
             &self.sharers.digest,
             &self.survivors,
             &self.statement,
+            &uploads_root,
             committed.time,
         );
-        if manifest == expected_manifest
-            && charge == expected_charge
-            && message.manifest.index < message.charge.index
+        if manifest != expected_manifest
+            || charge != expected_charge
+            || message.manifest.index >= message.charge.index
+        {
+            return Err(Refusal::Charge);
+        }
+        // TAC-062: what is charged, and will be summed, has this client's own upload in it.
+        let own = self.joined.roster.own;
+        if self
+            .own_upload
+            .is_under(own, &self.survivors, &message.upload_proof, &uploads_root)
         {
             Ok(())
         } else {
-            Err(Refusal::Charge)
+            Err(Refusal::NotInTranscript)
         }
     }
 }

@@ -7,10 +7,12 @@ use tacita_privacy::{BudgetTicket, Release};
 
 use super::{Advertised, ClientRecord, Context, Effect, Participant, RecordChange, Step};
 use crate::head;
+use crate::kem::{KemPair, KeyAgreement};
 use crate::keys::{AgreementKey, MaskSecret};
 use crate::manifest::CheckedManifest;
 use crate::messages::{Advertise, ClientMessage, Invitation};
 use crate::refusal::{Refusal, RoundError};
+use crate::roster::PublicKeys;
 
 /// The client consented to the manifest and reserved its charge.
 pub struct Invited {
@@ -75,6 +77,12 @@ impl Invited {
         let mask_secret = MaskSecret::random(rng);
         let mask_key = mask_secret.key(&digest).map_err(RoundError::from)?;
         let share_key = AgreementKey::random(rng).map_err(RoundError::from)?;
+        let agreement = self.context.manifest.key_agreement();
+        let mask_kem = mask_secret.kem_key(&digest, agreement);
+        let share_kem = match agreement {
+            KeyAgreement::Classical => KemPair::none(),
+            KeyAgreement::Hybrid => KemPair::random(rng),
+        };
         let mut nonce = [0u8; 32];
         rng.fill_bytes(&mut nonce);
         let participant = &self.context.participant;
@@ -82,8 +90,10 @@ impl Invited {
             &participant.key,
             &digest,
             &participant.certificate.fingerprint,
-            *mask_key.public(),
-            *share_key.public(),
+            PublicKeys {
+                mask: (mask_key.public(), mask_kem.public()),
+                share: (share_key.public(), share_kem.public()),
+            },
             nonce,
         );
         let effects = vec![Effect::Send(ClientMessage::Advertise(advertise.clone()))];
@@ -94,6 +104,8 @@ impl Invited {
             mask_secret,
             mask_key,
             share_key,
+            mask_kem,
+            share_kem,
         };
         Ok((next, effects))
     }

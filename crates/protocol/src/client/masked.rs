@@ -6,6 +6,7 @@ use crate::messages::{AgreeRequest, Agreement, ClientMessage};
 use crate::refusal::Refusal;
 use crate::sharers::VerifiedSharers;
 use crate::sharing::SharePair;
+use crate::upload::SignedUpload;
 use crate::{labels, signature};
 
 /// The client uploaded.
@@ -13,6 +14,7 @@ pub struct Masked {
     pub(super) joined: Joined,
     pub(super) sharers: VerifiedSharers,
     pub(super) held: Vec<(u16, SharePair)>,
+    pub(super) own_upload: SignedUpload,
 }
 
 impl Masked {
@@ -65,6 +67,7 @@ impl Masked {
             joined: self.joined,
             sharers: self.sharers,
             held: self.held,
+            own_upload: self.own_upload,
             survivors,
             statement,
             own_signature: signed,

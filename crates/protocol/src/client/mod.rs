@@ -6,10 +6,12 @@
 //! ```
 //!
 //! Nothing here does I/O. A step returns the next state and [`Effect`]s in order; a `Persist` must be durable before
-//! any effect behind it is carried out. A state that refuses is gone: the client sits the round out.
+//! any effect behind it is carried out. A state that refuses is gone: the client sits the round out. States know nothing of
+//! connections: a [`Conversation`] says the last answer again when one took the place of another.
 
 mod advertised;
 mod agreed;
+mod conversation;
 mod invited;
 mod masked;
 mod revealed;
@@ -24,6 +26,7 @@ use tacita_privacy::{BudgetTicket, Release};
 
 pub use advertised::Advertised;
 pub use agreed::Agreed;
+pub use conversation::{Answer, Conversation, Heard, Mark, Upload};
 pub use invited::Invited;
 pub use masked::Masked;
 pub use revealed::{Done, Revealed};
@@ -48,7 +51,7 @@ pub struct Participant {
     /// The enrolment authority's root.
     pub anchor: Arc<TrustAnchor>,
     /// The latest deny list, if the authority published one.
-    pub deny: DenyList,
+    pub deny: Arc<DenyList>,
     /// The log key pinned at enrolment.
     pub log_key: VerifierKey,
     /// The server at the other end of this connection.
@@ -99,7 +102,7 @@ pub trait ClientRecord {
 pub enum RecordChange {
     /// A ledger head was verified.
     Head(LedgerHead),
-    /// The round id is spent, the charge is made, these masked bytes may be sent (G3, G5). Inserted once only.
+    /// The round id is spent, the charge is made, the masked bytes of this digest may be sent (G3, G5). Inserted once only.
     Spent {
         /// Round id.
         round_id: [u8; 32],
@@ -125,8 +128,7 @@ pub enum RecordChange {
 
 /// What the shell must do, in this order.
 pub enum Effect {
-    /// Make durable before going on. For [`RecordChange::Spent`] the shell also keeps the masked bytes of the
-    /// [`Effect::Upload`] behind it.
+    /// Make durable before going on.
     Persist(RecordChange),
     /// Send one message.
     Send(ClientMessage),

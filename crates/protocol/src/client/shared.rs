@@ -3,28 +3,34 @@
 use tacita_privacy::{NoisedUpdate, Release};
 
 use super::{Effect, Joined, Masked, RecordChange, Step};
-use crate::keys::{Binding, End, Key, SelfSecret};
+use crate::kem::{KemPair, KemSecret};
+use crate::keys::{Binding, BoxEnd, End, Key, PairSecret, SelfSecret, box_key};
 use crate::mask::{MaskedUpdate, RoundMasks, Sign};
-use crate::messages::{ClientMessage, ShareRoot, SharersMessage, UploadEnd};
+use crate::messages::{Advertise, ClientMessage, ShareRoot, SharersMessage, UploadEnd};
 use crate::refusal::Refusal;
 use crate::sharers::VerifiedSharers;
-use crate::sharing::{self, BoxKeys, Place, SharePair};
-use crate::upload::upload_digest;
+use crate::sharing::{self, Place, SharePair};
+use crate::upload::{SignedUpload, upload_digest};
 use crate::{Hash, labels, signature};
 
-/// Keys shared with one neighbour.
+/// Secrets shared with one neighbour.
 pub(super) struct PairKeys {
     pub(super) index: u16,
-    pub(super) boxes: BoxKeys,
+    /// DH of the share keys.
+    pub(super) share: Key,
     /// DH of the mask keys.
     pub(super) mask: Key,
+    /// Ciphertext and secret of the pair mask, if this end has the smaller fingerprint.
+    pub(super) encapsulated: Option<(Vec<u8>, KemSecret)>,
 }
 
 /// The client dealt its shares.
 pub struct Shared {
     pub(super) joined: Joined,
     pub(super) release: Option<Release>,
-    pub(super) own_mask_key: [u8; 32],
+    pub(super) own_keys: Advertise,
+    pub(super) mask_kem: KemPair,
+    pub(super) share_kem: KemPair,
     pub(super) own_root: ShareRoot,
     pub(super) own_pair: Option<SharePair>,
     pub(super) self_secret: SelfSecret,
@@ -32,7 +38,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Steps 5 and 6: checks U1 (TAC-030 to TAC-033), opens boxes, masks with every neighbour in U1, box opened or
+    /// Steps 5 and 6: checks U1 (TAC-030 to TAC-033, TAC-037), opens boxes, masks with every neighbour in U1, box opened or
     /// not, and charges the participant's own record before the first masked byte leaves. `model_digest` is the
     /// digest of the model bytes that the update was trained from.
     ///
@@ -50,7 +56,8 @@ impl Shared {
         if *model_digest != manifest.fields().model_digest {
             return Err(Refusal::ModelDigest.into());
         }
-        let sharers = VerifiedSharers::verify(message, &manifest, &roster, &self.own_root)?;
+        let own_fingerprint = &context.participant.certificate.fingerprint;
+        let sharers = VerifiedSharers::verify(message, &manifest, &roster, &self.own_root, own_fingerprint)?;
 
         let binding = Binding {
             manifest: manifest.digest(),
@@ -59,51 +66,81 @@ impl Shared {
         };
         let own_end = End {
             index: roster.own,
-            mask_key: &self.own_mask_key,
-            fingerprint: &context.participant.certificate.fingerprint,
+            mask_key: &self.own_keys.mask_key,
+            mask_kem_key: self.own_keys.mask_kem_key.as_slice(),
+            fingerprint: own_fingerprint,
+        };
+        let own_box = BoxEnd {
+            fingerprint: own_fingerprint,
+            share_key: &self.own_keys.share_key,
         };
         let mut masks = Vec::with_capacity(sharers.neighbours.len());
         let mut held = Vec::with_capacity(sharers.neighbours.len() + 1);
         let mut suspects = Vec::new();
         let boxes = message.boxes.as_slice();
-        for (index, root) in &sharers.neighbours {
+        for dealt in &sharers.neighbours {
+            let index = dealt.index;
             let (Some(neighbour), Ok(at)) = (
-                roster.neighbour(*index),
-                self.pairs.binary_search_by_key(index, |p| p.index),
+                roster.neighbour(index),
+                self.pairs.binary_search_by_key(&index, |p| p.index),
             ) else {
                 return Err(Refusal::Neighbourhood.into());
             };
             let Some(pair) = self.pairs.get(at) else {
                 return Err(Refusal::Neighbourhood.into());
             };
-            let end = End {
-                index: *index,
-                mask_key: &neighbour.mask_key,
-                fingerprint: &neighbour.certificate.fingerprint,
+            let decapsulated;
+            let (ciphertext, kem) = match &pair.encapsulated {
+                Some((ciphertext, secret)) => (ciphertext.as_slice(), secret),
+                None => {
+                    let secret = self.mask_kem.decapsulate(&dealt.mask_ciphertext);
+                    decapsulated = secret.ok_or(Refusal::MaskCiphertext(index))?;
+                    (dealt.mask_ciphertext.as_slice(), &decapsulated)
+                }
+            };
+            let secret = PairSecret {
+                shared: &pair.mask,
+                kem,
+                ciphertext,
             };
             masks.push((
-                binding.pair_key(&pair.mask, own_end, end),
-                Sign::of_pair(roster.own, *index),
+                binding.pair_key(&secret, own_end, neighbour.mask_end()),
+                Sign::of_pair(roster.own, index),
             ));
             let place = Place {
                 manifest: manifest.digest(),
                 roster: &roster.root,
-                dealer: *index,
+                dealer: index,
                 holder: roster.own,
             };
-            let opened = boxes.iter().find(|b| b.peer == *index).and_then(|sealed| {
-                let holders = roster.holders(*index);
+            let sealed = boxes.iter().find(|b| b.peer == index);
+            let opened = sealed.and_then(|sealed| {
+                let ciphertext = sealed.share_ciphertext.as_slice();
+                let kem = self.share_kem.decapsulate(ciphertext)?;
+                let secret = PairSecret {
+                    shared: &pair.share,
+                    kem: &kem,
+                    ciphertext,
+                };
+                let key = box_key(
+                    &secret,
+                    manifest.digest(),
+                    &roster.root,
+                    (neighbour.box_end(), own_box),
+                    self.own_keys.share_kem_key.as_slice(),
+                );
+                let holders = roster.holders(index);
                 sharing::open_box(
-                    &pair.boxes.open,
+                    &key,
                     &place,
                     &holders,
-                    &root.root,
+                    &dealt.share_root.root,
                     sealed.ciphertext.as_slice(),
                 )
             });
             match opened {
-                Some(pair) => held.push((*index, pair)),
-                None => suspects.push(*index),
+                Some(pair) => held.push((index, pair)),
+                None => suspects.push(index),
             }
         }
         if let Some(own) = self.own_pair {
@@ -116,13 +153,18 @@ impl Shared {
         let digest = upload_digest(
             manifest.digest(),
             &roster.root,
+            &sharers.digest,
             roster.own,
             &suspects,
             (0..masked.chunks()).map(|i| masked.packed(i)),
         );
+        let own_upload = SignedUpload {
+            digest,
+            signature: signature::sign(&context.participant.key, labels::UPLOAD, &digest),
+        };
         let end = ClientMessage::UploadEnd(UploadEnd {
             suspects: suspects.into(),
-            signature: signature::sign(&context.participant.key, labels::UPLOAD, &digest),
+            signature: own_upload.signature,
         });
         let effects = vec![
             Effect::Persist(RecordChange::Spent {
@@ -139,6 +181,7 @@ impl Shared {
                 joined: Joined { context, roster },
                 sharers,
                 held,
+                own_upload,
             },
             effects,
         ))

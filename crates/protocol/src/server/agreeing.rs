@@ -16,6 +16,7 @@ use crate::messages::{AgreeRequest, Agreement, Proof, ProvenEntry};
 use crate::refusal::{Abort, Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
+use crate::upload::Transcript;
 use crate::{Hash, labels, ledger_entries, signature};
 
 /// Step 7 at the server.
@@ -24,6 +25,7 @@ pub struct Agreeing {
     pub(super) roster: Arc<Roster>,
     pub(super) sharers: SharersList,
     pub(super) survivors: Bitmap,
+    pub(super) transcript: Transcript,
     pub(super) masked: MaskedSum,
     pub(super) suspects: Vec<(u16, u16)>,
     pub(super) statement: Hash,
@@ -48,7 +50,7 @@ impl Agreeing {
         manifest: Arc<CheckedManifest>,
         roster: Arc<Roster>,
         sharers: SharersList,
-        survivors: Bitmap,
+        (survivors, transcript): (Bitmap, Transcript),
         masked: MaskedSum,
         suspects: Vec<(u16, u16)>,
     ) -> Self {
@@ -64,6 +66,7 @@ impl Agreeing {
             roster,
             sharers,
             survivors,
+            transcript,
             masked,
             suspects,
             statement,
@@ -152,6 +155,7 @@ impl Agreeing {
             self.sharers.digest(),
             &self.survivors,
             &self.statement,
+            &self.transcript.root(),
             time,
         ))
     }

@@ -33,7 +33,8 @@ impl Gathering {
     /// certificates it holds.
     ///
     /// # Errors
-    /// [`Refusal::CohortFull`], [`Refusal::Changed`], [`Refusal::AdvertisementSignature`] or [`Refusal::WeakKey`].
+    /// [`Refusal::CohortFull`], [`Refusal::Changed`], [`Refusal::AdvertisementSignature`], [`Refusal::WeakKey`] or
+    /// [`Refusal::KemKey`].
     pub fn handle_advertise(&mut self, member: Member, message: Advertise) -> Result<(), Refusal> {
         let identity = member.certificate.identity.0;
         if let Some((known, first)) = self.joined.get(&identity) {
@@ -49,6 +50,9 @@ impl Gathering {
         // Every neighbour would refuse the roster (TAC-026): one member must not end the round for all of them.
         if is_small_order(&message.mask_key) || is_small_order(&message.share_key) {
             return Err(Refusal::WeakKey(u16::MAX));
+        }
+        if !message.has_kem_keys(self.manifest.key_agreement()) {
+            return Err(Refusal::KemKey(u16::MAX));
         }
         self.joined.insert(identity, (member, message));
         Ok(())

@@ -25,7 +25,20 @@ pub use sharing::Sharing;
 pub use unmask::UnmaskedSum;
 
 use crate::limits::MAX_BUNDLE;
-use crate::messages::ServerMessage;
+use crate::messages::{Hello, ServerMessage};
+use crate::refusal::Refusal;
+
+/// Whether the sender of a hello goes on with the attempt that is `running`, which it is still in or not.
+///
+/// # Errors
+/// [`Refusal::NotRunning`] if it names another attempt, or one that it is not in (any more).
+pub fn resumes(hello: &Hello, running: Option<&[u8; 32]>, is_in: bool) -> Result<bool, Refusal> {
+    match hello.attempt.as_slice() {
+        [] => Ok(false),
+        named if is_in && running.is_some_and(|id| id.as_slice() == named) => Ok(true),
+        _ => Err(Refusal::NotRunning),
+    }
+}
 
 /// Packs certificates into as few [`ServerMessage::Certificates`] frames as the limit allows.
 pub fn certificate_bundles<'a>(certificates: impl IntoIterator<Item = &'a [u8]>) -> Vec<ServerMessage> {
@@ -43,4 +56,29 @@ pub fn certificate_bundles<'a>(certificates: impl IntoIterator<Item = &'a [u8]>)
         bundles.push(ServerMessage::Certificates(current.into()));
     }
     bundles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_member_goes_on_and_only_with_the_attempt_that_runs() {
+        let hello = |attempt: &[u8]| Hello {
+            attempt: attempt.to_vec().into(),
+            ..Hello::fresh(0)
+        };
+        let (ours, other) = ([1; 32], [2; 32]);
+        assert_eq!(resumes(&hello(&[]), Some(&ours), true), Ok(false));
+        assert_eq!(resumes(&hello(&[]), None, false), Ok(false));
+        assert_eq!(resumes(&hello(&ours), Some(&ours), true), Ok(true));
+        for (named, running, is_in) in [
+            (&ours[..], Some(&ours), false),
+            (&ours[..], Some(&other), true),
+            (&ours[..], None, true),
+            (&ours[..31], Some(&ours), true),
+        ] {
+            assert_eq!(resumes(&hello(named), running, is_in), Err(Refusal::NotRunning));
+        }
+    }
 }

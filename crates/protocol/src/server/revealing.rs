@@ -16,6 +16,7 @@ use crate::refusal::{Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
 use crate::sharing::{self, Place, SecretKind};
+use crate::upload::Transcript;
 
 /// Step 8 at the server.
 pub struct Revealing {
@@ -23,6 +24,7 @@ pub struct Revealing {
     pub(super) roster: Arc<Roster>,
     pub(super) sharers: SharersList,
     pub(super) survivors: Bitmap,
+    transcript: Transcript,
     pub(super) masked: MaskedSum,
     pub(super) suspects: Vec<(u16, u16)>,
     signatures: BTreeMap<u16, [u8; 64]>,
@@ -43,6 +45,7 @@ impl Revealing {
             roster: agreed.roster,
             sharers: agreed.sharers,
             survivors: agreed.survivors,
+            transcript: agreed.transcript,
             masked: agreed.masked,
             suspects: agreed.suspects,
             signatures: agreed.signatures,
@@ -111,6 +114,7 @@ impl Revealing {
             consistency: self.committed.consistency.clone(),
             manifest: self.committed.manifest.clone(),
             charge: self.committed.charge.clone(),
+            upload_proof: self.transcript.proof(index, &self.survivors),
         }
     }
 

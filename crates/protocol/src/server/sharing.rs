@@ -9,7 +9,7 @@ use crate::messages::{RosterMessage, SealedBox, Shares};
 use crate::refusal::{Abort, Misuse, Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
-use crate::sharing::verify_share_root;
+use crate::sharing::{Dealt, Place, verify_share_root};
 
 /// Shortest box: two shares and the tag.
 const MIN_BOX: usize = 64 + 16;
@@ -18,7 +18,7 @@ const MIN_BOX: usize = 64 + 16;
 pub struct Sharing {
     manifest: Arc<CheckedManifest>,
     roster: Arc<Roster>,
-    shares: Vec<Option<Shares>>,
+    shares: Vec<Option<(Shares, Dealt)>>,
 }
 
 impl Sharing {
@@ -48,13 +48,14 @@ impl Sharing {
     /// Takes one member's boxes.
     ///
     /// # Errors
-    /// [`Refusal::NotAMember`], [`Refusal::Changed`], [`Refusal::Shares`] or [`Refusal::SharerEntry`].
+    /// [`Refusal::NotAMember`], [`Refusal::Changed`], [`Refusal::Shares`], [`Refusal::SharerEntry`] or
+    /// [`Refusal::Ciphertexts`].
     pub fn handle_shares(&mut self, index: u16, message: Shares) -> Result<(), Refusal> {
         let slot = self
             .shares
             .get_mut(usize::from(index))
             .ok_or(Refusal::NotAMember)?;
-        if let Some(first) = slot {
+        if let Some((first, _)) = slot {
             return if *first == message {
                 Ok(())
             } else {
@@ -73,6 +74,17 @@ impl Sharing {
         {
             return Err(Refusal::Shares("a box of impossible size"));
         }
+        let own = &member.certificate.fingerprint;
+        let agreement = self.manifest.key_agreement();
+        for made in boxes {
+            let holder = self.roster.member(made.peer).ok_or(Refusal::NotAMember)?;
+            let mask = agreement.mask_ciphertext_length(own, &holder.certificate.fingerprint);
+            if made.mask_ciphertext.as_slice().len() != mask
+                || made.share_ciphertext.as_slice().len() != agreement.ciphertext_length()
+            {
+                return Err(Refusal::Ciphertexts);
+            }
+        }
         let key = &member.certificate.key;
         if !verify_share_root(
             self.manifest.digest(),
@@ -83,7 +95,14 @@ impl Sharing {
         ) {
             return Err(Refusal::SharerEntry(index));
         }
-        *slot = Some(message);
+        let place = Place {
+            manifest: self.manifest.digest(),
+            roster: self.roster.root(),
+            dealer: index,
+            holder: index,
+        };
+        let dealt = Dealt::of(&place, self.roster.holders(index), &message)?;
+        *slot = Some((message, dealt));
         Ok(())
     }
 
@@ -104,23 +123,24 @@ impl Sharing {
             return Err(Abort::TooFewSharers(have, need).into());
         }
         let mut inbox: Vec<Vec<SealedBox>> = (0..self.roster.size()).map(|_| Vec::new()).collect();
-        let mut roots = Vec::with_capacity(self.shares.len());
+        let mut all = Vec::with_capacity(self.shares.len());
         for (shares, dealer) in self.shares.into_iter().zip(0u16..) {
-            let Some(shares) = shares else {
-                roots.push(None);
+            let Some((shares, dealt)) = shares else {
+                all.push(None);
                 continue;
             };
-            roots.push(Some(shares.share_root));
+            all.push(Some(dealt));
             for sealed in Vec::from(shares.boxes) {
                 if let Some(boxes) = inbox.get_mut(usize::from(sealed.peer)) {
                     boxes.push(SealedBox {
                         peer: dealer,
+                        share_ciphertext: sealed.share_ciphertext,
                         ciphertext: sealed.ciphertext,
                     });
                 }
             }
         }
-        let sharers = SharersList::build(roots)?;
+        let sharers = SharersList::build(all)?;
         Ok(Collecting::new(self.manifest, self.roster, sharers, inbox))
     }
 }

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use sha2::{Digest as _, Sha256};
 use tacita_algebra::shamir::Interpolator;
 use tacita_algebra::{RingVector, SecretScalar};
 use tacita_ledger::checkpoint::Cosignature;
 
 use super::Revealing;
+use crate::Hash;
 use crate::bitmap::Bitmap;
-use crate::keys::{Binding, End, MaskSecret, SelfSecret};
+use crate::keys::{Binding, End, MaskSecret, PairSecret, SelfSecret};
 use crate::mask::{self, Mask, Sign};
 use crate::refusal::{Abort, Misuse, Refusal, RoundError};
 use crate::sharing::abscissa;
@@ -32,6 +34,18 @@ impl UnmaskedSum {
     #[must_use]
     pub fn vector(&self) -> &RingVector {
         &self.vector
+    }
+
+    /// SHA-256 of the packed sum, made without packing it whole.
+    #[must_use]
+    pub fn digest(&self) -> Hash {
+        // A multiple of eight coordinates fills whole bytes, of whatever width they are.
+        const PIECE: usize = 1 << 16;
+        let mut hasher = Sha256::new();
+        for start in (0..self.vector.len()).step_by(PIECE) {
+            hasher.update(self.vector.pack(start..start.saturating_add(PIECE)));
+        }
+        hasher.finalize().into()
     }
 
     /// U2.
@@ -147,11 +161,17 @@ pub(super) fn unmask(mut round: Revealing) -> Result<UnmaskedSum, RoundError> {
             continue;
         }
         // A drop-out: every survivor next to it carries one of its pair masks.
-        let key = MaskSecret(secret).key(digest)?;
-        if *key.public() != advertise.mask_key {
+        let secret = MaskSecret(secret);
+        let key = secret.key(digest)?;
+        let kem_key = secret.kem_key(digest, manifest.key_agreement());
+        if *key.public() != advertise.mask_key || kem_key.public() != advertise.mask_kem_key.as_slice() {
             return Err(dishonest(&round, dealer).into());
         }
         let own = end(&round, dealer)?;
+        let dealt = round
+            .sharers
+            .dealt(dealer)
+            .ok_or(Misuse::Argument("sharer without a dealing"))?;
         let binding = Binding {
             manifest: digest,
             model: &manifest.fields().model_digest,
@@ -163,7 +183,32 @@ pub(super) fn unmask(mut round: Revealing) -> Result<UnmaskedSum, RoundError> {
             }
             let theirs = end(&round, neighbour)?;
             let shared = key.agree(theirs.mask_key).ok_or(Refusal::WeakKey(neighbour))?;
-            let pair = binding.pair_key(&shared, own, theirs);
+            // Whoever has the smaller fingerprint made the pair's ciphertext. The drop-out's own is made again, and must be
+            // the one that it dealt; the survivor's is opened.
+            let made = dealt.mask_ciphertext(neighbour);
+            let (ciphertext, kem) = if made.is_empty() {
+                let theirs = round
+                    .sharers
+                    .dealt(neighbour)
+                    .map_or(&[][..], |d| d.mask_ciphertext(dealer));
+                let opened = kem_key.decapsulate(theirs);
+                (
+                    theirs.to_vec(),
+                    opened.ok_or(Misuse::Argument("mask ciphertext"))?,
+                )
+            } else {
+                let again = secret.encapsulate(digest, &root, theirs.fingerprint, theirs.mask_kem_key)?;
+                if again.0 != made {
+                    return Err(dishonest(&round, dealer).into());
+                }
+                again
+            };
+            let secret = PairSecret {
+                shared: &shared,
+                kem: &kem,
+                ciphertext: &ciphertext,
+            };
+            let pair = binding.pair_key(&secret, own, theirs);
             masks.push(Mask::new(&pair, Sign::of_pair(neighbour, dealer).opposite()));
         }
     }
@@ -185,6 +230,7 @@ fn end(round: &Revealing, index: u16) -> Result<End<'_>, Misuse> {
     Ok(End {
         index,
         mask_key: &advertise.mask_key,
+        mask_kem_key: advertise.mask_kem_key.as_slice(),
         fingerprint: &member.certificate.fingerprint,
     })
 }

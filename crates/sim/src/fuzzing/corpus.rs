@@ -10,7 +10,7 @@ use tacita_identity::{
 };
 use tacita_ledger::MemoryFiles;
 use tacita_protocol::manifest::Manifest;
-use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
+use tacita_protocol::messages::{ClientMessage, Hello, Resume, ServerMessage};
 
 use crate::cast::{Cast, NOW};
 use crate::error::SimError;
@@ -73,6 +73,7 @@ fn messages(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), Sim
     let more = [
         ServerMessage::abort("too few"),
         ServerMessage::Finished(b"done".as_slice().into()),
+        ServerMessage::Resume(Resume { next: 3 }),
     ];
     for message in kinds.into_values().chain(more) {
         add("server_message", message.name(), message.encode()?);
@@ -80,11 +81,21 @@ fn messages(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), Sim
     for sent in report.sent.iter().filter(|sent| sent.from == 0) {
         add("client_message", sent.message()?.name(), sent.frame.clone());
     }
-    let hello = ClientMessage::Hello(Hello {
-        version: 1,
-        ledger_size: 258,
-    });
-    add("client_message", "hello", hello.encode()?);
+    let back = Hello {
+        attempt: [7; 32].as_slice().into(),
+        model_received: 5,
+        ..Hello::fresh(258)
+    };
+    add(
+        "client_message",
+        "hello",
+        ClientMessage::Hello(Hello::fresh(258)).encode()?,
+    );
+    add(
+        "client_message",
+        "hello again",
+        ClientMessage::Hello(back).encode()?,
+    );
     let leave = ClientMessage::Leave(tacita_protocol::messages::AbortMessage {
         reason: b"TAC-052".as_slice().into(),
     });
@@ -222,7 +233,7 @@ fn ledgers(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), SimE
 
 /// What nobody honest says: lengths that promise more than there is, counts of nothing, edges.
 fn hostile(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
-    for (target, kinds) in [("client_message", 1..=9), ("server_message", 65..=75)] {
+    for (target, kinds) in [("client_message", 1..=9), ("server_message", 65..=77)] {
         for kind in kinds {
             // A kind, and then every length at its largest.
             add(
@@ -232,10 +243,10 @@ fn hostile(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
             );
         }
     }
-    // A thousand and one boxes of nothing.
-    let count = 1001u32 * 4;
-    let boxes = [&[3][..], &[0; 128], &count.to_be_bytes(), &vec![0; 4004]].concat();
-    add("client_message", "hostile-empty-boxes", boxes);
+    // A thousand and one boxes of nothing: bitmap, root and entries before them.
+    let count = 1001u32 * 6;
+    let boxes = [&[69][..], &[0; 2 + 32 + 4], &count.to_be_bytes(), &vec![0; 6006]].concat();
+    add("server_message", "hostile-empty-boxes", boxes);
     add(
         "note",
         "hostile-lines",

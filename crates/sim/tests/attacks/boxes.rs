@@ -45,15 +45,15 @@ fn edited(edit: impl Fn(&mut SharersMessage)) -> Report {
 
 fn corrupt(sealed: &SealedBox, at: usize) -> SealedBox {
     SealedBox {
-        peer: sealed.peer,
         ciphertext: flipped(sealed.ciphertext.as_slice(), at).into(),
+        ..sealed.clone()
     }
 }
 
 /// Failure: a box that is damaged anywhere opens, ends the round, or takes a mask with it on one side.
 #[test]
 fn damaged_box() {
-    let length = 64 + 32 * 2 + 16;
+    let length = 64 + 32 * 3 + 16;
     for at in [0, 31, 32, 63, 64, 95, 96, length - 1] {
         let report = edited(|sharers| {
             assert_eq!(sharers.boxes[1].ciphertext.len(), length);
@@ -97,6 +97,7 @@ fn misplaced_boxes() {
         let mut boxes = sharers.boxes.as_slice().to_vec();
         boxes.push(SealedBox {
             peer: 77,
+            share_ciphertext: Vec::new().into(),
             ciphertext: vec![1; 80].into(),
         });
         sharers.boxes = boxes.into();

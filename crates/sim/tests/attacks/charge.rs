@@ -1,10 +1,12 @@
 //! What the ledger may not say, and what must be in it before anybody reveals.
 
+use std::cell::RefCell;
+
 use tacita_ledger::{Entry, statement_digest};
 use tacita_protocol::bitmap::Bitmap;
-use tacita_protocol::messages::{OutcomeMessage, RevealRequest, ServerMessage};
+use tacita_protocol::messages::{OutcomeMessage, Proof, RevealRequest, ServerMessage};
 use tacita_protocol::{Abort, Refusal, RoundError, ledger_entries};
-use tacita_sim::{Backstage, Ledger, NOW, Plan, Report, State, World};
+use tacita_sim::{Backstage, Ledger, NOW, Plan, Report, Script, State, World};
 
 use crate::{aborted, against, exact, four, nothing_exposed, private, refused, run};
 
@@ -75,10 +77,53 @@ fn charge_for_another_statement() {
         let root = *at.views[0].roster().unwrap().root();
         let sharers: [u8; 32] = unhex(&honest.sharers_digest);
         let s = statement_digest(at.manifest.digest(), &root, &sharers, 4, list.bytes());
-        let entry = ledger_entries::charge(at.manifest, &root, &sharers, &list, &s, NOW);
+        let entry = ledger_entries::charge(at.manifest, &root, &sharers, &list, &s, &[0; 32], NOW);
         instead_of_the_charge(at, request, &entry.encode().unwrap());
     });
     member_0_refuses(&report, &Refusal::Charge);
+}
+
+/// Failure: a member reveals although its own upload is not among those that the charge names: left out, exchanged for another
+/// one, or shown by the path of somebody else.
+#[test]
+fn own_upload_not_in_the_transcript() {
+    let root_changed = edited(|at, request| {
+        let Ok(Entry::Charge(mut charge)) = Entry::decode(request.charge.bytes.as_slice()) else {
+            panic!()
+        };
+        charge.uploads_root = "ab".repeat(32);
+        let bytes = Entry::Charge(charge).encode().unwrap();
+        instead_of_the_charge(at, request, &bytes);
+    });
+    member_0_refuses(&root_changed, &Refusal::NotInTranscript);
+    let no_path = edited(|_, request| request.upload_proof = Vec::new().into());
+    member_0_refuses(&no_path, &Refusal::NotInTranscript);
+    let longer = edited(|_, request| {
+        let mut path = request.upload_proof.as_slice().to_vec();
+        path.push([0; 32]);
+        request.upload_proof = path.into();
+    });
+    member_0_refuses(&longer, &Refusal::NotInTranscript);
+    // The path of another member's upload.
+    let others: RefCell<Option<Proof>> = RefCell::default();
+    let report = run(
+        &mut four(),
+        Script::new().edit(|_, to, message| {
+            if let ServerMessage::Reveal(request) = message {
+                if to == 0 {
+                    let path = request.upload_proof.clone();
+                    let mut kept = path.as_slice().to_vec();
+                    kept.swap(0, 1);
+                    *others.borrow_mut() = Some(path);
+                    request.upload_proof = kept.into();
+                } else if to == 1 {
+                    request.upload_proof = others.borrow().clone().unwrap();
+                }
+            }
+        }),
+    );
+    refused(&report, &[0, 1], &Refusal::NotInTranscript);
+    private(&report);
 }
 
 /// Failure: a member reveals on an entry that is no charge, is no entry, or hides it in another round's name.

@@ -1,9 +1,13 @@
 //! The checker itself: `private` is worth what it notices.
 
-use tacita_protocol::messages::ClientMessage;
+use std::cell::RefCell;
+
+use tacita_protocol::Refusal;
+use tacita_protocol::messages::{ClientMessage, ServerMessage, SharersMessage};
+use tacita_sim::forge::ForgedSharers;
 use tacita_sim::{Knowledge, Moment, Plan, Report, Script, Stage};
 
-use crate::{FOUR, exact, four, nothing_exposed, run};
+use crate::{FOUR, exact, four, nothing_exposed, private, run, turned};
 
 fn with_colluders(colluders: &[usize], plan: &Plan<'_>) -> Report {
     four()
@@ -85,21 +89,39 @@ fn double_and_foreign_reveals_are_noticed() {
 /// Failure: a mask that is on one side of a pair only is taken to cancel.
 #[test]
 fn one_sided_masks_hide() {
+    // An honest round, of which member 3's list of sharers is kept.
+    let kept: RefCell<Option<SharersMessage>> = RefCell::default();
+    let attack = Script::new().edit(|_, to, message| {
+        if let (ServerMessage::Sharers(sharers), 3) = (message, to) {
+            *kept.borrow_mut() = Some(sharers.clone());
+        }
+    });
+    let report = run(&mut four(), attack);
+    exact(&report, &[0, 1, 2, 3]);
+    let mut knowledge = report.knowledge.clone();
+    assert_eq!(knowledge.exposed(), [[0, 1, 2, 3].into()]);
+    // Had it masked without member 0, which masked with it, one mask would stay in every sum.
+    let sharers = kept.borrow_mut().take().unwrap();
+    let mut forged = ForgedSharers::of(4, &sharers);
+    forged.roots.remove(&0);
+    knowledge.masked(3, &forged.message(|_| true, Vec::new()));
+    assert!(knowledge.exposed().is_empty(), "{:?}", knowledge.exposed());
+    assert_eq!(FOUR.len(), 4);
+}
+
+/// Failure: an upload that was masked for another list of sharers than the server's gets into its sum.
+#[test]
+fn an_upload_for_other_sharers_is_turned_away() {
     // Member 3 is told that member 0 did not share, so that it does not mask with it; the others are not told so.
     let attack = Script::new().edit(|_, to, message| {
-        if let (tacita_protocol::messages::ServerMessage::Sharers(sharers), 3) = (message, to) {
-            let mut forged = tacita_sim::forge::ForgedSharers::of(4, sharers);
+        if let (ServerMessage::Sharers(sharers), 3) = (message, to) {
+            let mut forged = ForgedSharers::of(4, sharers);
             forged.roots.remove(&0);
             *sharers = forged.message(|_| true, sharers.boxes.as_slice().to_vec());
         }
     });
     let report = run(&mut four(), attack);
-    // The other three agree and reveal; the sum over all four keeps one mask of member 0 in it.
-    let sum = report.result().unwrap();
-    assert!(
-        !tacita_sim::plain::is_exact(&report, sum),
-        "a mask was left on one side only"
-    );
-    nothing_exposed(&report);
-    assert_eq!(FOUR.len(), 4);
+    turned(&report, 0, &[Refusal::UploadSignature]);
+    exact(&report, &[0, 1, 2]);
+    private(&report);
 }

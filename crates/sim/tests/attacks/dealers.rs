@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 
 use tacita_algebra::SecretScalar;
-use tacita_protocol::messages::{AgreeRequest, ClientMessage, RevealRequest, RosterMessage, ServerMessage};
+use tacita_protocol::messages::{
+    AgreeRequest, ClientMessage, RevealRequest, RosterMessage, ServerMessage, SharersMessage,
+};
 use tacita_protocol::{Abort, Refusal, RoundError};
 use tacita_sim::{Moment, Plan, Report, Script, Stage, State};
 
@@ -12,36 +14,46 @@ use crate::{FOUR, aborted, exact, four, nothing_exposed, private, refused, run};
 
 /// Member 3 runs its own program, which uploads or is gone after dealing.
 fn with_rogue(deal: Deal, uploads: bool) -> Report {
-    let rogue = RefCell::new(Rogue::new(FOUR.member(3).unwrap(), deal));
+    played(3, deal, uploads).0
+}
+
+/// As [`with_rogue`] for any member, with the roster as it saw it.
+pub(crate) fn played(number: usize, deal: Deal, uploads: bool) -> (Report, RosterMessage) {
+    let rogue = RefCell::new(Rogue::new(FOUR.member(number).unwrap(), deal));
     let roster: RefCell<Option<RosterMessage>> = RefCell::default();
+    let sharers: RefCell<Option<SharersMessage>> = RefCell::default();
     let attack = Script::new()
-        .colluders([3])
+        .colluders([number])
         .to_clients(|_, to, message| {
-            if to != 3 {
+            if to != number {
                 return vec![message];
             }
-            if let ServerMessage::Roster(message) = message {
-                *roster.borrow_mut() = Some(message);
+            match message {
+                ServerMessage::Roster(message) => *roster.borrow_mut() = Some(message),
+                ServerMessage::Sharers(message) => *sharers.borrow_mut() = Some(message),
+                _ => {}
             }
             Vec::new()
         })
         .more_to_server(|at| {
             let mut rogue = rogue.borrow_mut();
-            let roster = roster.borrow();
+            let (roster, sharers) = (roster.borrow(), sharers.borrow());
             let said = match (at.stage, roster.as_ref()) {
                 (Stage::Invite, _) => vec![ClientMessage::Advertise(rogue.advertise(at.manifest.digest()))],
                 (Stage::Roster, Some(roster)) => {
                     vec![ClientMessage::Shares(rogue.shares(at.manifest, roster))]
                 }
-                (Stage::Sharers, Some(roster)) if uploads => rogue.upload(at.manifest, roster),
+                (Stage::Sharers, Some(roster)) if uploads => {
+                    rogue.upload(at.manifest, roster, sharers.as_ref().unwrap())
+                }
                 _ => Vec::new(),
             };
-            said.into_iter().map(|message| (3, message)).collect()
+            said.into_iter().map(|message| (number, message)).collect()
         });
     let report = run(&mut four(), attack);
     refused(&report, &[], &Refusal::NotAMember);
     assert!(report.turned(0).is_empty(), "{:?}", report.turned(0));
-    report
+    (report, roster.into_inner().unwrap())
 }
 
 fn named() -> Abort {
@@ -79,6 +91,40 @@ fn shares_of_another_self_secret() {
 #[test]
 fn shares_of_another_mask_secret() {
     let report = with_rogue(Deal::OtherMaskSecret, false);
+    aborted(&report, named());
+    private(&report);
+}
+
+/// Failure: a mask ciphertext that the mask secret does not give leaves a mask in the sum when its maker drops out, or is
+/// not told apart from an honest one.
+#[test]
+fn mask_ciphertexts_of_other_randomness() {
+    // The member of the smallest fingerprint makes the ciphertexts of all its pairs.
+    let fingerprint = |member: &usize| FOUR.member(*member).unwrap().certificate.fingerprint;
+    let number = (0..4).min_by_key(fingerprint).unwrap();
+    let (report, _) = played(number, Deal::OtherRandomness, false);
+    let dishonest = Abort::DishonestDealer {
+        dealer: u16::try_from(number).unwrap(),
+        name: FOUR.member(number).unwrap().name.clone(),
+    };
+    aborted(&report, dishonest);
+    private(&report);
+    // Playing by the rules in the same place, it is a drop-out like any other.
+    let (report, _) = played(number, Deal::Honest, false);
+    let others: Vec<usize> = (0..4).filter(|other| *other != number).collect();
+    exact(&report, &others);
+    private(&report);
+    // As a survivor it has told its peers the secret all the same, and hurts nobody.
+    let (report, _) = played(number, Deal::OtherRandomness, true);
+    assert_eq!(report.result().unwrap().survivors, [0, 1, 2, 3]);
+    private(&report);
+}
+
+/// Failure: a mask KEM key that the mask secret does not give is taken for an honest one when its owner drops out, and
+/// masks that were agreed on with it are taken off wrongly.
+#[test]
+fn mask_kem_key_of_another_secret() {
+    let report = with_rogue(Deal::OtherKemKey, false);
     aborted(&report, named());
     private(&report);
 }

@@ -258,7 +258,7 @@ fn ring_too_narrow() {
 #[test]
 fn fields_out_of_range() {
     type Case = (fn(&mut Manifest), &'static str);
-    let cases: [Case; 24] = [
+    let cases: [Case; 28] = [
         (|m| m.task = Vec::new().into(), "task"),
         (|m| m.task = b"Sim".as_slice().into(), "task"),
         (|m| m.task = vec![b'a'; 65].into(), "task"),
@@ -275,6 +275,10 @@ fn fields_out_of_range() {
         (|m| m.clip = b"one".as_slice().into(), "clip"),
         (|m| m.grid = 0, "encoding"),
         (|m| m.padded *= 2, "padded"),
+        (|m| m.block = 0, "block"),
+        (|m| m.block = 12, "block"),
+        (|m| m.block *= 2, "block"),
+        (|m| m.dimension = 17, "padded"),
         (|m| m.mechanism = 2, "mechanism"),
         (|m| m.rounds = 0, "rounds"),
         (|m| m.epsilon = b"1".as_slice().into(), "epsilon"),

@@ -257,7 +257,7 @@ fn signer_revoked() {
     let deny = crate::RING.deny_list([usize::from(far)]).unwrap();
     let adjust = move |member: usize, p: &mut tacita_protocol::client::Participant| {
         if member == 0 {
-            p.deny = deny.clone();
+            p.deny = deny.clone().into();
         }
     };
     let plan = Plan {

@@ -78,8 +78,14 @@ fn advertisement_of_another_round() {
                 let member = at.cast.member(2).unwrap();
                 let mut forged = ForgedRoster::of(roster);
                 let fingerprint = member.certificate.fingerprint;
-                forged.entries[2].advertise =
-                    forge::advertise(&member.key, &[7; 32], &fingerprint, [9; 32], [9; 32], [0; 32]);
+                forged.entries[2].advertise = forge::advertise(
+                    &member.key,
+                    &[7; 32],
+                    &fingerprint,
+                    ([9; 32], [9; 32]),
+                    forge::ANY_KEM,
+                    [0; 32],
+                );
                 *roster = forged.message();
             }
         }),
@@ -110,8 +116,8 @@ fn certificate_of_another_authority() {
                 &posing.key,
                 at.manifest.digest(),
                 &fingerprint,
-                [9; 32],
-                [9; 32],
+                ([9; 32], [9; 32]),
+                forge::ANY_KEM,
                 [0; 32],
             );
             *roster = forged.message();
@@ -140,8 +146,8 @@ fn certificate_of_another_member() {
                     &member.key,
                     at.manifest.digest(),
                     &fingerprint,
-                    [9; 32],
-                    [9; 32],
+                    ([9; 32], [9; 32]),
+                    forge::ANY_KEM,
                     [0; 32],
                 );
                 *roster = forged.message();
@@ -161,7 +167,7 @@ fn revoked_certificate() {
     let deny = FOUR.deny_list([2]).unwrap();
     let adjust = move |member: usize, p: &mut tacita_protocol::client::Participant| {
         if member == 0 {
-            p.deny = deny.clone();
+            p.deny = deny.clone().into();
         }
     };
     let plan = Plan {
@@ -239,8 +245,8 @@ fn one_name_twice() {
             &second.key,
             at.manifest.digest(),
             &second.certificate.fingerprint,
-            [9; 32],
-            [8; 32],
+            ([9; 32], [8; 32]),
+            forge::ANY_KEM,
             [0; 32],
         );
         if at.stage == Stage::Invite {
@@ -266,8 +272,8 @@ fn one_name_twice() {
                 &second.key,
                 at.manifest.digest(),
                 &copy.fingerprint,
-                [9; 32],
-                [8; 32],
+                ([9; 32], [8; 32]),
+                forge::ANY_KEM,
                 [0; 32],
             );
             // In place of member 3, so that n' stays within n.
@@ -382,12 +388,13 @@ fn small_order_keys() {
                     let member = at.cast.member(3).unwrap();
                     let fingerprint = member.certificate.fingerprint;
                     let mut forged = ForgedRoster::of(roster);
+                    let own = forged.entries[3].advertise.clone();
                     forged.entries[3].advertise = forge::advertise(
                         &member.key,
                         at.manifest.digest(),
                         &fingerprint,
-                        mask_key,
-                        share_key,
+                        (mask_key, share_key),
+                        (own.mask_kem_key.as_slice(), own.share_kem_key.as_slice()),
                         [0; 32],
                     );
                     *roster = forged.message();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tacita_protocol::messages::{
-    Advertise, Agreement, ClientMessage, Reveal, SealedBox, Shares, UploadChunk, UploadEnd,
+    Advertise, Agreement, ClientMessage, DealtBox, Reveal, Shares, UploadChunk, UploadEnd,
 };
 use tacita_protocol::{Refusal, labels};
 use tacita_sim::{Backstage, Cast, Report, Script, Setting, Stage, World, forge};
@@ -95,8 +95,8 @@ fn advertisement_of_small_order() {
                 &member.key,
                 at.manifest.digest(),
                 fingerprint,
-                keys[0],
-                keys[1],
+                (keys[0], keys[1]),
+                forge::ANY_KEM,
                 [0; 32],
             );
         });
@@ -141,7 +141,7 @@ fn repeated_uploads_and_answers() {
             vec![message]
         }
     });
-    turned_down_once(&run(&mut four(), again), Refusal::NotAMember);
+    turned_down_once(&run(&mut four(), again), Refusal::Changed);
     let again = Script::new().from_clients(|_, from, message| {
         let chunk = ClientMessage::Chunk(UploadChunk {
             index: 0,
@@ -223,6 +223,7 @@ fn sample_shares() -> ClientMessage {
     };
     ClientMessage::Shares(Shares {
         share_root,
+        own_pair: vec![].into(),
         boxes: vec![].into(),
     })
 }
@@ -238,7 +239,7 @@ fn sample_reveal() -> ClientMessage {
 /// Failure: boxes that are not one for each neighbour, or cannot be what they should, are taken.
 #[test]
 fn malformed_shares() {
-    let boxes = |edit: fn(&mut Vec<SealedBox>)| {
+    let boxes = |edit: fn(&mut Vec<DealtBox>)| {
         twice(is_shares, move |_, message| {
             let ClientMessage::Shares(shares) = message else {
                 return;

@@ -1,11 +1,12 @@
 //! What a sharers list may not say, on the complete graph of four.
 
-use tacita_protocol::messages::{ServerMessage, SharersMessage};
+use tacita_protocol::bitmap::Bitmap;
+use tacita_protocol::messages::{AgreeRequest, ServerMessage, SharersMessage};
 use tacita_protocol::{Abort, Refusal};
 use tacita_sim::forge::ForgedSharers;
-use tacita_sim::{Report, Script};
+use tacita_sim::{Report, Script, Stage};
 
-use crate::{aborted, against, exact, four, nothing_exposed, private, refused, run};
+use crate::{aborted, against, exact, four, nothing_exposed, private, refused, run, turned};
 
 fn edited(edit: impl Fn(&mut SharersMessage)) -> Report {
     run(
@@ -119,8 +120,28 @@ fn different_lists_on_one_graph() {
         }
     });
     let report = run(&mut four(), attack);
-    // Members 2 and 3 sign nothing: a U2 with member 0 is not within their U1.
+    // Uploads name the U1 that they were masked for.
+    turned(&report, 0, &[Refusal::UploadSignature, Refusal::UploadSignature]);
+    aborted(&report, Abort::TooFewSurvivors(2, 3));
+    nothing_exposed(&report);
+    // A server that goes on all the same: members 2 and 3 sign nothing, as a U2 with member 0 is not within their U1.
+    let attack = Script::new()
+        .edit(|_, to, message| {
+            if let (ServerMessage::Sharers(sharers), 2..) = (message, to) {
+                let mut forged = ForgedSharers::of(4, sharers);
+                forged.roots.remove(&0);
+                *sharers = forged.message(|_| true, sharers.boxes.as_slice().to_vec());
+            }
+        })
+        .more_to_clients(|at| {
+            let survivors = Bitmap::from_indices(4, 0..4).bytes().to_vec().into();
+            let request = AgreeRequest { survivors };
+            let asked = if at.stage == Stage::Agree { 0..4 } else { 0..0 };
+            asked
+                .map(|member| (member, ServerMessage::Agree(request.clone())))
+                .collect()
+        });
+    let report = run(&mut four(), attack);
     refused(&report, &[2, 3], &Refusal::Survivors("not within U1"));
-    aborted(&report, Abort::NoQuorum(2, 3));
     nothing_exposed(&report);
 }

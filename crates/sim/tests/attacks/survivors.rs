@@ -82,7 +82,7 @@ fn asked_twice() {
         _ => vec![message],
     });
     let report = run(&mut four(), attack);
-    refused(&report, &[0, 1, 2, 3], &Refusal::Unexpected("agree request"));
+    refused(&report, &[0, 1, 2, 3], &Refusal::Repeated("agree request"));
     let signatures: Vec<_> = report
         .sent
         .iter()
@@ -133,7 +133,12 @@ struct Liar {
     survivors: Bitmap,
     sharers: RefCell<Option<SharersMessage>>,
     signatures: RefCell<BTreeMap<u16, [u8; 64]>>,
+    /// Packed bytes, suspects and signature of each upload.
+    uploads: RefCell<BTreeMap<u16, Uploaded>>,
 }
+
+/// Packed bytes, suspects, signature.
+type Uploaded = (Vec<u8>, Vec<u16>, [u8; 64]);
 
 impl Liar {
     fn new(survivors: impl IntoIterator<Item = u16>) -> Self {
@@ -141,6 +146,7 @@ impl Liar {
             survivors: Bitmap::from_indices(4, survivors),
             sharers: RefCell::default(),
             signatures: RefCell::default(),
+            uploads: RefCell::default(),
         }
     }
 
@@ -152,9 +158,21 @@ impl Liar {
                 _ => {}
             })
             .from_clients(|_, from, message| {
-                if let ClientMessage::Agreement(agreement) = &message {
-                    let index = u16::try_from(from).unwrap();
-                    self.signatures.borrow_mut().insert(index, agreement.signature);
+                let index = u16::try_from(from).unwrap();
+                let mut uploads = self.uploads.borrow_mut();
+                match &message {
+                    ClientMessage::Agreement(agreement) => {
+                        self.signatures.borrow_mut().insert(index, agreement.signature);
+                    }
+                    ClientMessage::Chunk(chunk) => {
+                        let upload = uploads.entry(index).or_insert((Vec::new(), Vec::new(), [0; 64]));
+                        upload.0.extend_from_slice(chunk.packed.as_slice());
+                    }
+                    ClientMessage::UploadEnd(end) => {
+                        let upload = uploads.entry(index).or_insert((Vec::new(), Vec::new(), [0; 64]));
+                        (upload.1, upload.2) = (end.suspects.as_slice().to_vec(), end.signature);
+                    }
+                    _ => {}
                 }
                 vec![message]
             })
@@ -167,7 +185,25 @@ impl Liar {
                 let sharers = forge::sharers_digest(4, self.sharers.borrow().as_ref().unwrap());
                 let root = *view.roster().unwrap().root();
                 let s = statement_digest(at.manifest.digest(), &root, &sharers, 4, self.survivors.bytes());
-                let charge = ledger_entries::charge(at.manifest, &root, &sharers, &self.survivors, &s, NOW);
+                // Everybody finds its own upload; a ghost has an invented one, which nobody can tell.
+                let uploads = self.uploads.borrow();
+                let signed = self.survivors.indices().map(|index| {
+                    let invented = (Vec::new(), Vec::new(), [7; 64]);
+                    let (packed, suspects, signature) = uploads.get(&index).unwrap_or(&invented);
+                    let round = (&root, &sharers);
+                    let digest = forge::upload_digest(at.manifest.digest(), round, index, suspects, packed);
+                    (index, (digest, *signature))
+                });
+                let transcript = forge::uploads_tree(&signed.collect());
+                let charge = ledger_entries::charge(
+                    at.manifest,
+                    &root,
+                    &sharers,
+                    &self.survivors,
+                    &s,
+                    &transcript.root(),
+                    NOW,
+                );
                 let index = ledger.append(&charge).unwrap();
                 let request = forge::reveal_request(
                     at.manifest,
@@ -177,9 +213,13 @@ impl Liar {
                     &self.signatures.borrow(),
                 )
                 .unwrap();
-                (0..4)
-                    .map(|to| (to, ServerMessage::Reveal(Box::new(request.clone()))))
-                    .collect()
+                let shown = |to: u16| {
+                    let mut request = request.clone();
+                    let rank = u64::from(self.survivors.rank(to));
+                    request.upload_proof = transcript.inclusion_proof(rank).unwrap_or_default().into();
+                    (usize::from(to), ServerMessage::Reveal(Box::new(request)))
+                };
+                (0..4).map(shown).collect()
             })
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tacita_ledger::statement_digest;
 use tacita_protocol::bitmap::Bitmap;
 use tacita_protocol::ledger_entries;
-use tacita_protocol::messages::{Agreement, ClientMessage, ServerMessage};
+use tacita_protocol::messages::{AgreeRequest, Agreement, ClientMessage, ServerMessage};
 use tacita_protocol::{Abort, Refusal, RoundError, labels};
 use tacita_sim::{Attack, Backstage, NOW, Report, Stage, State, World, forge};
 
@@ -20,6 +20,8 @@ struct Divided {
     second: BTreeSet<usize>,
     /// Per view, members whose answers to the stage before the division it does not hear.
     deaf: [BTreeSet<usize>; 2],
+    /// Survivors that everybody is asked to agree upon, whatever the views came to.
+    press: Option<BTreeSet<usize>>,
 }
 
 impl Attack for Divided {
@@ -36,8 +38,23 @@ impl Attack for Divided {
     }
 
     fn hears(&mut self, view: usize, stage: Stage, from: usize) -> bool {
-        // An upload, unlike a share root or a signature, says nothing of U1: both views hear all of them.
         stage >= self.from || !self.deaf[view].contains(&from) || before(self.from) != stage
+    }
+
+    fn more_to_clients(&mut self, at: &Backstage<'_>) -> Vec<(usize, ServerMessage)> {
+        let Some(press) = self.press.as_ref().filter(|_| at.stage == Stage::Agree) else {
+            return Vec::new();
+        };
+        let index = |member: &usize| at.views[0].index_of(at.cast, *member).unwrap();
+        let size = at.views[0].roster().unwrap().size();
+        let survivors = Bitmap::from_indices(size, press.iter().map(index))
+            .bytes()
+            .to_vec();
+        let request = |member: &usize| {
+            let survivors = survivors.clone().into();
+            (*member, ServerMessage::Agree(AgreeRequest { survivors }))
+        };
+        press.difference(&self.colluders).map(request).collect()
     }
 
     fn more_to_server(&mut self, at: &Backstage<'_>) -> Vec<(usize, ClientMessage)> {
@@ -77,6 +94,31 @@ fn no_quorum_anywhere(report: &Report, quorum: u16) {
     );
 }
 
+/// Uploads name the U1 that they were masked for, so neither of two honest machines has enough of them; a server that asks
+/// for signatures all the same gets them on two statements, and on neither enough, colluders included.
+#[track_caller]
+fn divided_by_sharers(report: &Report, sides: &[BTreeSet<usize>; 2], colluders: usize, quorum: usize) {
+    for (number, view) in report.views.iter().enumerate() {
+        match &view.result {
+            Err(RoundError::Abort(Abort::TooFewSurvivors(..))) => {}
+            other => panic!("view {number} ended with {:?}", other.as_ref().err()),
+        }
+    }
+    let signed = |side: &BTreeSet<usize>| {
+        let agreed = |member: &&usize| report.clients[**member].state == State::Agreed;
+        side.iter().filter(agreed).count()
+    };
+    for side in sides {
+        assert!(signed(side) > 0, "nobody was asked");
+        assert!(signed(side) + colluders < quorum);
+    }
+    assert!(
+        report.clients.iter().all(|c| c.state <= State::Agreed),
+        "somebody revealed"
+    );
+    nothing_exposed(report);
+}
+
 /// Failure: with different sharers lists on a complete graph, either half reaches a quorum.
 #[test]
 fn different_sharers_on_the_complete_graph() {
@@ -86,10 +128,10 @@ fn different_sharers_on_the_complete_graph() {
         colluders: [4].into(),
         second: [2, 3].into(),
         deaf: [[].into(), [4].into()],
+        press: Some([0, 1, 2, 3].into()),
     };
     let report = run(&mut five(), attack);
-    no_quorum_anywhere(&report, 4);
-    nothing_exposed(&report);
+    divided_by_sharers(&report, &[[0, 1].into(), [2, 3].into()], 1, 4);
 }
 
 /// Failure: with different survivors lists on a complete graph, either half reaches a quorum.
@@ -100,6 +142,7 @@ fn different_survivors_on_the_complete_graph() {
         colluders: [4].into(),
         second: [2, 3].into(),
         deaf: [[3].into(), [0].into()],
+        press: None,
     };
     let report = run(&mut five(), attack);
     no_quorum_anywhere(&report, 4);
@@ -147,13 +190,19 @@ fn different_sharers_on_two_arcs() {
     let hidden = *first.last().unwrap();
     let attack = Divided {
         from: Stage::Sharers,
-        colluders,
+        colluders: colluders.clone(),
         second: second.clone(),
         deaf: [[*second.last().unwrap()].into(), [hidden].into()],
+        press: Some(
+            (0..66)
+                .filter(|member| *member != hidden && member != second.last().unwrap())
+                .collect(),
+        ),
     };
+    let honest = |arc: &BTreeSet<usize>| arc.difference(&colluders).copied().collect();
+    let sides = [honest(&first), honest(&second)];
     let report = run(&mut ring(), attack);
-    no_quorum_anywhere(&report, 35);
-    nothing_exposed(&report);
+    divided_by_sharers(&report, &sides, 2, 35);
 }
 
 /// Failure: with different survivors lists on two arcs of a ring, either arc reaches a quorum.
@@ -166,6 +215,7 @@ fn different_survivors_on_two_arcs() {
         colluders,
         deaf: [[*second.last().unwrap()].into(), [*first.last().unwrap()].into()],
         second,
+        press: None,
     };
     let report = run(&mut ring(), attack);
     no_quorum_anywhere(&report, 35);
@@ -228,7 +278,8 @@ impl Attack for Persistent {
                 signatures.insert(index, forge::sign(key, labels::STATEMENT_SIGNATURE, &s));
             }
             let mut ledger = view.ledger().clone();
-            let charge = ledger_entries::charge(at.manifest, roster.root(), &sharers, list, &s, NOW);
+            let charge =
+                ledger_entries::charge(at.manifest, roster.root(), &sharers, list, &s, &[0; 32], NOW);
             let index = ledger.append(&charge).unwrap();
             let request =
                 forge::reveal_request(at.manifest, &ledger, (view.reserved(), index), size, &signatures)
@@ -256,6 +307,7 @@ fn two_arcs_asked_without_a_quorum() {
             colluders,
             second,
             deaf: [[].into(), [].into()],
+            press: None,
         },
         signatures: [BTreeMap::new(), BTreeMap::new()],
         sharers: None,

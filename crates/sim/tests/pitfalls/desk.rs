@@ -59,7 +59,14 @@ pub(crate) fn advertise(
     share_key: [u8; 32],
 ) -> Advertise {
     let fingerprint = &member.certificate.fingerprint;
-    forge::advertise(&member.key, manifest, fingerprint, mask_key, share_key, [0; 32])
+    forge::advertise(
+        &member.key,
+        manifest,
+        fingerprint,
+        (mask_key, share_key),
+        forge::ANY_KEM,
+        [0; 32],
+    )
 }
 
 impl Seen {

@@ -47,7 +47,7 @@ fn pitfall_04_one_member_on_both_lists() {
             let (manifest, root) = (at.manifest.digest(), *view.roster().unwrap().root());
             let sharers = sharers.borrow().unwrap();
             let s = statement_digest(manifest, &root, &sharers, 4, dead.bytes());
-            let charge = ledger_entries::charge(at.manifest, &root, &sharers, &dead, &s, NOW);
+            let charge = ledger_entries::charge(at.manifest, &root, &sharers, &dead, &s, &[0; 32], NOW);
             let mut entries = view.ledger().entries().to_vec();
             entries.truncate(usize::try_from(view.reserved()).unwrap() + 1);
             entries.push(charge.encode().unwrap());

@@ -158,7 +158,7 @@ fn pitfall_21_a_retry_sends_the_same_bytes_or_none() {
                 .map(|(_, message)| message)
                 .collect();
             if other {
-                assert_eq!(report.refusal(member), Some(&Refusal::Unexpected("sharers")));
+                assert_eq!(report.refusal(member), Some(&Refusal::Repeated("sharers")));
                 assert_eq!(chunks.len(), 5, "one upload: four chunks and the end");
             } else {
                 let (first, again) = chunks.split_at(chunks.len() / 2);

@@ -113,6 +113,8 @@ pub(crate) struct DemoReport {
     enrolment_seconds: f64,
     wall_seconds: f64,
     peak_rss_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_peak_rss_bytes: Option<u64>,
 }
 
 impl DemoReport {
@@ -213,6 +215,7 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
         enrolment_seconds: town.enrolment_seconds,
         wall_seconds: started.elapsed().as_secs_f64(),
         peak_rss_bytes: peak_rss(),
+        server_peak_rss_bytes: town.server_peak,
     };
     let path = plan.out.join("report.json");
     std::fs::write(&path, serde_json::to_string_pretty(&report)?)
@@ -257,7 +260,7 @@ fn heart_baselines(plan: &Plan) -> anyhow::Result<Option<Baselines>> {
 }
 
 /// The most memory this process held, from the kernel's account.
-fn peak_rss() -> Option<u64> {
+pub(crate) fn peak_rss() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;

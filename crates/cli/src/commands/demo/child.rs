@@ -1,4 +1,4 @@
-//! `tacita demo --processes`: the server and each client as a process of its own, started from the configurations that the
+//! `tacita demo --processes` and `--server-process`: the server and each client as a process of its own, started from the configurations that the
 //! demonstration wrote. A child prints one JSON line per event; that is how the harness sees rounds and noised vectors.
 
 use std::collections::BTreeMap;
@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use tacita_client::{Hooks, Machine, enrolment};
 use tacita_identity::Role;
 use tacita_server::{Observer, RingBits, RingVector, RoundReport, Server, ServerEvent};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use super::plan::Plan;
 use super::probe::PlainSum;
@@ -49,6 +49,8 @@ enum Line {
     Started(u32, usize),
     Failed(u32, String),
     Round(Box<RoundLine>),
+    /// Most memory that the process held at once, in bytes.
+    Peak(u64),
     Vector {
         round_id: String,
         name: String,
@@ -161,10 +163,15 @@ fn run_server(args: &ChildArgs) -> anyhow::Result<Exit> {
     });
     crate::runtime()?.block_on(async {
         let machine = Machine::new(&config.server.state);
-        let me = enrolment::refreshed(&machine, Role::Server).await?;
-        let setup = server::setup(&config, me, Some(observer))?;
+        let period = Duration::from_secs(config.server.authority_seconds.get().into());
+        let (_, standing) = enrolment::in_standing(&machine, Role::Server, period).await?;
+        let setup = server::setup(&config, standing, Some(observer))?;
         let mut server = Server::open(config.clone(), &args.config, setup, crate::signals::stop())?;
-        server.run().await.map_err(server::ended)?;
+        let ended = server.run().await;
+        if let Some(bytes) = super::account::peak_rss() {
+            say(&Line::Peak(bytes));
+        }
+        ended.map_err(server::ended)?;
         Ok(Exit::Done)
     })
 }
@@ -190,42 +197,96 @@ pub(crate) async fn start_authority(dir: &std::path::Path) -> anyhow::Result<Chi
     Ok(child)
 }
 
-/// Starts server and clients as processes and feeds what they print to the observer.
-pub(crate) async fn run_town(plan: &Plan, observer: Observer, plain: &PlainSum) -> anyhow::Result<()> {
-    let binary = std::env::current_exe()?;
-    let start = |role: &str, config: PathBuf| -> anyhow::Result<Child> {
-        Command::new(&binary)
-            .args(["demo-part", role, "--config"])
-            .arg(config)
-            .args([
-                "--seed",
-                &plan.args.seed.to_string(),
-                "--clients",
-                &plan.clients.to_string(),
-            ])
-            .args(["--vanishing", &plan.vanishing.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start a process")
-    };
-    let mut server = start("server", plan.server_config_path())?;
-    let mut lines = BufReader::new(server.stdout.take().context("no pipe")?).lines();
-    let address = loop {
-        let Some(text) = lines.next_line().await? else {
-            bail!("the server process ended before it listened")
+/// A server in a process of its own.
+pub(crate) struct ServerProcess {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// Where it listens.
+    pub(crate) address: String,
+}
+
+fn start(plan: &Plan, role: &str, config: PathBuf) -> anyhow::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .args(["demo-part", role, "--config"])
+        .arg(config)
+        .args([
+            "--seed",
+            &plan.args.seed.to_string(),
+            "--clients",
+            &plan.clients.to_string(),
+        ])
+        .args(["--vanishing", &plan.vanishing.to_string()])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .context("cannot start a process")
+}
+
+impl ServerProcess {
+    /// Starts it and waits until it listens.
+    pub(crate) async fn start(plan: &Plan) -> anyhow::Result<Self> {
+        let mut process = start(plan, "server", plan.server_config_path())?;
+        let mut lines = BufReader::new(process.stdout.take().context("no pipe")?).lines();
+        let address = loop {
+            let Some(text) = lines.next_line().await? else {
+                bail!("the server process ended before it listened")
+            };
+            if let Line::Listening(address) = serde_json::from_str(&text)? {
+                break address;
+            }
         };
-        if let Line::Listening(address) = serde_json::from_str(&text)? {
-            break address;
+        Ok(Self {
+            process,
+            lines,
+            address,
+        })
+    }
+
+    /// Feeds what it prints to the observer until it ends; the most memory that it held at once.
+    pub(crate) async fn watch(mut self, observer: &Observer) -> anyhow::Result<Option<u64>> {
+        let mut peak = None;
+        while let Some(text) = self.lines.next_line().await? {
+            match serde_json::from_str(&text)? {
+                Line::Round(line) => {
+                    let (report, sum) = round_of(*line)?;
+                    observer(ServerEvent::RoundDone {
+                        report: &report,
+                        sum: &sum,
+                    });
+                }
+                Line::Failed(round, reason) => observer(ServerEvent::AttemptFailed {
+                    round,
+                    reason: &reason,
+                }),
+                Line::Started(round, cohort) => observer(ServerEvent::RoundStarted { round, cohort }),
+                Line::Peak(bytes) => peak = Some(bytes),
+                Line::Listening(_) | Line::Vector { .. } => {}
+            }
         }
-    };
+        let status = self.process.wait().await?;
+        if status.success() {
+            Ok(peak)
+        } else {
+            bail!("the server process failed ({status}); its error is above")
+        }
+    }
+}
+
+/// Starts server and clients as processes and feeds what they print to the observer; the most memory that the server held.
+pub(crate) async fn run_town(
+    plan: &Plan,
+    observer: Observer,
+    plain: &PlainSum,
+) -> anyhow::Result<Option<u64>> {
+    let server = ServerProcess::start(plan).await?;
     let mut children = Vec::new();
     let failed: Arc<Mutex<Vec<String>>> = Arc::default();
     for index in 0..plan.clients {
         let path = plan.client_config_path(index);
-        enrolling::write_public(&path, &toml::to_string(&plan.client_config(index, &address)?)?)?;
-        let mut child = start("client", path)?;
+        let config = plan.client_config(index, &server.address)?;
+        enrolling::write_public(&path, &toml::to_string(&config)?)?;
+        let mut child = start(plan, "client", path)?;
         let mut lines = BufReader::new(child.stdout.take().context("no pipe")?).lines();
         let (plain, failed) = (plain.clone(), failed.clone());
         tokio::spawn(async move {
@@ -240,35 +301,14 @@ pub(crate) async fn run_town(plan: &Plan, observer: Observer, plain: &PlainSum) 
         });
         children.push(child);
     }
-    while let Some(text) = lines.next_line().await? {
-        match serde_json::from_str(&text)? {
-            Line::Round(line) => {
-                let (report, sum) = round_of(*line)?;
-                observer(ServerEvent::RoundDone {
-                    report: &report,
-                    sum: &sum,
-                });
-            }
-            Line::Failed(round, reason) => observer(ServerEvent::AttemptFailed {
-                round,
-                reason: &reason,
-            }),
-            Line::Started(round, cohort) => observer(ServerEvent::RoundStarted { round, cohort }),
-            Line::Listening(_) | Line::Vector { .. } => {}
-        }
-    }
-    let status = server.wait().await?;
+    let ended = server.watch(&observer).await;
     for child in &mut children {
         let _ = tokio::time::timeout(Duration::from_secs(10), child.wait()).await;
     }
     if let Some(error) = failed.lock().unwrap_or_else(PoisonError::into_inner).first() {
         bail!("a client process printed something else than a vector: {error}");
     }
-    if status.success() {
-        Ok(())
-    } else {
-        bail!("the server process failed ({status}); its error is above")
-    }
+    ended
 }
 
 fn note_vector(plain: &PlainSum, text: &str) -> anyhow::Result<()> {

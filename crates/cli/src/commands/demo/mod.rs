@@ -51,7 +51,7 @@ pub(crate) struct DemoArgs {
     /// How digits are spread over clients (a hospital keeps its own records)
     #[arg(long, value_enum, default_value_t = Split::Iid)]
     pub(crate) split: Split,
-    /// softmax, or mlp with one hidden layer of 32
+    /// softmax, mlp (one hidden layer of 32), or mlp-H with one of H
     #[arg(long, value_name = "NAME", default_value = "softmax")]
     pub(crate) model: String,
     /// Fraction of the clients that vanish in each round, at random phases, and come back for the next
@@ -69,6 +69,9 @@ pub(crate) struct DemoArgs {
     /// Run every party as a process of its own
     #[arg(long)]
     pub(crate) processes: bool,
+    /// Run the server as a process of its own, all clients in this one: its memory can then be told apart
+    #[arg(long, conflicts_with = "processes")]
+    pub(crate) server_process: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

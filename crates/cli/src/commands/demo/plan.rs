@@ -1,13 +1,14 @@
 //! From arguments to configurations: the same files that an operator and participants would write.
 
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me};
 use tacita_learn::{Defaults, EmbeddedData};
 use tacita_privacy::{Budget, Decimal};
 use tacita_server::config::{
-    CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection, ServerConfig,
-    TaskSection, TrainingSection,
+    Agreement, CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection,
+    ServerConfig, TaskSection, TrainingSection,
 };
 
 use super::{Dataset, DemoArgs};
@@ -17,6 +18,8 @@ use crate::output::{refused, usage};
 const KEPT: u64 = 950_000;
 /// Seconds that a client waits before its server gives a phase up.
 const PATIENCE: u32 = 120;
+/// Seconds between two visits to the authority.
+const VISITS: NonZeroU16 = NonZeroU16::MIN.saturating_add(59);
 
 /// What a demonstration runs.
 pub(crate) struct Plan {
@@ -130,7 +133,9 @@ impl Plan {
                 state: "server".into(),
                 ledger: "ledger".into(),
                 origin: "localhost/tacita-demo".into(),
+                uploads_in_flight: 32,
                 loopback: true,
+                authority_seconds: VISITS,
             },
             task: TaskSection {
                 name: self.task(),
@@ -142,11 +147,13 @@ impl Plan {
                 minimum_survivors: self.minimum_survivors,
                 colluders: self.colluders,
                 wait_seconds: 60,
+                key_agreement: Agreement::Hybrid,
             },
             privacy: PrivacySection {
                 epsilon: budget.map(|b| b.epsilon),
                 delta: budget.map(|b| b.delta),
                 clip: float(defaults.clip_norm)?,
+                block: None,
                 weighting: None,
             },
             training: TrainingSection {
@@ -185,6 +192,7 @@ impl Plan {
                 server: server.to_owned(),
                 server_name: "aggregator".into(),
                 ledger_key: Some("../ledger.vkey".into()),
+                authority_seconds: VISITS,
             },
             data: Data {
                 source: "embedded".into(),
@@ -204,6 +212,7 @@ impl Plan {
                 noise_floor: budget.map(|_| Decimal::new(1, 1)).transpose()?,
                 allow_unprotected: budget.is_none(),
                 largest_clip: float(self.defaults.clip_norm)?,
+                require_post_quantum: true,
             },
             budget: budget.map(|task| Caps { task, day: None }),
         })

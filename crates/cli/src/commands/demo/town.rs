@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tacita_authority::{AuthorityDir, AuthorityServer, Settings};
 use tacita_client::{
-    CertificateCache, Client, ClientEndpoint, Hooks, Limits, Machine, Sharing, SqliteStore, Stats, Stopper,
-    Store, enrolment,
+    CertificateCache, Client, ClientEndpoint, ClientError, Hooks, JoinEnd, Limits, Machine, Sharing,
+    SqliteStore, Stats, Stopper, Store, enrolment,
 };
 use tacita_identity::{Invitation, Name, Role};
 use tacita_server::config::ServerConfig;
@@ -41,6 +41,8 @@ pub(crate) struct Town {
     pub(crate) server: ServerConfig,
     /// The clients' durable batches, where they share this process.
     pub(crate) stats: Option<Stats>,
+    /// Most memory that the server held, where it is a process of its own.
+    pub(crate) server_peak: Option<u64>,
     pub(crate) enrolment_seconds: f64,
     /// Attempts that failed, with their reasons.
     pub(crate) failed: Vec<String>,
@@ -100,11 +102,14 @@ pub(crate) async fn run(plan: &Plan, output: &Output) -> anyhow::Result<Town> {
     );
     bar.set_position(0);
     let observer = observer(plan, watch.clone(), plain.clone(), bar.clone());
-    let stats = if plan.args.processes {
-        child::run_town(plan, observer, &plain).await?;
-        None
+    let (stats, server_peak) = if plan.args.processes {
+        (None, child::run_town(plan, observer, &plain).await?)
+    } else if plan.args.server_process {
+        let (stats, peak) = beside_server(plan, observer, &plain, endpoint).await?;
+        (Some(stats), peak)
     } else {
-        Some(in_process(plan, &config, observer, &plain, endpoint).await?)
+        let stats = in_process(plan, &config, observer, &plain, endpoint).await?;
+        (Some(stats), None)
     };
     bar.finish_and_clear();
     let _ = close.send(true);
@@ -117,6 +122,7 @@ pub(crate) async fn run(plan: &Plan, output: &Output) -> anyhow::Result<Town> {
         rounds: watched.rounds,
         server: config,
         stats,
+        server_peak,
         enrolment_seconds,
         failed: watched.failed,
     })
@@ -233,13 +239,80 @@ fn line(report: &RoundReport, exact: bool) -> String {
     )
 }
 
-async fn in_process(
-    plan: &Plan,
-    config: &ServerConfig,
-    observer: Observer,
-    plain: &PlainSum,
-    endpoint: ClientEndpoint,
-) -> anyhow::Result<Stats> {
+/// All clients of this process, and the store that they share.
+struct Members {
+    store: Arc<dyn Store>,
+    joining: JoinSet<Result<JoinEnd, ClientError>>,
+}
+
+impl Members {
+    fn start(
+        plan: &Plan,
+        address: &str,
+        plain: &PlainSum,
+        endpoint: &ClientEndpoint,
+        stop: &watch::Receiver<bool>,
+    ) -> anyhow::Result<Self> {
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(
+            plan.out.join("clients.sqlite"),
+            Sharing::Exclusive,
+        )?);
+        let cache: Arc<CertificateCache> = Arc::default();
+        let (seed, clients, vanishing) = (plan.args.seed, plan.clients, plan.vanishing);
+        let probe = plain.clone();
+        let hooks = Hooks {
+            vanish: (vanishing > 0).then(|| {
+                Arc::new(move |name: &str, round: u32| vanish::moment(seed, clients, vanishing, name, round))
+                    as _
+            }),
+            // The harness compares the sum with plain addition; participants outside a demonstration have no such hook.
+            probe: Some(Arc::new(move |name: &str, round_id: &[u8; 32], update| {
+                probe.note(*round_id, name, update.dangerous_inspect().clone());
+            })),
+        };
+        let mut joining = JoinSet::new();
+        for index in 0..plan.clients {
+            let path = plan.client_config_path(index);
+            enrolling::write_public(&path, &toml::to_string(&plan.client_config(index, address)?)?)?;
+            let config = client::read(&path)?;
+            let me = Machine::new(&config.client.state).load(Role::Client, enrolling::now())?;
+            // Enrolled a moment ago, for a day: nobody needs to visit the authority again.
+            let standing = watch::channel(me.standing.clone()).1;
+            let setup = client::setup(
+                &config,
+                me,
+                standing,
+                store.clone(),
+                endpoint.clone(),
+                cache.clone(),
+                hooks.clone(),
+            )?;
+            let mut client = Client::open(setup)?;
+            let stopper = Stopper::new(stop.clone());
+            joining.spawn(async move { client.join(stopper).await });
+        }
+        Ok(Self { store, joining })
+    }
+
+    /// Waits until they heard that the task is over, which takes nobody long; the last error that one of them ended with.
+    async fn drain(mut self) -> (Arc<dyn Store>, Option<ClientError>) {
+        let drained = tokio::time::timeout(Duration::from_secs(10), async {
+            let mut refusal = None;
+            while let Some(done) = self.joining.join_next().await {
+                if let Ok(Err(error)) = done {
+                    refusal = Some(error);
+                }
+            }
+            refusal
+        })
+        .await;
+        self.joining.abort_all();
+        (self.store, drained.ok().flatten())
+    }
+}
+
+/// Turns true with the first signal, and stays.
+fn stopping() -> watch::Receiver<bool> {
     let (stop_sender, stop) = watch::channel(false);
     let signal = crate::signals::stop();
     tokio::spawn(async move {
@@ -247,61 +320,44 @@ async fn in_process(
         let _ = stop_sender.send(true);
         std::future::pending::<()>().await;
     });
+    stop
+}
+
+async fn in_process(
+    plan: &Plan,
+    config: &ServerConfig,
+    observer: Observer,
+    plain: &PlainSum,
+    endpoint: ClientEndpoint,
+) -> anyhow::Result<Stats> {
+    let stop = stopping();
     let me = Machine::new(&config.server.state).load(Role::Server, enrolling::now())?;
-    let setup = server::setup(config, me, Some(observer))?;
+    let setup = server::setup(config, watch::channel(me.standing).1, Some(observer))?;
     let mut server = Server::open(config.clone(), &plan.server_config_path(), setup, stop.clone())?;
     let address = server.local_addr()?.to_string();
-
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(
-        plan.out.join("clients.sqlite"),
-        Sharing::Exclusive,
-    )?);
-    let cache: Arc<CertificateCache> = Arc::default();
-    let (seed, clients, vanishing) = (plan.args.seed, plan.clients, plan.vanishing);
-    let probe = plain.clone();
-    let hooks = Hooks {
-        vanish: (vanishing > 0).then(|| {
-            Arc::new(move |name: &str, round: u32| vanish::moment(seed, clients, vanishing, name, round)) as _
-        }),
-        // The harness compares the sum with plain addition; participants outside a demonstration have no such hook.
-        probe: Some(Arc::new(move |name: &str, round_id: &[u8; 32], update| {
-            probe.note(*round_id, name, update.dangerous_inspect().clone());
-        })),
-    };
-    let mut members = JoinSet::new();
-    for index in 0..plan.clients {
-        let path = plan.client_config_path(index);
-        enrolling::write_public(&path, &toml::to_string(&plan.client_config(index, &address)?)?)?;
-        let config = client::read(&path)?;
-        let me = Machine::new(&config.client.state).load(Role::Client, enrolling::now())?;
-        let setup = client::setup(
-            &config,
-            me,
-            store.clone(),
-            endpoint.clone(),
-            cache.clone(),
-            hooks.clone(),
-        )?;
-        let mut client = Client::open(setup)?;
-        let stopper = Stopper::new(stop.clone());
-        members.spawn(async move { client.join(stopper).await });
-    }
+    let members = Members::start(plan, &address, plain, &endpoint, &stop)?;
     let ended = server.run().await;
-    // The server told everybody that the task is finished; nobody needs long to read it.
-    let drained = tokio::time::timeout(Duration::from_secs(10), async {
-        let mut refusal = None;
-        while let Some(done) = members.join_next().await {
-            if let Ok(Err(error)) = done {
-                refusal = Some(error);
-            }
-        }
-        refusal
-    })
-    .await;
-    members.abort_all();
-    match (ended, drained) {
-        (Err(error), Ok(Some(refusal))) => Err(client::ended(refusal).context(error.to_string())),
+    match (ended, members.drain().await) {
+        (Err(error), (_, Some(refusal))) => Err(client::ended(refusal).context(error.to_string())),
         (Err(error), _) => Err(server::ended(error)),
-        (Ok(_), _) => Ok(store.stats()),
+        (Ok(_), (store, _)) => Ok(store.stats()),
+    }
+}
+
+/// The server as a process of its own, all clients in this one.
+async fn beside_server(
+    plan: &Plan,
+    observer: Observer,
+    plain: &PlainSum,
+    endpoint: ClientEndpoint,
+) -> anyhow::Result<(Stats, Option<u64>)> {
+    let server = child::ServerProcess::start(plan).await?;
+    let members = Members::start(plan, &server.address, plain, &endpoint, &stopping())?;
+    let ended = server.watch(&observer).await;
+    let (store, refusal) = members.drain().await;
+    match (ended, refusal) {
+        (Err(error), Some(refusal)) => Err(client::ended(refusal).context(error.to_string())),
+        (Err(error), None) => Err(error),
+        (Ok(peak), _) => Ok((store.stats(), peak)),
     }
 }

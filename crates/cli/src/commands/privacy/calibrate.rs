@@ -27,6 +27,9 @@ pub(super) struct CalibrateArgs {
     /// Values in a vector, extra coordinates included
     #[arg(long, value_name = "D")]
     dimension: u32,
+    /// Values that are rotated together, a power of two [default: so that padding is small]
+    #[arg(long, value_name = "B")]
+    block: Option<u32>,
     /// Joint clip norm, in model units
     #[arg(long, value_name = "NORM", value_parser = decimal, default_value = "1")]
     clip: Decimal,
@@ -47,6 +50,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
         minimum_survivors: args.minimum_survivors.unwrap_or(args.clients),
         colluders: args.colluders,
         dimension: args.dimension,
+        block: args.block,
         clip: args.clip,
     })
     .map_err(explain)?;
@@ -56,10 +60,11 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
     let honest = request.minimum_survivors.saturating_sub(request.colluders);
     let total = u128::from(share.variance_q16()).saturating_mul(u128::from(honest));
     let command = format!(
-        "tacita privacy epsilon --mechanism skellam --grid {} --dimension {} --share-variance-q16 {} --survivors {} \
+        "tacita privacy epsilon --mechanism skellam --grid {} --dimension {} --block {} --share-variance-q16 {} --survivors {} \
          --colluders {} --rounds {} --delta {}",
         encoding.grid(),
         request.dimension,
+        encoding.block(),
         share.variance_q16(),
         request.minimum_survivors,
         request.colluders,
@@ -76,6 +81,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
         "direction": text::DIRECTION,
         "mechanism": mechanism,
         "grid": encoding.grid(),
+        "block": encoding.block(),
         "padded": encoding.padded(),
         "bits": plan.bits().get(),
         "share_variance_q16": share.variance_q16().to_string(),

@@ -3,7 +3,8 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use tacita_privacy::{
-    AccountError, Adversary, Decimal, Encoding, IntegerSensitivity, NoiseShare, Release, SkellamRelease,
+    AccountError, Adversary, Decimal, Encoding, EncodingError, IntegerSensitivity, NoiseShare, Release,
+    SkellamRelease,
 };
 
 use super::{number, written};
@@ -20,9 +21,12 @@ pub(super) struct EpsilonArgs {
     /// S, grid steps per clip norm
     #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..=i64::from(Encoding::MAX_GRID)))]
     grid: u32,
-    /// Values in a vector, before padding to a power of two
+    /// Values in a vector, before padding
     #[arg(long, value_name = "D", value_parser = clap::value_parser!(u32).range(1..=i64::from(Encoding::MAX_DIMENSION)))]
     dimension: u32,
+    /// Values that are rotated together, a power of two; the vector is padded to a multiple [default: as `calibrate` chooses]
+    #[arg(long, value_name = "B")]
+    block: Option<u32>,
     /// Variance of one client's share, in units of 2^-16 squared grid steps
     #[arg(long, value_name = "V", required_unless_present = "noise_multiplier")]
     share_variance_q16: Option<u64>,
@@ -61,7 +65,13 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
         )));
     };
     let share = share(args, honest_shares)?;
-    let padded = args.dimension.next_power_of_two();
+    let block = args
+        .block
+        .unwrap_or_else(|| Encoding::usual_block(args.dimension));
+    if !block.is_power_of_two() || block > args.dimension.next_power_of_two() {
+        return Err(usage(EncodingError::Block(block).to_string()));
+    }
+    let padded = args.dimension.next_multiple_of(block);
     let spent = |adversary: Adversary| -> anyhow::Result<Option<Decimal>> {
         let Some(honest_shares) = adversary.honest_shares(args.survivors) else {
             return Ok(None);
@@ -100,6 +110,7 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
             "adjacency": "zero-out",
             "grid": args.grid,
             "dimension": args.dimension,
+            "block": block,
             "padded": padded,
             "squared_l2_sensitivity": l2.to_string(),
             "l1_sensitivity": l1.to_string(),

@@ -1,0 +1,84 @@
+"""Manifests and casts that the cases share."""
+
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from tacita_ref import cast, graph, privacy
+from tacita_ref.manifest import Manifest
+from tacita_ref.tagged import sha256
+
+MODEL = b"the global model"
+SIZE = 66
+
+
+@lru_cache
+def everybody() -> cast.Cast:
+    return cast.make(SIZE, "tacita vectors")
+
+
+def a_manifest(n: int, c: int, m: int, kem: int = 1, dimension: int = 16, **other: Any) -> Manifest:
+    """A manifest that breaks no rule, unless `other` makes it."""
+    p = graph.parameters(n, c, m)
+    padded = 1 << (dimension - 1).bit_length()
+    values: dict[str, Any] = {
+        "version": 1,
+        "task": b"sim",
+        "round": 1,
+        "round_id": sha256(f"round id {n} {c} {m} {kem} {dimension}".encode()),
+        "cohort": n,
+        "colluders": c,
+        "minimum_survivors": m,
+        "neighbours": p.neighbours,
+        "threshold": p.threshold,
+        "quorum": p.quorum,
+        "key_agreement": kem,
+        "block": padded,
+        "noise_levels": b"",
+        "bits": privacy.needed_bits(n, 1024, padded, 0),
+        "dimension": dimension,
+        "padded": padded,
+        "chunk": 64,
+        "clip": b"1",
+        "grid": 1024,
+        "mechanism": 0,
+        "total_variance_q16": 0,
+        "share_variance_q16": 0,
+        "rounds": 1000,
+        "epsilon": b"",
+        "delta": b"",
+        "weighting": 0,
+        "weight_cap": 0,
+        "weight_scale": b"",
+        "update_clip": b"",
+        "model_digest": sha256(MODEL),
+        "training": b"{}",
+        "advertise_ms": 1000,
+        "share_ms": 1000,
+        "upload_ms": 1000,
+        "agree_ms": 1000,
+        "reveal_ms": 1000,
+        "ledger_size": 0,
+        "ledger_root": sha256(b""),
+        "issued_at": cast.NOW,
+    }
+    return Manifest(**{**values, **other})
+
+
+def skellam(n: int, c: int, m: int, share: int, **other: Any) -> Manifest:
+    """One with noise."""
+    padded = 16
+    noise = {
+        "mechanism": 1,
+        "share_variance_q16": share,
+        "total_variance_q16": share * (m - c),
+        "bits": privacy.needed_bits(n, 1024, padded, share),
+        "epsilon": b"8",
+        "delta": b"0.00001",
+    }
+    return a_manifest(n, c, m, **{**noise, **other})
+
+
+def unit_update(member: int, dimension: int) -> list[Fraction]:
+    """All of the clip norm in one coordinate: its rotation is integral for a padded dimension of 4^k."""
+    return [Fraction(int(i == member % dimension)) for i in range(dimension)]
