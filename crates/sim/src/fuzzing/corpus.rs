@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use tacita_identity::{
-    CertificateRequest, EnrolMessage, EnrolRequest, Invitation, Name, PrivateKey, RenewRequest, Role,
+    CertificateRequest, EnrolMessage, EnrolRequest, Invitation, Name, PrivateKey, RenewRequest, Role, pem,
 };
 use tacita_ledger::MemoryFiles;
 use tacita_protocol::manifest::Manifest;
@@ -156,7 +156,7 @@ fn identities(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), S
     let text = |e: &dyn std::fmt::Display| SimError::Setting(e.to_string());
     let root = cast.authority().anchor().fingerprint();
     let name = Name::new("alice")?;
-    let (invitation, _) =
+    let (invitation, mut record) =
         Invitation::create("authority.example:4433", root, Role::Client, &name, NOW, &mut rng)
             .map_err(|e| text(&e))?;
     add(
@@ -164,6 +164,31 @@ fn identities(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), S
         "line",
         invitation.to_text().map_err(|e| text(&e))?.as_bytes().to_vec(),
     );
+    add(
+        "invitation_record",
+        "fresh",
+        record.to_bytes().map_err(|e| text(&e))?,
+    );
+    record
+        .spend(NOW, &invitation.secret, [7; 32], [8; 32])
+        .map_err(|e| text(&e))?;
+    add(
+        "invitation_record",
+        "spent",
+        record.to_bytes().map_err(|e| text(&e))?,
+    );
+    add(
+        "pem_file",
+        "key",
+        key.to_pkcs8_pem().map_err(|e| text(&e))?.as_bytes().to_vec(),
+    );
+    add(
+        "pem_file",
+        "der",
+        key.to_pkcs8_der().map_err(|e| text(&e))?.to_vec(),
+    );
+    let root_file = pem::encode("CERTIFICATE", cast.authority().anchor().der());
+    add("pem_file", "root", root_file.into_bytes());
     let enrol = EnrolMessage::Enrol(EnrolRequest::redeeming(&invitation, request.clone()));
     let renew = EnrolMessage::Renew(RenewRequest { request });
     let list = cast.deny_list([1])?;
@@ -300,6 +325,7 @@ fn hostile(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
     ] {
         add("decimal", text, text.as_bytes().to_vec());
     }
+    small(add);
     let mut rng = ChaCha20Rng::seed_from_u64(CAST);
     add("machines", "honest", Vec::new());
     add("machines", "one-drop-out", vec![1, 0x0e, 0]);
@@ -316,4 +342,69 @@ fn hostile(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
         bytes.splice(1..3, [0, 0]);
         add("machines", &format!("network-{number}"), bytes);
     }
+}
+
+/// Inputs of a few bytes: names, scalars, and what a part's target decides by.
+fn small(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
+    for (name, text) in [
+        ("plain", "hospital-07"),
+        ("client", "tacita:client:hospital-07"),
+        ("authority", "tacita:authority:a"),
+        ("role", "server"),
+        ("hostile-hyphen", "-a"),
+        ("hostile-escape", "tacita:client:\u{1b}[2J"),
+    ] {
+        add("name", name, text.as_bytes().to_vec());
+    }
+    add("pem_file", "hostile", b"-----BEGIN CERTIFICATE-----\nAA".to_vec());
+    add(
+        "invitation_record",
+        "hostile-name",
+        [&[1][..], &[0; 48], &[1, 0xff, 0xff]].concat(),
+    );
+    let mut order = [0; 32];
+    order[..16].copy_from_slice(&[
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+    ]);
+    order[31] = 0x10;
+    add("scalar", "order", order.to_vec());
+    order[0] -= 1;
+    add("scalar", "largest", order.to_vec());
+    add("scalar", "zero", vec![0; 32]);
+    add("scalar", "hostile", vec![0xff; 32]);
+    // Kind, length / 33, side, room, whether it is divided without need; then edits.
+    let long = 20_000u16.to_le_bytes();
+    let parts = [&[3][..], &long, &[0, 0, 0]].concat();
+    add("part", "shares", parts.clone());
+    add("part", "roster", [&[68][..], &long, &[1, 0, 0]].concat());
+    add("part", "whole", vec![4, 9, 0, 0, 0, 0]);
+    add("part", "hostile-needless", vec![3, 9, 0, 0, 0, 3]);
+    add("part", "hostile-kind", [&[4][..], &long, &[0, 0, 0]].concat());
+    add("part", "hostile-room", [&[3][..], &long, &[0, 2, 0]].concat());
+    add(
+        "part",
+        "hostile-longest",
+        [&[3, 0xff, 0xff][..], &[0, 0, 0]].concat(),
+    );
+    let between = [&[6, 1, 0, 4, 0][..], &[8, 0, 1, b'x']].concat();
+    for (name, edit) in [
+        ("missing", &[0, 1, 0][..]),
+        ("twice", &[1, 0, 0]),
+        ("swapped", &[2, 0, 0]),
+        ("between", &between),
+    ] {
+        add(
+            "part",
+            &format!("hostile-{name}"),
+            [parts.as_slice(), edit].concat(),
+        );
+    }
+    let length = [9, 1, 0xff, 0xff, 0xff, 0xff, 3];
+    let promise = [
+        &[4, 0, 0, 0, 0, 0, 6, 0, 0][..],
+        &u16::try_from(length.len()).unwrap_or(0).to_le_bytes(),
+        &length,
+    ]
+    .concat();
+    add("part", "hostile-length", promise);
 }

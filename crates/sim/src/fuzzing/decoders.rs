@@ -2,12 +2,17 @@
 
 use std::sync::{Arc, LazyLock};
 
-use tacita_algebra::{RingBits, RingVector};
-use tacita_identity::{CertificateRequest, DenyList, EnrolMessage, Invitation, Role, TrustAnchor};
+use tacita_algebra::{RingBits, RingVector, SecretScalar};
+use tacita_identity::{
+    CertificateRequest, DenyList, EnrolMessage, Invitation, InvitationRecord, Name, PrivateKey, Role, San,
+    TrustAnchor, fingerprint, pem,
+};
 use tacita_ledger::layout::{is_tile_path, read_bundle, write_bundle};
-use tacita_ledger::{Cosignature, Entry, SignedCheckpoint, VerifierKey, note::Note};
+use tacita_ledger::{Checkpoint, Cosignature, Entry, SignedCheckpoint, VerifierKey, note::Note};
 use tacita_privacy::Decimal;
 use tacita_protocol::bitmap::Bitmap;
+use tacita_protocol::certificates::CertificateCache;
+use tacita_protocol::graph::Fraction;
 use tacita_protocol::limits::{MAX_COHORT, MAX_REASON};
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
 
@@ -83,6 +88,9 @@ pub(super) fn note(data: &[u8]) -> bool {
         return false;
     };
     assert_eq!(note.to_bytes(), data);
+    if let Ok(checkpoint) = Checkpoint::parse_body(note.text()) {
+        assert_eq!(checkpoint.body(), note.text());
+    }
     if let Ok(signed) = SignedCheckpoint::parse_unverified(data) {
         assert_eq!(signed.to_bytes(), data);
         assert_eq!(signed.checkpoint().body(), note.text());
@@ -129,7 +137,14 @@ pub(super) fn certificate(data: &[u8]) -> bool {
         .filter(|role| anchor.verify(data, *role, NOW).is_ok())
         .count();
     assert!(accepted < 2, "one certificate for two roles");
-    let _ = TrustAnchor::from_der(data);
+    assert_eq!(anchor.verify_member(data, NOW).is_ok(), accepted == 1);
+    if anchor.verify_authority(data, NOW).is_ok() {
+        assert_eq!(accepted, 0, "an authority that is a member");
+    }
+    let pinned = TrustAnchor::from_pinned_der(data, &fingerprint(data));
+    assert_eq!(pinned.is_ok(), TrustAnchor::from_der(data).is_ok());
+    let kept = CertificateCache::default().admit(data, &anchor, NOW).is_ok();
+    assert!(!kept || anchor.verify(data, Role::Client, NOW).is_ok());
     accepted == 1
 }
 
@@ -201,6 +216,11 @@ pub(super) fn packing(data: &[u8]) -> bool {
         return false;
     }
     assert_eq!(vector.pack(start..start.saturating_add(length)), rest);
+    // Added to nothing it is itself, and added to itself twice that.
+    let mut sum = vector.clone();
+    assert_eq!(sum.words_mut().add_packed(bits, &vector.pack(0..1024)), Ok(()));
+    let double: Vec<i64> = vector.to_signed().iter().map(|value| 2 * value).collect();
+    assert_eq!(sum, RingVector::from_signed(bits, &double));
     assert_eq!(RingVector::from_signed(bits, &vector.to_signed()), vector);
     true
 }
@@ -209,10 +229,79 @@ pub(super) fn decimal(data: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(data) else {
         return false;
     };
+    let _ = text.parse::<Fraction>();
+    if let Ok(value) = text.parse::<Decimal>() {
+        assert_eq!(Decimal::from_canonical(&value.to_string()), Ok(value));
+    }
     let Ok(decimal) = Decimal::from_canonical(text) else {
         return false;
     };
     assert_eq!(decimal.to_string(), text);
     assert!(decimal.to_f64().is_finite() && decimal.to_f64() >= 0.0);
+    true
+}
+
+/// Names, and the subjects and roles that contain them.
+pub(super) fn name(data: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return false;
+    };
+    if let Ok(san) = San::parse(text) {
+        assert_eq!(san.to_string(), text);
+        return true;
+    }
+    if let Ok(role) = text.parse::<Role>() {
+        assert_eq!(role.to_string(), text);
+    }
+    let Ok(name) = Name::new(text) else { return false };
+    assert_eq!(name.as_str(), text);
+    assert_eq!(text.parse(), Ok(name.clone()));
+    assert_eq!(Name::try_from(text.to_owned()), Ok(name));
+    true
+}
+
+/// PEM documents, and private keys as they stand in files.
+pub(super) fn pem_file(data: &[u8]) -> bool {
+    if let Ok(key) = PrivateKey::from_pkcs8_der(data) {
+        let written = key.to_pkcs8_der().map(|der| PrivateKey::from_pkcs8_der(&der));
+        assert!(matches!(written, Ok(Ok(again)) if again.verifying_key() == key.verifying_key()));
+        return true;
+    }
+    let Ok(text) = std::str::from_utf8(data) else {
+        return false;
+    };
+    if let Ok(key) = PrivateKey::from_pkcs8_pem(text) {
+        let written = key.to_pkcs8_pem().map(|text| PrivateKey::from_pkcs8_pem(&text));
+        assert!(matches!(written, Ok(Ok(again)) if again.verifying_key() == key.verifying_key()));
+        return true;
+    }
+    let Some(der) = pem::decode("CERTIFICATE", text) else {
+        return false;
+    };
+    assert_eq!(
+        pem::decode("CERTIFICATE", &pem::encode("CERTIFICATE", &der)),
+        Some(der)
+    );
+    true
+}
+
+/// What the authority keeps of an invitation.
+pub(super) fn invitation_record(data: &[u8]) -> bool {
+    let Ok(record) = InvitationRecord::from_bytes(data) else {
+        return false;
+    };
+    assert_eq!(record.to_bytes().as_deref(), Ok(data));
+    true
+}
+
+/// 32 bytes that are below the order of the field, or not.
+pub(super) fn scalar(data: &[u8]) -> bool {
+    let Ok(bytes) = <&[u8; 32]>::try_from(data) else {
+        return false;
+    };
+    let Ok(scalar) = SecretScalar::from_canonical_bytes(bytes) else {
+        return false;
+    };
+    assert_eq!(*scalar.to_bytes(), *bytes);
     true
 }
