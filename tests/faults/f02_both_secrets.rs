@@ -1,5 +1,5 @@
 //! F02: the server asks one client for both secrets of one peer, at once or after it came back. It signs one list a round, says
-//! TAC-070 to the second, and TAC-008 to a round that it has been in.
+//! TAC-076 to the second, and TAC-008 to a round that it has been in.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ fn a_second_list_ends_the_round_for_the_client() {
     let (_, code, mut clients) = scene.play();
     assert_eq!(code, 0);
     let victim = client_at(0);
-    clients[usize::from(victim)].wait_for("TAC-070");
+    clients[usize::from(victim)].wait_for("TAC-076");
     // It may be gone before the first signature is on its way.
     assert!(scene.sent(victim, Kind::Agreement) <= 1);
     assert_eq!(scene.sent(victim, Kind::Reveal), 0);

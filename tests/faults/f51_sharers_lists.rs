@@ -1,5 +1,5 @@
 //! F51: the server calls somebody a survivor that never shared, or shows different sharers lists. Clients sign what they masked
-//! with: no list has a quorum, nobody reveals.
+//! with, first under their upload and then under the statement: no list has enough of either, nobody reveals.
 
 use std::sync::Arc;
 
@@ -8,7 +8,9 @@ use tacita_protocol::{Abort, RoundError};
 use tacita_sim::forge::ForgedSharers;
 use tacita_sim::{Cast, Plan, Script, Setting, Stage, State, World};
 
-use crate::dishonest::{Scene, four, index_of};
+use crate::dishonest::{Scene, at_once, client_at, four, index_of};
+use crate::federation::name;
+use crate::federation::relay::Kind;
 
 #[test]
 fn two_lists_of_sharers() {
@@ -21,14 +23,13 @@ fn two_lists_of_sharers() {
             *sharers = forged.message(|_| true, sharers.boxes.as_slice().to_vec());
         }
     });
-    let (_, code, clients) = scene.play();
+    let (server, code, _clients) = scene.play();
     assert_ne!(code, 0);
-    scene.ended_without_a_sum("2 signed the statement, 3 are needed");
-    let refused = clients
-        .iter()
-        .filter(|client| client.stderr().contains("TAC-050"))
-        .count();
-    assert_eq!(refused, 2, "a survivor that is no sharer");
+    assert_eq!(scene.sent_by_all(Kind::UploadEnd), 4, "each masked with its list");
+    // Two uploads are signed for another list: they belong to no sum of this one.
+    let refused = server.stderr().matches("TAC-041").count();
+    assert_eq!(refused, 2, "{}", server.stderr());
+    scene.ended_without_a_sum("2 uploaded, 3 are needed");
 }
 
 #[test]
@@ -43,9 +44,36 @@ fn a_survivor_that_never_shared() {
         ServerMessage::Agree(request) => request.survivors = vec![0b1111].into(),
         _ => {}
     });
-    let (_, code, _clients) = scene.play();
+    let (_, code, mut clients) = scene.play();
     assert_ne!(code, 0);
-    // Member 3 itself leaves before its upload (TAC-032).
+    // Member 3 itself leaves before its upload, and the others masked without it.
+    clients[usize::from(client_at(3))].wait_for("TAC-032");
+    assert_eq!(scene.sent_by_all(Kind::UploadEnd), 3);
+    scene.ended_without_a_sum("0 uploaded, 3 are needed");
+}
+
+/// The lists of sharers agree, the list of survivors has one that never shared: nobody signs it.
+#[test]
+fn a_drop_out_that_is_called_a_survivor() {
+    let scene = Scene::new(four(1));
+    let silent = client_at(3);
+    // Member 3 dies before it shares: its shares never arrive.
+    scene.relay.rewrite_upwards(move |from, frame| {
+        let lost = from == name(silent) && frame.first() == Some(&(Kind::Shares as u8));
+        at_once((!lost).then_some(frame))
+    });
+    scene.edit_downwards(|_, message| {
+        if let ServerMessage::Agree(request) = message {
+            request.survivors = vec![0b1111].into();
+        }
+    });
+    let (_, code, mut clients) = scene.play();
+    assert_ne!(code, 0);
+    for index in 0..3 {
+        clients[usize::from(client_at(index))].wait_for("TAC-050");
+    }
+    assert_eq!(scene.sent_by_all(Kind::UploadEnd), 3);
+    assert_eq!(scene.sent_by_all(Kind::Agreement), 0);
     scene.ended_without_a_sum("0 signed the statement, 3 are needed");
 }
 
@@ -72,9 +100,13 @@ fn two_lists_on_two_halves_of_a_ring() {
         let report = world.run(&Plan::new(), &mut attack).unwrap();
         drop(attack);
         for view in &report.views {
-            match &view.result {
-                Err(RoundError::Abort(Abort::NoQuorum(have, 35))) => assert!(*have < 35),
-                other => panic!("{:?}", other.as_ref().err()),
+            match (divided, &view.result) {
+                // Each half uploaded for a list of its own, and an honest sum of one half is too small.
+                (Stage::Sharers, Err(RoundError::Abort(Abort::TooFewSurvivors(have, 60)))) => {
+                    assert!(*have <= 33);
+                }
+                (Stage::Agree, Err(RoundError::Abort(Abort::NoQuorum(have, 35)))) => assert!(*have < 35),
+                (_, other) => panic!("{divided:?}: {:?}", other.as_ref().err()),
             }
         }
         assert!(

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use tacita_protocol::limits::{MAX_COHORT, MAX_FRAME};
+use tacita_protocol::limits::{MAX_COHORT, MAX_FRAME, MAX_MESSAGE};
 use tacita_protocol::messages::{
     AbortMessage, Advertise, AgreeRequest, Agreement, ClientMessage, DealtBox, Hello, OutcomeMessage,
     ProvenEntry, Resume, Reveal, RevealRequest, RevealedShare, RosterEntry, RosterMessage, SealedBox,
     ServerMessage, ShareRoot, SharerEntry, SharersMessage, Shares, UploadChunk, UploadEnd,
 };
+use tacita_protocol::parts::Assembler;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -270,6 +271,10 @@ fn memory_and_time_are_linear_in_the_bytes_received() {
         let bound = 80 * less + Duration::from_micros(50);
         assert!(more <= bound, "kind {}: {less:?} and {more:?}", large[0]);
     }
+    // Put together from parts it is eight times as long, and as much dearer.
+    let (frame, message) = (&tiny_items(MAX_FRAME)[0], &tiny_items(MAX_MESSAGE)[0]);
+    let (less, more) = (cost(frame), cost(message));
+    assert!(more <= 20 * less, "{less} and {more} bytes");
     // More elements than a cohort has members are not handed on.
     assert!(!decode(&tiny_items(usize::from(MAX_COHORT) * 9)[0]));
 }
@@ -278,9 +283,40 @@ fn memory_and_time_are_linear_in_the_bytes_received() {
 #[test]
 fn the_largest_length_costs_nothing() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    for (kind, before) in [(3, 128), (4, 4), (7, 0), (66, 0), (67, 0), (68, 0)] {
+    for (kind, before) in [(3, 129), (4, 4), (7, 0), (66, 0), (67, 0), (68, 0), (69, 38)] {
         let frame = [&[kind][..], &vec![0; before], &[0xff; 4], &[0; 64]].concat();
         let cost = cost(&frame);
         assert!(!decode(&frame) && cost <= 8192, "kind {kind}: {cost} bytes");
     }
+}
+
+/// Parts: a length that promises more costs nothing, and what is held is what came, up to the room that there is.
+#[test]
+fn parts_hold_what_came_and_no_more() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for (kind, assembler) in [
+        (9, Assembler::of_client as fn() -> Assembler),
+        (75, Assembler::of_server),
+    ] {
+        for fill in [0, 3, 0xff] {
+            let frame = [&[kind, 0][..], &[0xff; 4], &[fill; 1018]].concat();
+            let mut assembler = assembler();
+            let region = Region::new(ALLOCATOR);
+            assert!(assembler.push(frame, usize::MAX).is_err());
+            let cost = region.change().bytes_allocated;
+            assert!(cost <= BOUND, "kind {kind}: {cost} bytes");
+        }
+    }
+    // Well-formed parts of a message that never ends.
+    let bytes = MAX_FRAME - 6;
+    let length = u32::try_from(bytes).unwrap().to_be_bytes();
+    let part = [&[9, 0][..], &length, &vec![3; bytes]].concat();
+    let mut assembler = Assembler::of_client();
+    let room = 3 * MAX_FRAME;
+    let region = Region::new(ALLOCATOR);
+    let taken = (0..100).take_while(|_| assembler.push(part.clone(), room).is_ok());
+    assert_eq!(taken.count(), 3);
+    let stats = region.change();
+    let held = stats.bytes_allocated - stats.bytes_deallocated;
+    assert!(held <= BOUND, "{held} bytes are still held after the refusal");
 }
