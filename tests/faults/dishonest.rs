@@ -112,6 +112,16 @@ impl Scene {
     }
 }
 
+/// The server's log says of this client that it broke this rule.
+#[track_caller]
+pub(crate) fn named(server: &Process, client: u16, rule: &str) {
+    let (said, client) = (server.stderr(), format!("client={}", name(client)));
+    let line = said
+        .lines()
+        .find(|line| line.contains(&client) && line.contains(rule));
+    assert!(line.is_some(), "no {rule} of {client}: {said}");
+}
+
 /// Roster index of a client when all four are in it: members stand in the order of their identities.
 pub(crate) fn index_of(client: &str) -> u16 {
     let identity = |of: &str| Identity::of(Role::Client, &Name::new(of).expect("a name")).0;

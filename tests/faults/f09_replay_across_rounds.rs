@@ -1,9 +1,11 @@
 //! F09: a message of an earlier round, or of another server, in the place of a fresh one. What it is bound to differs: it is
-//! refused (TAC-023, TAC-002), and its sender is a drop-out.
+//! refused (TAC-023, TAC-002), and its sender is a drop-out. Who comes back to a round that is over is told so (TAC-077).
+
+use std::time::Duration;
 
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
 
-use crate::dishonest::{Scene, at_once, client_at, four, index_of};
+use crate::dishonest::{Scene, at_once, client_at, four, index_of, named};
 use crate::federation::relay::Kind;
 use crate::federation::{Federation, Plan, name};
 
@@ -20,7 +22,7 @@ fn an_old_advertisement() {
     let (server, code, _clients) = scene.play();
     assert_eq!(code, 0);
     assert_eq!(scene.outcomes(), [(4, 4), (3, 3)]);
-    assert!(server.stderr().contains("TAC-023"), "{}", server.stderr());
+    named(&server, 1, "TAC-023");
     assert_eq!(scene.sent(1, Kind::Advertise), 2);
 }
 
@@ -54,4 +56,25 @@ fn an_invitation_of_another_server() {
     clients[usize::from(victim)].wait_for("TAC-002");
     assert_eq!(server.wait(), 0);
     assert_eq!(scene.outcomes(), [(3, 3)]);
+}
+
+#[test]
+fn a_hello_for_a_round_that_is_over() {
+    let scene = Scene::new(four(2));
+    // Its connection is lost, and what it says on the next one comes when the others are done: two seconds are what they wait.
+    scene.relay.cut_at(1, Kind::Roster, false);
+    scene
+        .relay
+        .rewrite_upwards(|from, frame| match ClientMessage::decode(&frame) {
+            Ok(ClientMessage::Hello(hello)) if from == name(1) && !hello.attempt.is_empty() => {
+                vec![(Duration::from_secs(4), frame)]
+            }
+            _ => at_once([frame]),
+        });
+    let (_, code, mut clients) = scene.play();
+    assert_eq!(code, 0);
+    clients[1].wait_for("TAC-077");
+    // It said hello anew and was invited to the next round.
+    assert_eq!(scene.outcomes(), [(3, 3), (4, 4)]);
+    assert_eq!(scene.sent(1, Kind::UploadEnd), 1);
 }

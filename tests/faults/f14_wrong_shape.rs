@@ -1,9 +1,9 @@
 //! F14: an update of another dimension, ring width or order. Each chunk has one size and one turn (TAC-040): the rest is refused
-//! before memory is taken for it, and the sender is a drop-out.
+//! before memory is taken for it, and the sender is a drop-out. So is who sends half a message.
 
 use tacita_protocol::messages::ClientMessage;
 
-use crate::dishonest::{Scene, at_once, four};
+use crate::dishonest::{Scene, at_once, four, named};
 use crate::federation::name;
 use crate::federation::relay::Kind;
 
@@ -18,7 +18,7 @@ fn uploading(edit: impl Fn(&mut u32, &mut Vec<u8>) + Send + 'static) {
     });
     let (server, code, _clients) = scene.play();
     assert_eq!(code, 0);
-    assert!(server.stderr().contains("TAC-040"), "{}", server.stderr());
+    named(&server, 2, "TAC-040");
     assert_eq!(scene.outcomes(), [(3, 3)]);
     assert_eq!(scene.sent(2, Kind::Reveal), 0);
 }
@@ -54,6 +54,45 @@ fn without_end() {
         });
     let (server, code, _clients) = scene.play();
     assert_eq!(code, 0);
-    assert!(server.stderr().contains("TAC-040"), "{}", server.stderr());
+    named(&server, 2, "TAC-040");
+    assert_eq!(scene.outcomes(), [(3, 3)]);
+}
+
+#[test]
+fn the_end_before_its_chunk() {
+    let scene = Scene::new(four(1));
+    let mut held = None;
+    scene.relay.rewrite_upwards(move |from, frame| {
+        if from != name(2) {
+            return at_once([frame]);
+        }
+        match ClientMessage::decode(&frame) {
+            Ok(ClientMessage::Chunk(_)) => {
+                held = Some(frame);
+                at_once([])
+            }
+            Ok(ClientMessage::UploadEnd(_)) => at_once([frame].into_iter().chain(held.take())),
+            _ => at_once([frame]),
+        }
+    });
+    let (server, code, _clients) = scene.play();
+    assert_eq!(code, 0);
+    named(&server, 2, "TAC-040");
+    assert_eq!(scene.outcomes(), [(3, 3)]);
+}
+
+/// Half a message is none: the connection ends, and as often as the client comes back it is told where the round is.
+#[test]
+fn cut_short() {
+    let scene = Scene::new(four(1));
+    scene.relay.rewrite_upwards(|from, mut frame| {
+        if from == name(2) && frame.first() == Some(&(Kind::Shares as u8)) {
+            frame.truncate(frame.len() / 2);
+        }
+        at_once([frame])
+    });
+    let (server, code, _clients) = scene.play();
+    assert_eq!(code, 0);
+    named(&server, 2, "malformed message");
     assert_eq!(scene.outcomes(), [(3, 3)]);
 }
