@@ -1,4 +1,5 @@
-//! CPU work off the runtime: as many pieces at once as there are cores, whatever the number of clients in the process.
+//! CPU work off the runtime: twice as many pieces at once as there are cores, so that none waits for the runtime to hand out
+//! the next one, whatever the number of clients in the process.
 
 use std::sync::{Arc, LazyLock};
 
@@ -6,7 +7,7 @@ use tokio::sync::Semaphore;
 
 static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
     Arc::new(Semaphore::new(
-        std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        std::thread::available_parallelism().map_or(2, |n| 2 * n.get()),
     ))
 });
 

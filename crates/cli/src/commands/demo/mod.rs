@@ -60,6 +60,9 @@ pub(crate) struct DemoArgs {
     /// Clients assumed to collude with the server [default: 5 %, at least 1 from four clients on]
     #[arg(long, value_name = "C")]
     pub(crate) colluders: Option<u16>,
+    /// How pairs of clients agree on masks: X25519 with ML-KEM-768, or, to see what that costs, X25519 alone
+    #[arg(long, value_enum, default_value_t = KeyAgreement::Hybrid)]
+    pub(crate) key_agreement: KeyAgreement,
     /// Fixes data split, initial model and who vanishes; never keys, masks or noise
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
@@ -89,6 +92,14 @@ impl Dataset {
             Self::Heart => "heart",
         }
     }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyAgreement {
+    /// Masks recorded today stay closed to quantum computers
+    Hybrid,
+    /// They do not
+    X25519,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -11,7 +11,7 @@ use tacita_server::config::{
     ServerConfig, TaskSection, TrainingSection,
 };
 
-use super::{Dataset, DemoArgs};
+use super::{Dataset, DemoArgs, KeyAgreement};
 use crate::output::{refused, usage};
 
 /// Thousandths of n that survive at least, without drop-outs asked for.
@@ -28,6 +28,7 @@ pub(crate) struct Plan {
     pub(crate) clients: u16,
     pub(crate) rounds: u32,
     pub(crate) colluders: u16,
+    pub(crate) key_agreement: Agreement,
     pub(crate) minimum_survivors: u16,
     /// Clients that vanish in each round.
     pub(crate) vanishing: u16,
@@ -85,6 +86,10 @@ impl Plan {
             clients,
             rounds: args.rounds.unwrap_or(usual_rounds),
             colluders: narrow(colluders),
+            key_agreement: match args.key_agreement {
+                KeyAgreement::Hybrid => Agreement::Hybrid,
+                KeyAgreement::X25519 => Agreement::X25519,
+            },
             minimum_survivors: narrow(minimum_survivors),
             vanishing: narrow(vanishing),
             defaults,
@@ -147,7 +152,7 @@ impl Plan {
                 minimum_survivors: self.minimum_survivors,
                 colluders: self.colluders,
                 wait_seconds: 60,
-                key_agreement: Agreement::Hybrid,
+                key_agreement: self.key_agreement,
             },
             privacy: PrivacySection {
                 epsilon: budget.map(|b| b.epsilon),
@@ -212,7 +217,7 @@ impl Plan {
                 noise_floor: budget.map(|_| Decimal::new(1, 1)).transpose()?,
                 allow_unprotected: budget.is_none(),
                 largest_clip: float(self.defaults.clip_norm)?,
-                require_post_quantum: true,
+                require_post_quantum: self.key_agreement == Agreement::Hybrid,
             },
             budget: budget.map(|task| Caps { task, day: None }),
         })
