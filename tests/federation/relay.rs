@@ -1,6 +1,7 @@
 //! A relay between clients and the server that reads every frame: to each client it is the server, with the server's own key
-//! and certificate, and to the server it is each client. A test can so record all that the server receives, and end a
-//! client, or cut its connection, at an exact point of a round.
+//! and certificate, and to the server it is each client. A test can so record all that the server receives, end a client or
+//! cut its connection at an exact point of a round, and be a dishonest server to real clients or a dishonest client to a real
+//! server.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -55,6 +56,9 @@ pub struct Received {
     pub frame: Vec<u8>,
 }
 
+/// What goes on instead of a frame of the named client: frames, each after a pause.
+pub type Rewrite = Box<dyn FnMut(&str, Vec<u8>) -> Vec<(Duration, Vec<u8>)> + Send>;
+
 /// What a trap does.
 #[derive(Debug, Clone, Copy)]
 enum Act {
@@ -76,6 +80,9 @@ struct Shared {
     traps: Mutex<Vec<Trap>>,
     /// The connection to the server on behalf of each client.
     upstream: Mutex<HashMap<String, Connection>>,
+    /// Frames on their way to the server, and to clients.
+    upwards: Mutex<Option<Rewrite>>,
+    downwards: Mutex<Option<Rewrite>>,
 }
 
 /// A running relay.
@@ -139,6 +146,22 @@ impl Relay {
         lock(&self.shared.traps).push(Trap { client, kind, act });
     }
 
+    /// Replaces what clients say.
+    pub fn rewrite_upwards(
+        &self,
+        rewrite: impl FnMut(&str, Vec<u8>) -> Vec<(Duration, Vec<u8>)> + Send + 'static,
+    ) {
+        *lock(&self.shared.upwards) = Some(Box::new(rewrite));
+    }
+
+    /// Replaces what the server says.
+    pub fn rewrite_downwards(
+        &self,
+        rewrite: impl FnMut(&str, Vec<u8>) -> Vec<(Duration, Vec<u8>)> + Send + 'static,
+    ) {
+        *lock(&self.shared.downwards) = Some(Box::new(rewrite));
+    }
+
     /// Whether every trap has sprung.
     pub fn is_quiet(&self) -> bool {
         lock(&self.shared.traps).is_empty()
@@ -152,6 +175,21 @@ impl Relay {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sends on what a rewrite makes of a frame; false at the end of the connection.
+async fn pass(name: &str, frame: Vec<u8>, rewrite: &Mutex<Option<Rewrite>>, to: &mut FrameSender) -> bool {
+    let frames = match lock(rewrite).as_mut() {
+        Some(rewrite) => rewrite(name, frame),
+        None => vec![(Duration::ZERO, frame)],
+    };
+    for (pause, frame) in frames {
+        tokio::time::sleep(pause).await;
+        if to.send(&frame).await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 impl Shared {
@@ -250,7 +288,8 @@ async fn downwards(
             dead.store(true, Ordering::SeqCst);
             return cut(&client, &upstream).await;
         }
-        if !dead.load(Ordering::SeqCst) && to_client.send(&frame).await.is_err() {
+        let alive = !dead.load(Ordering::SeqCst);
+        if alive && !pass(&name, frame, &shared.downwards, &mut to_client).await {
             return;
         }
     }
@@ -280,7 +319,8 @@ async fn upwards(
             // Before the server can answer this frame.
             dead.store(true, Ordering::SeqCst);
         }
-        if !matches!(trap, Some(Act::Cut(false))) && to_server.send(&frame).await.is_err() {
+        let lost = matches!(trap, Some(Act::Cut(false)));
+        if !lost && !pass(name, frame, &shared.upwards, to_server).await {
             return None;
         }
         match trap {

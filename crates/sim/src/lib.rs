@@ -37,6 +37,7 @@ pub mod disk;
 mod error;
 pub mod faults;
 pub mod forge;
+pub mod fuzzing;
 pub mod histories;
 pub mod knowledge;
 pub mod ledger;

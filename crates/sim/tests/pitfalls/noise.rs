@@ -128,19 +128,28 @@ fn pitfall_19_the_budget_ends_the_averaging() {
             zeros(16)
         }
     };
-    let (mut with, mut without) = (Vec::new(), Vec::new());
+    let (mut total, mut pairs) = (vec![0.0; 16], 0u32);
     while let (Some(a), Some(b)) = (sum(&mut world, update, &[]), sum(&mut world, update, &[0])) {
-        with.push(a[3]);
-        without.push(b[3]);
-        assert!(with.len() < 200, "no end");
+        for (total, (a, b)) in total.iter_mut().zip(a.iter().zip(&b)) {
+            *total += f64::from(a - b);
+        }
+        pairs += 1;
+        assert!(pairs < 200, "no end");
     }
-    // What the best average leaves of the noise, against the largest value that there can be.
-    let pairs = u32::try_from(with.len()).unwrap();
     assert!(pairs > 1);
+    // What the average leaves of the noise, against the largest value that there can be: computed, and in the 15 coordinates
+    // that nobody touched.
     let left = deviation(7) / f64::from(pairs).sqrt();
+    assert!(left > 0.25, "{pairs} pairs leave {left} clip norms");
+    let untouched = total.iter().enumerate().filter(|(at, _)| *at != 3);
+    let power = untouched
+        .map(|(_, v)| (v / f64::from(pairs)).powi(2))
+        .sum::<f64>()
+        / 15.0;
+    let ratio = power / left.powi(2);
     assert!(
-        left > 0.25,
-        "{pairs} pairs leave a deviation of {left} clip norms"
+        (0.2..3.0).contains(&ratio),
+        "{ratio} of the noise that {pairs} pairs should leave"
     );
     let report = world.run_honest(&Plan::new()).unwrap();
     for member in 1..4 {

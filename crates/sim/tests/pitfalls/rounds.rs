@@ -68,20 +68,6 @@ fn pitfall_07_repeated_randomness_gives_other_keys_in_another_round() {
     }
 }
 
-/// Failure: the two directions of a pair, or two holders of one dealer, share a box key.
-#[test]
-fn pitfall_07_every_direction_has_a_key() {
-    let report = round(22, [3; 32]);
-    let all: Vec<Vec<u8>> = (0..4).flat_map(|member| ciphertexts(&report, member)).collect();
-    assert_eq!(all.len(), 12);
-    for (at, first) in all.iter().enumerate() {
-        for second in &all[at + 1..] {
-            let equal = first.iter().zip(second).filter(|(a, b)| a == b).count();
-            assert!(equal < 16, "{equal} bytes in common");
-        }
-    }
-}
-
 /// Failure: a key, nonce or secret of one round comes again in another.
 #[test]
 fn pitfall_16_nothing_advertised_comes_again() {
