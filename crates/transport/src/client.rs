@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use crate::backoff::Backoff;
 use crate::connection::Connection;
 use crate::error::TransportError;
-use crate::limits::{self, Limits};
+use crate::limits::Limits;
 use crate::local::LocalIdentity;
 use crate::socket::{self, SocketBuffers};
 use crate::tls::{self, RootCheck, ServerCheck};
@@ -49,16 +49,11 @@ impl ClientEndpoint {
     /// [`TransportError::AddressInUse`] or what else the system says against the address.
     pub fn bind(addr: SocketAddr, limits: &Limits) -> Result<Self, TransportError> {
         let (socket, buffers) = socket::bind(addr, limits.socket_buffer)?;
-        let endpoint = Endpoint::new(
-            limits::endpoint(EndpointConfig::default()),
-            None,
-            socket,
-            Arc::new(TokioRuntime),
-        )
-        .map_err(|e| TransportError::Bind {
-            addr,
-            reason: e.to_string(),
-        })?;
+        let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
+            .map_err(|e| TransportError::Bind {
+                addr,
+                reason: e.to_string(),
+            })?;
         Ok(Self {
             endpoint,
             transport: limits.transport(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{AckFrequencyConfig, EndpointConfig, IdleTimeout, MtuDiscoveryConfig, TransportConfig, VarInt};
+use quinn::{AckFrequencyConfig, IdleTimeout, TransportConfig, VarInt};
 
 /// The application protocol that both sides must name.
 pub const ALPN: &[u8] = b"tacita/1";
@@ -24,9 +24,6 @@ pub const SEND_WINDOW: u64 = 1 << 20;
 /// out of order are still reported at once. Against every second packet this saves a tenth of an upload's
 /// processor time.
 pub const PACKETS_PER_ACK: u32 = 10;
-/// Largest UDP payload in bytes: what a network with jumbo frames carries (9,000 less IPv6 and UDP headers). A path is
-/// probed for it and keeps to less where less arrives; where it arrives, a sixth as many packets are sealed and opened.
-pub const UDP_PAYLOAD: u16 = 8_952;
 /// Handshake bytes out of order that one connection may make us keep.
 pub const CRYPTO_BUFFER: usize = 16 << 10;
 /// A connection without a sign of life for this long is lost.
@@ -95,13 +92,6 @@ impl Default for Limits {
     }
 }
 
-/// The endpoint takes packets as large as the paths may carry.
-pub(crate) fn endpoint(mut config: EndpointConfig) -> EndpointConfig {
-    // Refused below 1,200 bytes only.
-    let _ = config.max_udp_payload_size(UDP_PAYLOAD);
-    config
-}
-
 impl Limits {
     /// For a demonstration on one machine, where hundreds of clients share an address, start in the same
     /// instant and compete for the same cores.
@@ -135,9 +125,6 @@ impl Limits {
         let mut acknowledgements = AckFrequencyConfig::default();
         acknowledgements.ack_eliciting_threshold(PACKETS_PER_ACK.into());
         config.ack_frequency_config(Some(acknowledgements));
-        let mut paths = MtuDiscoveryConfig::default();
-        paths.upper_bound(UDP_PAYLOAD);
-        config.mtu_discovery_config(Some(paths));
         Arc::new(config)
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use crate::connection::Connection;
 use crate::door::{Decision, Door, Slot};
 use crate::error::TransportError;
-use crate::limits::{self, INCOMING_BUFFER, LINGER, Limits, RETRY_TOKEN_LIFE};
+use crate::limits::{INCOMING_BUFFER, LINGER, Limits, RETRY_TOKEN_LIFE};
 use crate::local::LocalIdentity;
 use crate::socket::{self, SocketBuffers};
 use crate::tls::{self, ClientCheck, Clients, Screen};
@@ -138,7 +138,7 @@ impl ServerEndpoint {
         let mut tokens = quinn::ValidationTokenConfig::default();
         tokens.sent(0);
         template.validation_token_config(tokens);
-        let mut config = limits::endpoint(EndpointConfig::new(Arc::new(identity.resets.tokens.clone())));
+        let mut config = EndpointConfig::new(Arc::new(identity.resets.tokens.clone()));
         let ids = identity.resets.ids;
         config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
         let endpoint = Endpoint::new(config, Some(template.clone()), socket, Arc::new(TokioRuntime))

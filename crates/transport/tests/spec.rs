@@ -24,7 +24,6 @@ fn every_limit_of_the_page_is_the_one_in_the_code() {
         ("CONNECTION_WINDOW", CONNECTION_WINDOW.to_string()),
         ("SEND_WINDOW", SEND_WINDOW.to_string()),
         ("PACKETS_PER_ACK", PACKETS_PER_ACK.to_string()),
-        ("UDP_PAYLOAD", UDP_PAYLOAD.to_string()),
         ("CRYPTO_BUFFER", CRYPTO_BUFFER.to_string()),
         ("IDLE", whole_seconds(IDLE)),
         ("KEEP_ALIVE", whole_seconds(KEEP_ALIVE)),
