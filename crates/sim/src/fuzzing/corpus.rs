@@ -322,6 +322,8 @@ fn hostile(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
         ".5",
         "1e5",
         "-1",
+        "1,3,14",
+        "1,03",
     ] {
         add("decimal", text, text.as_bytes().to_vec());
     }

@@ -9,7 +9,7 @@ use tacita_identity::{
 };
 use tacita_ledger::layout::{is_tile_path, read_bundle, write_bundle};
 use tacita_ledger::{Checkpoint, Cosignature, Entry, SignedCheckpoint, VerifierKey, note::Note};
-use tacita_privacy::Decimal;
+use tacita_privacy::{Decimal, parse_dropouts};
 use tacita_protocol::bitmap::Bitmap;
 use tacita_protocol::certificates::CertificateCache;
 use tacita_protocol::graph::Fraction;
@@ -230,6 +230,10 @@ pub(super) fn decimal(data: &[u8]) -> bool {
         return false;
     };
     let _ = text.parse::<Fraction>();
+    if let Some(numbers) = parse_dropouts(text) {
+        let again: Vec<String> = numbers.iter().map(u32::to_string).collect();
+        assert_eq!(again.join(","), text);
+    }
     if let Ok(value) = text.parse::<Decimal>() {
         assert_eq!(Decimal::from_canonical(&value.to_string()), Ok(value));
     }
