@@ -7,7 +7,7 @@ use std::time::Duration;
 use aes_gcm::aead::{Aead as _, KeyInit as _};
 use aes_gcm::{Aes256Gcm, Nonce};
 use aws_lc_rs::agreement::{self, PrivateKey, UnparsedPublicKey, X25519};
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use hkdf::Hkdf;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
@@ -15,7 +15,10 @@ use sha2::Sha256;
 use tacita_algebra::shamir::{self, Interpolator};
 use tacita_algebra::{RingBits, RingVector, SecretScalar, TaggedHash};
 use tacita_ledger::tree::{self, Tree};
+use tacita_protocol::kem::{self, KEM_SEED, KemPair};
 use tacita_protocol::mask::{self, Mask, Sign};
+use tacita_protocol::signature::{Claim, verify_all};
+use zeroize::Zeroizing;
 
 use crate::race::{Race, Spread};
 use crate::round::{Account, Shape};
@@ -34,6 +37,9 @@ pub struct Work {
 pub struct Units {
     key: Duration,
     agree: Duration,
+    kem_key: Duration,
+    encapsulate: Duration,
+    decapsulate: Duration,
     split: Duration,
     interpolator: Duration,
     reconstruct: Duration,
@@ -60,11 +66,14 @@ fn repeated<'a, T>(mut work: impl FnMut() -> T + 'a) -> impl FnMut() + 'a {
     }
 }
 
+/// Signatures over one digest.
 struct Signed {
-    messages: Vec<Vec<u8>>,
-    signatures: Vec<Signature>,
+    signatures: Vec<[u8; 64]>,
     keys: Vec<VerifyingKey>,
 }
+
+const LABEL: &str = "tacita/1 bench";
+const DIGEST: [u8; 32] = [7; 32];
 
 impl Signed {
     /// The work of a batch depends on its points and scalars: one batch checked again and again would be learnt by heart.
@@ -73,22 +82,26 @@ impl Signed {
     }
 
     fn by(count: usize, variant: u64) -> Self {
-        let message = vec![7u8; 56];
+        let message = [LABEL.as_bytes(), &[0], &DIGEST].concat();
         let signing: Vec<SigningKey> = (0..count)
             .map(|i| SigningKey::from_bytes(&TaggedHash::new("bench").u64(variant).u64(i as u64).finish()))
             .collect();
         Self {
-            messages: vec![message.clone(); count],
-            signatures: signing.iter().map(|key| key.sign(&message)).collect(),
+            signatures: signing.iter().map(|key| key.sign(&message).to_bytes()).collect(),
             keys: signing.iter().map(SigningKey::verifying_key).collect(),
         }
     }
 
-    /// As the protocol does: no key of small order, then all at once.
+    /// As the protocol does.
     fn verify_batch(&self) {
-        assert!(!self.keys.iter().any(VerifyingKey::is_weak));
-        let messages: Vec<&[u8]> = self.messages.iter().map(Vec::as_slice).collect();
-        ed25519_dalek::verify_batch(&messages, &self.signatures, &self.keys).expect("good signatures");
+        let claims: Vec<Claim<'_>> = (self.keys.iter().zip(&self.signatures))
+            .map(|(key, signature)| Claim {
+                key,
+                digest: DIGEST,
+                signature,
+            })
+            .collect();
+        verify_all(LABEL, &claims).expect("good signatures");
     }
 }
 
@@ -104,6 +117,11 @@ impl Units {
         let theirs = PrivateKey::from_private_key(&X25519, &[6; 32]).expect("a key");
         let public = theirs.compute_public_key().expect("a key");
         let public: [u8; 32] = public.as_ref().try_into().expect("32 bytes");
+
+        let seed = Zeroizing::new([3; KEM_SEED]);
+        let randomness = Zeroizing::new([4; 32]);
+        let pair = KemPair::from_seed(&seed);
+        let (ciphertext, _) = kem::encapsulate(pair.public(), &randomness).expect("a good key");
 
         let holders = neighbours + usize::from(account.manifest.is_complete());
         let abscissae: Vec<u16> = (1u16..).take(holders).map(|x| x.saturating_mul(8)).collect();
@@ -152,6 +170,15 @@ impl Units {
                     let peer = UnparsedPublicKey::new(&X25519, &public);
                     agreement::agree(&private, peer, (), |secret| Ok(secret.len())).expect("a secret")
                 }),
+            )
+            .enter("KEM key", repeated(|| KemPair::from_seed(&seed)))
+            .enter(
+                "encapsulate",
+                repeated(|| kem::encapsulate(pair.public(), &randomness).expect("a good key")),
+            )
+            .enter(
+                "decapsulate",
+                repeated(|| pair.decapsulate(&ciphertext).expect("of the right length")),
             )
             .enter(
                 "split",
@@ -224,6 +251,9 @@ impl Units {
         Self {
             key: of("key"),
             agree: of("agree"),
+            kem_key: of("KEM key"),
+            encapsulate: of("encapsulate"),
+            decapsulate: of("decapsulate"),
             split: of("split"),
             interpolator: of("interpolator"),
             reconstruct: of("reconstruct"),
@@ -256,6 +286,18 @@ impl Units {
                 "key agreement: X25519 with each neighbour, twice",
                 2 * k * n,
                 self.agree,
+            ),
+            work("key agreement: ML-KEM key pairs", 2 * n, self.kem_key),
+            // To every neighbour for its box; for the mask from one end of each pair.
+            work(
+                "key agreement: ML-KEM encapsulations",
+                (k + k / 2) * n,
+                self.encapsulate,
+            ),
+            work(
+                "key agreement: ML-KEM decapsulations",
+                (k + k / 2) * n,
+                self.decapsulate,
             ),
             work(
                 "key agreement: HKDF for boxes and masks",

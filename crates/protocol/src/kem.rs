@@ -17,7 +17,7 @@ pub const KEM_KEY: usize = 1184;
 /// Bytes of a ciphertext.
 pub const KEM_CIPHERTEXT: usize = 1088;
 /// Bytes of d || z.
-pub(crate) const KEM_SEED: usize = 64;
+pub const KEM_SEED: usize = 64;
 
 /// How the two ends of a pair agree on secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl KeyAgreement {
 }
 
 /// A key pair of one client in one round, or nothing in a round without.
-pub(crate) struct KemPair(Option<Pair>);
+pub struct KemPair(Option<Pair>);
 
 struct Pair {
     private: Private,
@@ -145,32 +145,32 @@ impl Drop for Private {
 
 impl KemPair {
     /// No pair.
-    pub(crate) fn none() -> Self {
+    pub fn none() -> Self {
         Self(None)
     }
 
     /// KeyGen_internal (FIPS 203 algorithm 16) of d || z.
-    pub(crate) fn from_seed(seed: &Zeroizing<[u8; KEM_SEED]>) -> Self {
+    pub fn from_seed(seed: &Zeroizing<[u8; KEM_SEED]>) -> Self {
         let (private, public) = Private::from_seed(**seed);
         let public = public.as_slice().to_vec();
         Self(Some(Pair { private, public }))
     }
 
     /// A fresh pair.
-    pub(crate) fn random(rng: &mut impl CryptoRng) -> Self {
+    pub fn random(rng: &mut impl CryptoRng) -> Self {
         let mut seed = Zeroizing::new([0; KEM_SEED]);
         rng.fill_bytes(seed.as_mut());
         Self::from_seed(&seed)
     }
 
     /// The encapsulation key; empty without a pair.
-    pub(crate) fn public(&self) -> &[u8] {
+    pub fn public(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], |pair| &pair.public)
     }
 
     /// The secret behind a ciphertext: `None` if it is of the wrong length, a secret of no use to anybody if it was not
     /// made for this key (implicit rejection). Without a pair, the empty secret of the empty ciphertext.
-    pub(crate) fn decapsulate(&self, ciphertext: &[u8]) -> Option<KemSecret> {
+    pub fn decapsulate(&self, ciphertext: &[u8]) -> Option<KemSecret> {
         match &self.0 {
             None => ciphertext.is_empty().then(KemSecret::none),
             Some(pair) => {
@@ -183,7 +183,7 @@ impl KemPair {
 }
 
 /// The secret of one encapsulation, 32 bytes, or none in a round without.
-pub(crate) struct KemSecret(Zeroizing<Vec<u8>>);
+pub struct KemSecret(Zeroizing<Vec<u8>>);
 
 impl KemSecret {
     pub(crate) fn none() -> Self {
@@ -212,7 +212,7 @@ impl KemSecret {
 ///
 /// # Errors
 /// [`Misuse::Key`] for a key that [`is_valid`] refuses; keys are checked when they are advertised.
-pub(crate) fn encapsulate(key: &[u8], randomness: &Key) -> Result<(Vec<u8>, KemSecret), Misuse> {
+pub fn encapsulate(key: &[u8], randomness: &Key) -> Result<(Vec<u8>, KemSecret), Misuse> {
     let key = checked(key).ok_or(Misuse::Key)?;
     let (ciphertext, secret) = mlkem768::encapsulate(&key, **randomness);
     let secret = Zeroizing::new(secret);

@@ -34,7 +34,7 @@ pub mod server;
 mod share_tree;
 mod sharers;
 mod sharing;
-mod signature;
+pub mod signature;
 pub mod spool;
 mod upload;
 #[cfg(test)]

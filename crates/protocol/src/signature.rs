@@ -31,10 +31,13 @@ pub(crate) fn verify(key: &VerifyingKey, label: &'static str, digest: &Hash, sig
 }
 
 /// One signature of a batch.
-pub(crate) struct Claim<'a> {
-    pub(crate) key: &'a VerifyingKey,
-    pub(crate) digest: Hash,
-    pub(crate) signature: &'a [u8; 64],
+pub struct Claim<'a> {
+    /// Whose.
+    pub key: &'a VerifyingKey,
+    /// Over what, under the batch's label.
+    pub digest: Hash,
+    /// The signature that is claimed to be.
+    pub signature: &'a [u8; 64],
 }
 
 /// Every encoding of a y coordinate of a point of order 1, 2, 4 or 8; the last two are those of 0 and 1 once more.
@@ -81,8 +84,11 @@ fn has_weak_nonce(signature: &[u8; 64]) -> bool {
     signature.first_chunk().is_some_and(is_small_order)
 }
 
-/// Checks all claims under one label; on failure gives the position of the first bad one.
-pub(crate) fn verify_all(label: &'static str, claims: &[Claim<'_>]) -> Result<(), usize> {
+/// Checks all claims under one label.
+///
+/// # Errors
+/// The position of the first bad one.
+pub fn verify_all(label: &'static str, claims: &[Claim<'_>]) -> Result<(), usize> {
     // What strict verification refuses of one signature and a batch would let pass, but for points of mixed order.
     if let Some(weak) = claims
         .iter()
