@@ -211,7 +211,7 @@ impl KemSecret {
 /// Encaps_internal (FIPS 203 algorithm 17): ciphertext and secret for a peer's key, from `randomness`.
 ///
 /// # Errors
-/// [`Misuse::Key`] for a key that [`is_valid`] refuses; keys are checked when they are advertised.
+/// [`Misuse::Key`] for a key that is not valid (FIPS 203 section 7.2); keys are checked when they are advertised.
 pub fn encapsulate(key: &[u8], randomness: &Key) -> Result<(Vec<u8>, KemSecret), Misuse> {
     let key = checked(key).ok_or(Misuse::Key)?;
     let (ciphertext, secret) = mlkem768::encapsulate(&key, **randomness);
