@@ -5,8 +5,8 @@ Runs Flower's own client mod (`secaggplus_mod`) and its own server workflow (`Se
 process: no network, no training, the real masks, shares and unmasking. Members vanish before they send their masked
 vector, the dearest moment, as in our bench.
 
-    python3 -m venv /tmp/flower && /tmp/flower/bin/pip install flwr==1.41
-    /tmp/flower/bin/python benches/compare/flower_secagg.py --clients 100 --dimension 1000000 --neighbours 32 --drop 10
+    python3 -m venv flower-venv && flower-venv/bin/pip install flwr==1.41
+    flower-venv/bin/python benches/compare/flower_secagg.py --clients 100 --dimension 1000000 --neighbours 32 --drop 10
 
 Prints a line of JSON: seconds of one client (mean), and of the server from the first answer of the last stage to the
 sum, with the peak memory of the process.
