@@ -64,9 +64,11 @@ fn the_corpora_are_those_that_the_code_makes() {
     }
 }
 
-/// Failure: one of a few thousand mutations is a finding, or takes more than a second.
+/// Failure: one of up to three thousand mutations is a finding, or hangs. Slow targets get the mutations that fit a second,
+/// and never fewer than twenty.
 #[test]
 fn a_few_mutations_of_each() {
+    const HANGS: Duration = Duration::from_secs(20);
     for target in TARGETS {
         let inputs: Vec<Vec<u8>> = folder(target.name).into_iter().map(|(_, bytes)| bytes).collect();
         let mut mutator = Mutator::new(1);
@@ -76,19 +78,8 @@ fn a_few_mutations_of_each() {
             let since = Instant::now();
             (target.run)(&input);
             let took = since.elapsed();
-            assert!(
-                took < Duration::from_secs(1),
-                "{}: mutation {number} took {took:?}",
-                target.name
-            );
-            // A round takes longer than a decoder.
-            if started.elapsed() > Duration::from_millis(800) {
-                assert!(
-                    number > 20,
-                    "{}: {number} in {:?}",
-                    target.name,
-                    started.elapsed()
-                );
+            assert!(took < HANGS, "{}: mutation {number} took {took:?}", target.name);
+            if number >= 20 && started.elapsed() > Duration::from_secs(1) {
                 break;
             }
         }

@@ -57,7 +57,7 @@ pub const TARGETS: &[Target] = targets![
     files::ledger ["ledger/verify::verify_with"]
     files::proofs ["ledger/tree::verify_inclusion", "ledger/tree::verify_consistency"]
     parts::part ["protocol/parts::push"]
-    round::machines ["protocol/messages::decode"]
+    round::machines ["protocol/messages::decode", "protocol/kem::decapsulate"]
 ];
 
 /// The target with this name.
