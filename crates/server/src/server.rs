@@ -26,7 +26,7 @@ use crate::gate::Gate;
 use crate::ledger_desk::{DeskError, LedgerDesk};
 use crate::lobby;
 use crate::restart;
-use crate::spool::FileSpool;
+use crate::spool::FileStash;
 use crate::state::{ServerState, StateError, TaskState};
 
 /// Events waiting for the driver before connections are slowed down.
@@ -236,8 +236,8 @@ impl Server {
         )?);
         let state = ServerState::new(store, &config.server.state)?;
         // Nobody else holds the database: what lies in the spool is a crash's.
-        let spool = FileSpool::open(&config.server.state);
-        drop(spool.map_err(|source| ServerError::spool(&config.server.state, source))?);
+        let stash = FileStash::open(&config.server.state);
+        drop(stash.map_err(|source| ServerError::spool(&config.server.state, source))?);
         let last = state.head()?;
         let mut desk = LedgerDesk::open(
             &config.server.ledger,
@@ -267,7 +267,8 @@ impl Server {
             Limits::loopback()
         } else {
             Limits::default()
-        };
+        }
+        .shared_by(usize::from(config.cohort.clients));
         let standing = setup.standing.borrow().clone();
         let watched = setup.standing.clone();
         let admission = Admission::members().screened_by(move |certificate| {

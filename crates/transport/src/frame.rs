@@ -68,8 +68,8 @@ impl FrameSender {
             self.done = self.done.saturating_add(taken);
         }
         self.done = 0;
-        self.queue.clear();
-        self.queue.shrink_to(BATCH);
+        // A connection that has nothing to say holds no memory for it.
+        self.queue = Vec::new();
         Ok(())
     }
 
@@ -159,21 +159,29 @@ impl FrameReceiver {
     /// or what ended the stream.
     pub async fn recv(&mut self) -> Result<Option<Vec<u8>>, TransportError> {
         let outcome = self.next().await;
-        let broken = matches!(
-            outcome,
-            Err(TransportError::FrameTooLarge { .. } | TransportError::TooSlow | TransportError::Silent)
-        );
-        if broken {
-            let _ = self.stream.stop(GIVEN_UP);
-        }
+        self.give_up_if_broken(outcome.as_ref().err());
         outcome
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, TransportError> {
+    /// Length and first byte of the next frame, without the rest of it; `None` when the peer has ended the stream. A reader
+    /// that has no place for the frame yet waits between this and [`recv`](Self::recv): the peer's clock stands still then, and
+    /// flow control holds it up.
+    ///
+    /// Cancel-safe, and so is asking twice.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub async fn announced(&mut self) -> Result<Option<(usize, Option<u8>)>, TransportError> {
+        let outcome = self.head().await;
+        self.give_up_if_broken(outcome.as_ref().err());
+        self.started = None;
+        outcome
+    }
+
+    async fn head(&mut self) -> Result<Option<(usize, Option<u8>)>, TransportError> {
         let silent_from = Instant::now();
         while self.filled < HEADER {
-            let got = self.read(silent_from).await?;
-            if got == 0 {
+            if self.read(silent_from, HEADER).await? == 0 {
                 return if self.filled == 0 {
                     Ok(None)
                 } else {
@@ -182,14 +190,34 @@ impl FrameReceiver {
             }
         }
         let length = self.length()?;
+        if length > 0 && self.filled == HEADER && self.read(silent_from, 1).await? == 0 {
+            return Err(TransportError::Truncated);
+        }
+        Ok(Some((length, self.body.first().copied())))
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, TransportError> {
+        let Some((length, _)) = self.head().await? else {
+            return Ok(None);
+        };
+        let silent_from = *self.started.get_or_insert_with(Instant::now);
         while self.filled < HEADER.saturating_add(length) {
-            if self.read(silent_from).await? == 0 {
+            if self.read(silent_from, length).await? == 0 {
                 return Err(TransportError::Truncated);
             }
         }
         self.filled = 0;
         self.started = None;
         Ok(Some(std::mem::take(&mut self.body)))
+    }
+
+    /// Tells the peer if this side will read no further.
+    fn give_up_if_broken(&mut self, error: Option<&TransportError>) {
+        if let Some(TransportError::FrameTooLarge { .. } | TransportError::TooSlow | TransportError::Silent) =
+            error
+        {
+            let _ = self.stream.stop(GIVEN_UP);
+        }
     }
 
     /// The announced length, refused above the limit.
@@ -202,14 +230,14 @@ impl FrameReceiver {
         }
     }
 
-    /// Reads towards the current header or body; 0 at the end of the stream.
-    async fn read(&mut self, silent_from: Instant) -> Result<usize, TransportError> {
+    /// Reads towards the current header, or towards the first `most` bytes of the body; 0 at the end of the stream.
+    async fn read(&mut self, silent_from: Instant, most: usize) -> Result<usize, TransportError> {
         let deadline = self.deadline(silent_from)?;
         let in_header = self.filled < HEADER;
         let target = if in_header {
             self.header.get_mut(self.filled..)
         } else {
-            let length = self.length()?;
+            let length = self.length()?.min(most);
             let have = self.filled.saturating_sub(HEADER);
             if self.body.len() == have {
                 // Memory follows the bytes that arrived, doubling, never the announcement alone.

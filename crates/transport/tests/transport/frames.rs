@@ -206,6 +206,43 @@ async fn slow_and_silent_senders_are_given_up() {
     assert_eq!(soon(receive.recv()).await.unwrap_err(), TransportError::Silent);
 }
 
+/// A reader without a place for a frame knows its length and its first byte, and its own waiting is not the sender's slowness.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_waits_for_its_place() {
+    let mut house = House::new();
+    let pace = Pace {
+        quiet: None,
+        grace: Duration::from_millis(300),
+        least_rate: 1 << 30,
+    };
+    let who = house.world.member(Role::Client, "patient");
+    let (connection, server) = tokio::join!(raw::connect(&house, who), house.accept());
+    let server = server.unwrap();
+    let (mut stream, _) = connection.open_bi().await.unwrap();
+    let large = vec![7; 200_000];
+    let sent = large.clone();
+    let sending = tokio::spawn(async move {
+        stream.write_all(&200_000_u32.to_le_bytes()).await.unwrap();
+        stream.write_all(&sent).await.unwrap();
+        stream.write_all(&[0, 0, 0, 0, 1, 0, 0, 0, 9]).await.unwrap();
+        stream.finish().unwrap();
+        stream
+    });
+    let (_send, mut receive) = soon(server.accept()).await.unwrap();
+    receive.set_pace(Some(pace));
+    for _ in 0..2 {
+        assert_eq!(soon(receive.announced()).await.unwrap(), Some((200_000, Some(7))));
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(large));
+    assert_eq!(soon(receive.announced()).await.unwrap(), Some((0, None)));
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(Vec::new()));
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(vec![9]));
+    assert_eq!(soon(receive.announced()).await.unwrap(), None);
+    assert_eq!(soon(receive.recv()).await.unwrap(), None);
+    drop(soon(sending).await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_clients_at_once_over_one_socket() {
     let mut house = House::new();
