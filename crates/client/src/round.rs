@@ -107,6 +107,8 @@ impl Client {
 
         let deadlines = manifest.fields().deadlines;
         let within = |ms: u32| Duration::from_millis(u64::from(ms)) + SLACK;
+        // Messages of a member's own are made in turns while the phase that they open runs already.
+        let or_in_turn = |closing: u32, opened: u32| within(closing.saturating_add(opened));
         let step = cpu::run(move || invited.advertise(&mut random()))
             .await
             .ok_or(ClientError::Worker)?;
@@ -114,7 +116,9 @@ impl Client {
         effects.extend(more);
         self.answer(line, mark, effects).await?;
 
-        let model = match self.receive_model(line, model_length).await {
+        // A thousand members may take the model at once, and it is needed no sooner than the roster.
+        let patience = or_in_turn(deadlines.advertise_ms, deadlines.share_ms);
+        let model = match self.receive_model(line, model_length, patience).await {
             Ok(Ok(model)) => model,
             Ok(Err(end)) => {
                 self.record.give_back(manifest.task(), ticket);
@@ -133,7 +137,9 @@ impl Client {
         let training = tokio::spawn(self.train(model, manifest.clone(), ticket));
 
         let early = async {
-            let (message, mark) = self.awaited(line, within(deadlines.advertise_ms)).await?;
+            let (message, mark) = self
+                .awaited(line, or_in_turn(deadlines.advertise_ms, deadlines.share_ms))
+                .await?;
             let ServerMessage::Roster(roster) = message else {
                 return unexpected(message);
             };
@@ -145,7 +151,9 @@ impl Client {
             if self.vanishes(round, Moment::AfterShare) {
                 return Ok(Err(RoundEnd::Vanished(Moment::AfterShare)));
             }
-            let (message, mark) = self.awaited(line, within(deadlines.share_ms)).await?;
+            let (message, mark) = self
+                .awaited(line, or_in_turn(deadlines.share_ms, deadlines.upload_ms))
+                .await?;
             let ServerMessage::Sharers(sharers) = message else {
                 return unexpected(message);
             };
@@ -198,7 +206,9 @@ impl Client {
             return Ok(RoundEnd::Vanished(Moment::AfterSign));
         }
 
-        let (message, mark) = self.awaited(line, within(deadlines.agree_ms)).await?;
+        let (message, mark) = self
+            .awaited(line, or_in_turn(deadlines.agree_ms, deadlines.reveal_ms))
+            .await?;
         let ServerMessage::Reveal(request) = message else {
             return end_of(message);
         };
@@ -290,6 +300,7 @@ impl Client {
         &self,
         line: &mut Line<'_>,
         length: u64,
+        patience: Duration,
     ) -> Result<Result<GlobalModel, RoundEnd>, ClientError> {
         if length == 0 || length > MAX_MODEL {
             return Err(ClientError::Training(format!(
@@ -298,7 +309,7 @@ impl Client {
         }
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < length {
-            let message = line.next(&self.record, SLACK).await?;
+            let message = line.next(&self.record, patience).await?;
             let ServerMessage::Model(part) = message else {
                 return unexpected(message);
             };

@@ -67,6 +67,7 @@ struct Attempt {
 /// Events in, lobby kept.
 pub(crate) struct Floor {
     events: mpsc::Receiver<Event>,
+    turns: mpsc::Receiver<Event>,
     pub(crate) lobby: Lobby,
     /// Members of the round in progress that left it.
     pub(crate) gone: HashSet<Hash>,
@@ -77,9 +78,14 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    pub(crate) fn new(events: mpsc::Receiver<Event>, stop: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        events: mpsc::Receiver<Event>,
+        turns: mpsc::Receiver<Event>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         Self {
             events,
+            turns,
             lobby: Lobby::default(),
             gone: HashSet::new(),
             running: None,
@@ -130,7 +136,14 @@ impl Floor {
 
     /// Handles one event before `deadline`; `None` at the deadline.
     async fn step(&mut self, deadline: Instant) -> Option<Step> {
-        let event = timeout_at(deadline, self.events.recv()).await.ok()??;
+        let next = async {
+            tokio::select! {
+                biased;
+                Some(turn) = self.turns.recv() => Some(turn),
+                event = self.events.recv() => event,
+            }
+        };
+        let event = timeout_at(deadline, next).await.ok()??;
         let left = |floor: &mut Self| floor.left(event.identity);
         Some(match event.what {
             What::Joined(session) => self.join(session),

@@ -192,6 +192,15 @@ pub(crate) struct Event {
     pub(crate) held: Held,
 }
 
+/// How sessions reach the driver.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    /// What happened.
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Turns, which are dealt with first: a member that was not told yet waits for the others' answers otherwise.
+    pub(crate) turns: mpsc::Sender<Event>,
+}
+
 /// The sessions, by identity. One live session per name: the first admitted stays (F24).
 #[derive(Default)]
 pub(crate) struct Lobby {
@@ -269,7 +278,7 @@ pub(crate) async fn serve(
     connection: Connection,
     id: u64,
     der: Vec<u8>,
-    events: mpsc::Sender<Event>,
+    Ways { events, turns }: Ways,
     gate: Gate,
 ) {
     let Some(certificate) = connection.peer().cloned() else {
@@ -336,7 +345,7 @@ pub(crate) async fn serve(
         queue,
         queued,
         connection.clone(),
-        (identity, id, events.clone(), gate.clone()),
+        (identity, id, turns, gate.clone()),
     ));
     let mut strikes = 0u32;
     let mut turnstile = gate.turnstile();
@@ -412,7 +421,7 @@ async fn write(
     mut queue: mpsc::UnboundedReceiver<Outgoing>,
     queued: Arc<AtomicUsize>,
     connection: Connection,
-    (identity, session, events, gate): (Hash, u64, mpsc::Sender<Event>, Gate),
+    (identity, session, turns, gate): (Hash, u64, mpsc::Sender<Event>, Gate),
 ) {
     while let Some(outgoing) = queue.recv().await {
         let (frame, counted, turn) = match outgoing {
@@ -428,15 +437,16 @@ async fn write(
                     what: What::Turn(turn),
                     held: Held::default(),
                 };
-                if events.send(event).await.is_err() {
+                if turns.send(event).await.is_err() {
                     return;
                 }
                 continue;
             }
         };
         queued.fetch_sub(counted, Ordering::Relaxed);
+        let bytes = frame.len();
         let sending = async {
-            sender.queue(&frame).await?;
+            sender.queue_shared(frame).await?;
             // Several small frames share packets; flush when nothing waits.
             if queue.is_empty() {
                 sender.flush().await?;
@@ -447,7 +457,7 @@ async fn write(
             None => sending.await.is_ok(),
             // Others wait for the turn: its frames go as fast as frames must come.
             Some(_) => {
-                let limit = Pace::default().allowance(frame.len());
+                let limit = Pace::default().allowance(bytes);
                 match tokio::time::timeout(limit, sending).await {
                     Ok(sent) => sent.is_ok(),
                     Err(_) => {

@@ -24,7 +24,7 @@ use crate::evaluation;
 use crate::floor::Floor;
 use crate::gate::Gate;
 use crate::ledger_desk::{DeskError, LedgerDesk};
-use crate::lobby;
+use crate::lobby::{self, Ways};
 use crate::restart;
 use crate::spool::FileStash;
 use crate::state::{ServerState, StateError, TaskState};
@@ -284,9 +284,10 @@ impl Server {
             admission,
             limits,
         )?);
-        let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
+        let (events, happened) = mpsc::channel(EVENT_QUEUE);
+        let (turns, due) = mpsc::channel(EVENT_QUEUE);
         let gate = Gate::new(config.server.uploads_in_flight);
-        tokio::spawn(accept(endpoint.clone(), sender, gate));
+        tokio::spawn(accept(endpoint.clone(), Ways { events, turns }, gate));
         let server = Self {
             config,
             checked,
@@ -294,7 +295,7 @@ impl Server {
             desk,
             state,
             account,
-            floor: Floor::new(receiver, stop.clone()),
+            floor: Floor::new(happened, due, stop.clone()),
             endpoint,
             standing: setup.standing,
             fingerprint: standing.certificate.fingerprint,
@@ -476,7 +477,7 @@ impl Server {
     }
 }
 
-async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event>, gate: Gate) {
+async fn accept(endpoint: Arc<ServerEndpoint>, ways: Ways, gate: Gate) {
     let mut id = 0u64;
     while let Some(arrival) = endpoint.accept().await {
         match arrival {
@@ -485,7 +486,7 @@ async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event
                 let Some(der) = connection.peer_certificate_der() else {
                     continue;
                 };
-                tokio::spawn(lobby::serve(connection, id, der, events.clone(), gate.clone()));
+                tokio::spawn(lobby::serve(connection, id, der, ways.clone(), gate.clone()));
             }
             Err(failed) => {
                 tracing::debug!(remote = %failed.remote, error = %failed.error, "handshake failed")

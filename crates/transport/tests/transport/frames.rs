@@ -206,6 +206,53 @@ async fn slow_and_silent_senders_are_given_up() {
     assert_eq!(soon(receive.recv()).await.unwrap_err(), TransportError::Silent);
 }
 
+/// Shared frames, large and small, come in order with the others, also behind a future that was dropped in the middle of one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shared_frames_keep_their_order() {
+    let mut house = House::new();
+    let (connection, server) = house.pair("sharing").await;
+    let (mut send, _receive) = soon(connection.open()).await.unwrap();
+    let large = Arc::new(vec![3; MAX_FRAME]);
+    soon(send.queue(&[1])).await.unwrap();
+    soon(send.queue_shared(Arc::new(vec![2]))).await.unwrap();
+    soon(send.queue_shared(Arc::clone(&large))).await.unwrap();
+    // Nobody reads: the windows fill, and the future that waits is dropped.
+    let brief = Duration::from_millis(200);
+    let mut sent = 1;
+    while tokio::time::timeout(brief, send.queue_shared(Arc::clone(&large)))
+        .await
+        .is_ok()
+    {
+        sent += 1;
+        assert!(sent < 100, "no window");
+    }
+    sent += 1;
+    let sending = tokio::spawn(async move {
+        send.queue(&[4]).await.unwrap();
+        send.finish_and_wait().await.unwrap();
+    });
+    let (_send, mut receive) = soon(server.accept()).await.unwrap();
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(vec![1]));
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(vec![2]));
+    for _ in 0..sent {
+        assert!(
+            soon(receive.recv())
+                .await
+                .unwrap()
+                .is_some_and(|frame| frame == *large)
+        );
+    }
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(vec![4]));
+    assert_eq!(soon(receive.recv()).await.unwrap(), None);
+    soon(sending).await.unwrap();
+    let too_large = Arc::new(vec![0; MAX_FRAME + 1]);
+    let (mut send, _receive) = soon(connection.open()).await.unwrap();
+    assert!(matches!(
+        soon(send.queue_shared(too_large)).await,
+        Err(TransportError::FrameTooLarge { .. })
+    ));
+}
+
 /// A reader without a place for a frame knows its length and its first byte, and its own waiting is not the sender's slowness.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_frame_waits_for_its_place() {
