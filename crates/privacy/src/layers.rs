@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::keystream::KeyStream;
 use crate::noise::{Mechanism, NoiseError, NoiseShare};
 use crate::noise_levels::NoiseLevels;
-use crate::sampler::SkellamSampler;
+use crate::sampler::NoiseSampler;
 
 const CHAIN_LABEL: &str = "tacita/1 noise chain";
 const LAYER_LABEL: &str = "tacita/1 noise layer";
@@ -23,13 +23,13 @@ pub(crate) const BLOCK: usize = 4096;
 
 /// One independent part of a client's noise, drawn strictly in the order of the coordinates.
 struct Layer {
-    sampler: SkellamSampler,
+    sampler: NoiseSampler,
     stream: KeyStream,
 }
 
 impl Layer {
     fn new(variance_q16: u64, stream: KeyStream) -> Result<Self, NoiseError> {
-        let sampler = SkellamSampler::new(variance_q16).ok_or(NoiseError::TooLarge(variance_q16))?;
+        let sampler = NoiseSampler::skellam(variance_q16)?;
         Ok(Self { sampler, stream })
     }
 }
@@ -85,7 +85,7 @@ fn layers_from(
     for (number, level) in (1u64..).zip(levels.levels()).skip(from.saturating_sub(1)) {
         let key = Zeroizing::new(TaggedHash::new(LAYER_LABEL).u64(number).bytes(&*seed).finish());
         let variance = level.variance_q16;
-        let sampler = SkellamSampler::new(variance).ok_or(NoiseError::TooLarge(variance))?;
+        let sampler = NoiseSampler::skellam(variance)?;
         let stream = KeyStream::from_key_at(&key, start.saturating_mul(sampler.bytes_per_value()));
         layers.push(Layer { sampler, stream });
         seed = next(number, &seed);

@@ -47,6 +47,7 @@ pub use headroom::{Headroom, HeadroomError};
 pub use layers::{LayerSeeds, SurplusSeed};
 pub use noise::{Mechanism, NoiseError, NoiseShare};
 pub use noise_levels::{FoundLevels, LevelsError, NoiseLevel, NoiseLevels, parse_dropouts};
+pub use sampler::NoiseSampler;
 pub use sensitivity::IntegerSensitivity;
 pub use update::{ClippedUpdate, EncodeError, EncodedUpdate, LocalUpdate, NoisedUpdate, UpdateError};
 pub use weighting::ExampleWeighting;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoding;
 use crate::noise_levels::{LevelsError, NoiseLevels};
-use crate::sampler::{MAX_PARTS, WIDEST_TABLE_Q16};
+use crate::sampler::{MAX_PARTS, NoiseSampler, WIDEST_TABLE_Q16};
 
 /// The law of the noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub enum NoiseError {
     /// A share wider than the sampler admits, see [`NoiseShare::MAX_VARIANCE_Q16`].
     #[error("share variance {0} x 2^-16 is above the largest that is sampled, {max}", max = NoiseShare::MAX_VARIANCE_Q16)]
     TooLarge(u64),
+    /// A discrete Gaussian wider than one table: no sum of narrower ones has its law.
+    #[error("sigma^2 {0} x 2^-16 is above the largest discrete Gaussian that is sampled, {max}", max = NoiseSampler::MAX_GAUSSIAN_Q16)]
+    GaussianTooWide(u64),
     /// The ticket was reserved for other parameters (grid, dimension, noise) or for none at all.
     #[error("the budget ticket was reserved for another release")]
     TicketMismatch,

@@ -140,7 +140,7 @@ fn a_share_without_levels_is_drawn_as_ever() {
     let (mut got, mut expected) = (vec![0i64; 1000], vec![0i64; 1000]);
     noise.add_to(&mut got);
     let mut stream = KeyStream::from_rng(&mut ChaCha20Rng::seed_from_u64(9));
-    SkellamSampler::new(1 << 30)
+    NoiseSampler::skellam(1 << 30)
         .unwrap()
         .add_to(&mut expected, &mut stream);
     assert_eq!(got, expected);
