@@ -4,14 +4,13 @@
 //! `gaussian` for the discrete Gaussian, with a proof each that the total variation from the true law is below 2^-109. `table`
 //! arranges them so that a draw is one look-up and one comparison on 128 fresh bits.
 //!
-//! **What does not depend on the values drawn**: the instructions that run, their number and order (there is no
-//! branch, no rejection and no loop on a secret; comparisons and selections are arithmetic on masks), the random bytes taken,
-//! the size and place of the table, which of the other memory is touched. **What does**: which entry of the table is read. That is
-//! 16 bytes of a table of 32 bytes (standard deviation 0.01) to 2 MiB (10^4), and whether the cache holds them: a neighbour on
-//! the same machine who watches the cache could learn from it; so could, in principle, one who times a single draw. Nobody
-//! times one: a client draws for a whole vector at once, and what is left of the difference is spread over all draws. Reading
-//! the whole table for each draw instead would hide even this, and costs as many comparisons as there are entries: the rate asked
-//! of this sampler would be missed from a standard deviation of about 10 on, and real shares are wider.
+//! **What does not depend on the values drawn**: the instructions that run, their number and order (no branch, no
+//! rejection and no loop on a secret: comparison and selection are arithmetic, and x86-64 machine code was looked at for it), the
+//! random bytes taken, and every address but one. **What does**: the address of that one look-up, 16 bytes in a table of 32 bytes
+//! to 2 MiB, and hence whether a cache holds them. A neighbour on the same machine who watches the cache could learn from it,
+//! and one who could time a single draw. Nobody times one across a network: a client draws for a whole vector at once. Reading the
+//! whole table for each draw would hide even this, at one comparison of 128 bits for each magnitude, 13 standard deviations of
+//! them: 130,000 at the widest.
 //!
 //! A Skellam law wider than [`WIDEST_TABLE_Q16`] is drawn as a sum of j independent draws of variance 1/j of it, which is
 //! exactly Skellam again. A sum of discrete Gaussians is none, so a discrete Gaussian that wide is refused.
