@@ -47,6 +47,6 @@ pub use headroom::{Headroom, HeadroomError};
 pub use layers::{LayerSeeds, SurplusSeed};
 pub use noise::{Mechanism, NoiseError, NoiseShare};
 pub use noise_levels::{FoundLevels, LevelsError, NoiseLevel, NoiseLevels, parse_dropouts};
-pub use sensitivity::IntegerSensitivity;
+pub use sensitivity::{Adjacency, ContributionBound, IntegerSensitivity, RoundedSensitivity};
 pub use update::{ClippedUpdate, EncodeError, EncodedUpdate, LocalUpdate, NoisedUpdate, UpdateError};
 pub use weighting::ExampleWeighting;
