@@ -16,7 +16,7 @@
 //! tables. Floats appear before that check, after unmasking, and in accounting, where every error is pushed upwards.
 //! The normative text is `protocol-spec/04-privacy.md`.
 
-mod account;
+pub mod account;
 mod budget;
 mod calibrate;
 mod decimal;
