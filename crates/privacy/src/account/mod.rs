@@ -14,6 +14,7 @@ pub mod gaussian;
 pub mod law;
 mod normal;
 mod orders;
+pub mod pld;
 mod rdp;
 mod release;
 pub mod renyi;
