@@ -7,6 +7,7 @@
 //! ([`pld`]) is tighter and covers a schedule fixed beforehand only: plans and final reports of one, never a decision
 //! on whether to go on.
 
+pub mod calibration;
 pub mod conversion;
 pub mod distributed;
 pub mod domain;
@@ -29,6 +30,6 @@ pub use orders::{FineOrders, IntegerOrders, ORDERS, OrderGrid};
 pub use rdp::{AccountError, RdpCurve, RenyiCurve};
 pub use release::{Adversary, Release, SkellamRelease, delta_total};
 
-
+pub(crate) use normal::{ln_binomial, upper_tail as normal_tail};
 pub(crate) use rdp::{delta_for_rdp, log_terms};
 pub(crate) use release::sampler_delta;
