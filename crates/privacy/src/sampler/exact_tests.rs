@@ -151,7 +151,7 @@ pub(super) fn law_of(parameters: &Value) -> Law {
 /// Failure: the table of a law that somebody else has computed to 25 digits holds other digits.
 #[test]
 fn weights_agree_with_golden_probabilities_to_their_last_digit() {
-    let text = include_str!("../../tests/golden/probabilities.json");
+    let text = include_str!("../../tests/golden/accounting.json");
     let document: Value = serde_json::from_str(text).unwrap();
     let mut seen = [0; 2];
     for case in document["cases"].as_array().unwrap() {
