@@ -28,9 +28,8 @@ struct Layer {
 }
 
 impl Layer {
-    fn new(variance_q16: u64, stream: KeyStream) -> Result<Self, NoiseError> {
-        let sampler = NoiseSampler::skellam(variance_q16)?;
-        Ok(Self { sampler, stream })
+    fn new(sampler: NoiseSampler, stream: KeyStream) -> Self {
+        Self { sampler, stream }
     }
 }
 
@@ -46,13 +45,15 @@ impl ShareNoise {
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, Option<LayerSeeds>), NoiseError> {
         let mut layers = Vec::new();
-        if share.mechanism() == Mechanism::None {
-            return Ok((Self { layers }, None));
-        }
         let base = share
             .levels()
             .map_or(share.variance_q16(), NoiseLevels::base_variance_q16);
-        layers.push(Layer::new(base, KeyStream::from_rng(rng))?);
+        let sampler = match share.mechanism() {
+            Mechanism::None => return Ok((Self { layers }, None)),
+            Mechanism::Skellam => NoiseSampler::skellam(base)?,
+            Mechanism::DiscreteGaussian => NoiseSampler::discrete_gaussian(base)?,
+        };
+        layers.push(Layer::new(sampler, KeyStream::from_rng(rng)));
         let seeds = share.levels().map(|levels| LayerSeeds::random(*levels, rng));
         if let Some(seeds) = &seeds {
             layers.extend(layers_from(&seeds.levels, 1, &seeds.first, 0)?);
@@ -87,7 +88,7 @@ fn layers_from(
         let variance = level.variance_q16;
         let sampler = NoiseSampler::skellam(variance)?;
         let stream = KeyStream::from_key_at(&key, start.saturating_mul(sampler.bytes_per_value()));
-        layers.push(Layer { sampler, stream });
+        layers.push(Layer::new(sampler, stream));
         seed = next(number, &seed);
     }
     Ok(layers)

@@ -41,7 +41,9 @@ mod tail;
 mod update;
 mod weighting;
 
-pub use account::{AccountError, Adversary, ORDERS, RdpCurve, Release, SkellamRelease, delta_total};
+pub use account::{
+    AccountError, Adversary, DiscreteGaussianRelease, ORDERS, RdpCurve, Release, SkellamRelease, delta_total,
+};
 pub use adaptive_clip::ClipNoiseSplit;
 pub use budget::{Budget, BudgetFilter, BudgetMisuse, BudgetRefusal, BudgetState, BudgetTicket};
 pub use calibrate::{Plan, PlanError, PlanRequest};

@@ -17,6 +17,10 @@ fn share(variance_q16: u64) -> NoiseShare {
         .unwrap()
 }
 
+fn skellam(variance_q16: u64) -> NoiseSampler {
+    NoiseSampler::skellam(variance_q16).unwrap()
+}
+
 fn seeds(share: &NoiseShare, seed: u64) -> LayerSeeds {
     LayerSeeds::random(*share.levels().unwrap(), &mut ChaCha20Rng::seed_from_u64(seed))
 }
@@ -85,11 +89,14 @@ fn drawn(
     // The same from the definitions: one key a layer.
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let levels = share.levels().unwrap();
-    let mut parts = vec![Layer::new(levels.base_variance_q16(), KeyStream::from_rng(&mut rng)).unwrap()];
+    let mut parts = vec![Layer::new(
+        skellam(levels.base_variance_q16()),
+        KeyStream::from_rng(&mut rng),
+    )];
     let chain = chain(*seeds.as_ref().unwrap().first);
     for ((number, level), seed) in (1u64..).zip(levels.levels()).zip(&chain) {
         let key = TaggedHash::new(LAYER_LABEL).u64(number).bytes(seed).finish();
-        parts.push(Layer::new(level.variance_q16, KeyStream::from_key(&key)).unwrap());
+        parts.push(Layer::new(skellam(level.variance_q16), KeyStream::from_key(&key)));
     }
     let parts = parts
         .iter_mut()
