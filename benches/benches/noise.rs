@@ -84,10 +84,7 @@ fn groups(criterion: &mut Criterion) {
                     let encoded = bed.encoded();
                     (encoded, ticket)
                 },
-                |(encoded, mut ticket)| {
-                    let noised = encoded.noise(&mut ticket, &mut rng).unwrap();
-                    noised
-                },
+                |(encoded, mut ticket)| encoded.noise(&mut ticket, &mut rng).unwrap(),
                 BatchSize::PerIteration,
             );
         });
