@@ -153,3 +153,29 @@ fn a_share_without_levels_is_drawn_as_ever() {
     assert_eq!(got, expected);
     assert_eq!((plain.layers(), share(1 << 30).layers()), (1, 4));
 }
+
+/// Failure: a share's noise is drawn from the table of another law, which no test of its variance would see.
+#[test]
+fn each_mechanism_draws_from_its_own_law() {
+    let variance = 9 << 16;
+    let drawn = |share: NoiseShare| {
+        let (mut noise, seeds) = ShareNoise::fresh(&share, &mut ChaCha20Rng::seed_from_u64(8)).unwrap();
+        assert!(seeds.is_none());
+        let mut values = [0i64; 1000];
+        noise.add_to(&mut values);
+        values
+    };
+    let direct = |sampler: NoiseSampler| {
+        let mut values = [0i64; 1000];
+        sampler.add(&mut values, &mut ChaCha20Rng::seed_from_u64(8));
+        values
+    };
+    let gaussian = direct(NoiseSampler::discrete_gaussian(variance).unwrap());
+    assert_eq!(drawn(NoiseShare::discrete_gaussian(variance).unwrap()), gaussian);
+    assert_eq!(
+        drawn(NoiseShare::skellam(variance).unwrap()),
+        direct(skellam(variance))
+    );
+    assert_ne!(gaussian, direct(skellam(variance)));
+    assert_eq!(drawn(NoiseShare::none()), [0; 1000]);
+}
