@@ -40,6 +40,9 @@ pub type VanishPlan = Arc<dyn Fn(&str, u32) -> Option<Moment> + Send + Sync>;
 /// Sees a client's noised vector before it is masked: name, round id, update. Exists so that a test harness can compare
 /// the server's sum with plain addition; no configuration file can set it.
 pub type Probe = Arc<dyn Fn(&str, &[u8; 32], &NoisedUpdate) + Send + Sync>;
+/// What a member sends in place of what it would have trained, by name and round, in model units; `None`: it trains. Exists so that an
+/// audit can put canaries into real rounds; no configuration file can set it.
+pub type Canary = Arc<dyn Fn(&str, u32) -> Option<Vec<f32>> + Send + Sync>;
 
 /// Hooks of a harness that runs clients in its own process.
 #[derive(Clone, Default)]
@@ -48,6 +51,8 @@ pub struct Hooks {
     pub vanish: Option<VanishPlan>,
     /// Who looks at noised vectors.
     pub probe: Option<Probe>,
+    /// Who sends canaries.
+    pub canary: Option<Canary>,
 }
 
 /// Everything a client needs.
