@@ -83,7 +83,7 @@ pub fn outcome(id: u8, round: u64, epsilon: &str) -> Entry {
         time: 1_700_000_004 + u64::from(id) * 10,
         survivor_count: 9,
         responders: 9,
-        noise_variance_q16: "0".to_owned(),
+        noise_variance_q16: "45000000000000".to_owned(),
         sum_digest: digest(0x44),
         model_digest: digest(0x55),
         accuracy: Some("0.8125".to_owned()),
