@@ -62,7 +62,7 @@ fn view(who: &str, epsilon: Option<Decimal>, spent: &Spent) -> String {
     match certainty(epsilon) {
         Some(percent) => format!(
             "{who} gets at most epsilon {epsilon} at delta {delta}: whoever held the two cases equally likely before is at \
-             most {percent} % sure of either afterwards, except with probability {delta}."
+             most {percent} % sure of either afterwards, but for a failure with a chance of about {delta}."
         ),
         None => format!(
             "{who} gets at most epsilon {epsilon} at delta {delta}. So large an epsilon rules out almost nothing by itself."
@@ -121,7 +121,7 @@ pub(crate) fn delta_note(task: &Task) -> Option<String> {
 pub(crate) fn headline(report: &Report) -> String {
     match report.tasks.as_slice() {
         [] => "No rounds: nothing was released.".to_owned(),
-        [task] => spent(&task.spent),
+        [task] => capitalised(&spent(&task.spent)),
         _ => report.all_tasks.as_ref().map_or_else(String::new, |all| {
             format!("All tasks together, for a client in each: {}", spent(all))
         }),

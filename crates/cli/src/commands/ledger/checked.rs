@@ -19,6 +19,9 @@ const MAX_KEY_FILE: u64 = 512 * 1024;
 /// Largest note with cosignatures.
 const MAX_NOTE_FILE: u64 = tacita_ledger::note::MAX_NOTE as u64;
 
+/// Cosignatures that are listed by name for people.
+const MAX_LINES: usize = 5;
+
 /// What a check without a key is worth, in the words of the specification.
 const INTEGRITY_ONLY: &str = "integrity only, origin not checked";
 
@@ -206,6 +209,7 @@ impl Checked {
     }
 }
 
+/// One line each; of many only the first, and how many more.
 fn lines(witnesses: &[Witness]) -> String {
     let line = |witness: &Witness| {
         let checked = if witness.verified {
@@ -215,7 +219,15 @@ fn lines(witnesses: &[Witness]) -> String {
         };
         format!("  cosigned by {}+{} ({checked})\n", witness.name, witness.key_id)
     };
-    witnesses.iter().map(line).collect()
+    let shown: String = witnesses.iter().take(MAX_LINES).map(line).collect();
+    match witnesses.len().saturating_sub(MAX_LINES) {
+        0 => shown,
+        more => {
+            let rest = witnesses.iter().skip(MAX_LINES);
+            let verified = rest.filter(|witness| witness.verified).count();
+            format!("{shown}  and {more} more, {verified} of them verified\n")
+        }
+    }
 }
 
 fn cosignatures(witnesses: &[Witness]) -> Vec<Value> {

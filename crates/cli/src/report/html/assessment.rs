@@ -35,7 +35,7 @@ pub(super) fn section(report: &Report, ledger: &Verification) -> Markup {
             h3 { "4. Measures, and how they were checked" }
             ul {
                 li { "Secure aggregation against a server that may deviate, with up to c colluding participants." }
-                li { "Differential privacy with an upper bound that is rounded up: " (plain::headline(report)) "." }
+                li { "Differential privacy with an upper bound that is rounded up. " (plain::headline(report)) "." }
                 li { "A public, signed ledger: " (ledger.check) "; " (ledger.witness) "." }
                 li { "Claims of the server: " @if report.findings.is_empty() { "none contradicted." } @else { (report.findings.len()) " contradicted." } }
             }

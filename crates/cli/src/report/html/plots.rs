@@ -7,10 +7,10 @@ use maud::{Markup, html};
 
 use super::super::model::Task;
 
-const WIDTH: f64 = 420.0;
-const HEIGHT: f64 = 250.0;
-const LEFT: f64 = 52.0;
-const RIGHT: f64 = 14.0;
+const WIDTH: f64 = 370.0;
+const HEIGHT: f64 = 230.0;
+const LEFT: f64 = 48.0;
+const RIGHT: f64 = 18.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 42.0;
 /// Points of one line: more would not be seen.
@@ -36,6 +36,8 @@ struct Plot<'a> {
     lines: Vec<Line<'a>>,
     /// A level that is not to be passed, or was promised.
     limit: Option<(String, f64)>,
+    /// Whether its name stands below it: where lines are expected above.
+    limit_below: bool,
 }
 
 /// The plots of one task; those without values are left out.
@@ -86,6 +88,7 @@ fn curve(task: &Task) -> Option<Plot<'_>> {
             },
         ],
         limit: None,
+        limit_below: false,
     })
 }
 
@@ -131,6 +134,7 @@ fn spent(task: &Task) -> Option<Plot<'_>> {
             },
         ],
         limit,
+        limit_below: false,
     })
 }
 
@@ -160,6 +164,7 @@ fn people(task: &Task) -> Option<Plot<'_>> {
             },
         ],
         limit: Some((format!("minimum {minimum}"), minimum as f64)),
+        limit_below: true,
     })
 }
 
@@ -194,6 +199,7 @@ fn noise(task: &Task) -> Option<Plot<'_>> {
             },
         ],
         limit: None,
+        limit_below: false,
     })
 }
 
@@ -217,6 +223,7 @@ fn accuracy(task: &Task) -> Option<Plot<'_>> {
             points: measured,
         }],
         limit: None,
+        limit_below: false,
     })
 }
 
@@ -265,7 +272,7 @@ fn draw(plot: &Plot<'_>) -> Markup {
                 text.soft x=((LEFT + WIDTH - RIGHT) / 2.0) y=(HEIGHT - 8.0) text-anchor="middle" { (plot.across) }
                 @if let Some((words, value)) = &plot.limit {
                     path.limit d=(format!("M{LEFT} {:.1}H{:.1}", y(*value), WIDTH - RIGHT)) {}
-                    text.soft x=(LEFT + 5.0) y=(format!("{:.1}", y(*value) - 5.0)) { (words) }
+                    text.soft x=(LEFT + 5.0) y=(format!("{:.1}", y(*value) + if plot.limit_below { 14.0 } else { -5.0 })) { (words) }
                 }
                 @for (line, class) in plot.lines.iter().zip(["first", "second"]) {
                     path class=(class) d=(path(&line.points, &x, &y)) {}

@@ -139,7 +139,7 @@ pub(super) fn method(report: &Report) -> Markup {
             @for task in report.tasks.iter().filter(|task| !task.methods.is_empty() && !task.rounds.is_empty()) {
                 (tables::scrolling("Methods", &html! {
                     table {
-                        caption { "Task " (task.task) ", by accounting method, at delta " (decimal(task.spent.delta)) }
+                        caption { span { "Task " (task.task) ", by accounting method, at delta " (decimal(task.spent.delta)) } }
                         thead {
                             tr {
                                 th.words scope="col" { "Method" }

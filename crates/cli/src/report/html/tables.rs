@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::super::model::{Round, Task};
 use super::super::plain::decimal;
 use super::super::text::mechanism;
+use tacita_privacy::Decimal;
 
 /// A table that scrolls by itself where the page is narrow, and can be reached without a mouse.
 pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
@@ -18,7 +19,7 @@ pub(super) fn spending(task: &Task) -> Markup {
         label,
         &html! {
             table {
-                caption { "Cumulative epsilon after each charge, rounded up; what is left, rounded down. Every repeated round counts again." }
+                caption { span { "Cumulative epsilon after each charge, rounded up; what is left, rounded down. Every repeated round counts again." } }
                 thead {
                     tr {
                         th scope="col" { "Round" }
@@ -54,8 +55,8 @@ fn spending_row(round: &Round) -> Markup {
             th scope="row" { (round.round) @if round.repeated { " (repeated)" } }
             td { (round.entry) }
             td { (decimal(round.spent.delta)) }
-            td { (decimal(round.spent.epsilon_server)) }
-            td { (decimal(round.spent.epsilon_public)) }
+            td { (aligned(round.spent.epsilon_server)) }
+            td { (aligned(round.spent.epsilon_public)) }
             td { (or_dash(round.left_epsilon.as_ref())) }
             td { (claimed) }
             td { (or_dash(outcome.and_then(|outcome| outcome.accuracy.as_ref()))) }
@@ -71,10 +72,10 @@ pub(super) fn planned(task: &Task) -> Markup {
         label,
         &html! {
             table {
-                caption {
+                caption { span {
                     "Clients and noise as planned and as they were. Noise is the standard deviation, in clip norms, of what the server with its colluders "
                     "does not know."
-                }
+                } }
                 thead {
                     tr {
                         th scope="col" { "Round" }
@@ -119,10 +120,10 @@ pub(super) fn parameters(task: &Task) -> Markup {
         label,
         &html! {
             table {
-                caption {
+                caption { span {
                     "The integers that the accountant takes. Variances are in 2^-16 squared grid steps per coordinate; the local standard deviation is "
                     "in grid steps."
-                }
+                } }
                 thead {
                     tr {
                         th scope="col" { "Round" }
@@ -171,6 +172,17 @@ fn parameter_row(round: &Round) -> Markup {
     }
 }
 
+/// To six places, as epsilons are counted, so that a column lines up.
+fn aligned(value: Option<Decimal>) -> String {
+    let text = decimal(value);
+    let places = text.split_once('.').map_or(0, |(_, places)| places.len());
+    match (value, places) {
+        (Some(_), 0) => format!("{text}.000000"),
+        (Some(_), 1..6) => format!("{text}{}", "0".repeat(6 - places)),
+        _ => text,
+    }
+}
+
 /// Of one client's share, in grid steps.
 fn local_deviation(round: &Round) -> String {
     let variance: f64 = round.share_variance_q16.parse().unwrap_or(f64::NAN);
@@ -183,7 +195,7 @@ pub(super) fn given_up(task: &Task) -> Markup {
         "Attempts given up",
         &html! {
             table.words {
-                caption { "Attempts that ended before anything was charged; their reserve was given back." }
+                caption { span { "Attempts that ended before anything was charged; their reserve was given back." } }
                 thead { tr { th scope="col" { "Round" } th scope="col" { "Entry" } th scope="col" { "Reason, as the server states it" } } }
                 tbody {
                     @for attempt in &task.given_up {
@@ -201,7 +213,7 @@ pub(super) fn audits(task: &Task) -> Markup {
         "Audits",
         &html! {
             table {
-                caption { "What attacks on the real pipeline achieved (lower bounds), beside what is proved for the same charges (upper bounds)." }
+                caption { span { "What attacks on the real pipeline achieved (lower bounds), beside what is proved for the same charges (upper bounds)." } }
                 thead {
                     tr {
                         th.words scope="col" { "Audit" }
@@ -243,10 +255,10 @@ pub(super) fn renyi(task: &Task) -> Markup {
         "Renyi bounds",
         &html! {
             table {
-                caption {
+                caption { span {
                     "Renyi divergence of all charges together, in nats, at some of the orders that the accountant uses (all of them are in the JSON "
                     "form of this report). Shown to seven digits; the account keeps more and rounds up."
-                }
+                } }
                 thead { tr { th scope="col" { "Order" } th scope="col" { "Server" } th scope="col" { "Everyone else" } } }
                 tbody {
                     @for bound in shown {
@@ -264,14 +276,14 @@ pub(super) fn curve(task: &Task) -> Markup {
         "Epsilon at other deltas",
         &html! {
             table {
-                caption { "The curve in numbers: epsilon of all charges together, rounded up." }
+                caption { span { "The curve in numbers: epsilon of all charges together, rounded up." } }
                 thead { tr { th scope="col" { "Delta" } th scope="col" { "Epsilon, server" } th scope="col" { "Epsilon, everyone else" } } }
                 tbody {
                     @for point in &task.curve {
                         tr {
                             th scope="row" { (decimal(point.delta)) }
-                            td { (decimal(point.epsilon_server)) }
-                            td { (decimal(point.epsilon_public)) }
+                            td { (aligned(point.epsilon_server)) }
+                            td { (aligned(point.epsilon_public)) }
                         }
                     }
                 }
