@@ -28,7 +28,7 @@ pub use signatures::{Witness, distinct_witnesses};
 use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use crate::entry::Entry;
 use crate::files::{Files, FilesError};
-use crate::layout::{self, CHECKPOINT_PATH, MAX_BUNDLE, MAX_TILE, Tile};
+use crate::layout::{self, BundleError, CHECKPOINT_PATH, MAX_BUNDLE, MAX_TILE, Tile};
 use crate::note::{MAX_NOTE, VerifierKey};
 use crate::rotation::KeyChain;
 use crate::rules::Rules;
@@ -262,12 +262,21 @@ fn check_names(files: &dyn Files, size: u64) -> Result<Vec<String>, VerifyError>
     for tile in layout::tiles(size) {
         let file = tile.path();
         if !present.remove(&file) {
-            return Err(VerifyError::Missing { file });
+            return Err(missing(file, size, &present));
         }
     }
     match present.iter().find(|file| !layout::is_tile_path(file)) {
         Some(file) => Err(VerifyError::Unknown { file: file.clone() }),
         None => Ok(present.into_iter().collect()),
+    }
+}
+
+/// A file that should be there; unless there are bundles beyond the head, which is then what does not belong here.
+fn missing(file: String, size: u64, others: &BTreeSet<String>) -> VerifyError {
+    let end = |path: &String| layout::bundle_end(path).map(|end| (end, path.clone()));
+    match others.iter().filter_map(end).max() {
+        Some((found, file)) if found > size => VerifyError::RolledBack { size, file, found },
+        _ => VerifyError::Missing { file },
     }
 }
 
@@ -279,9 +288,16 @@ fn check_bundle<'a>(
     bytes: &'a [u8],
     tree: &mut Tree,
 ) -> Result<Vec<&'a [u8]>, VerifyError> {
-    let items = layout::read_bundle(bytes, bundle.width).map_err(|source| VerifyError::Bundle {
-        file: file.to_owned(),
-        source,
+    let items = layout::read_bundle(bytes, bundle.width).map_err(|source| {
+        let item = match source {
+            BundleError::Short { item } => item,
+            BundleError::Trailing { .. } => bundle.width,
+        };
+        VerifyError::Bundle {
+            file: file.to_owned(),
+            index: bundle.first().saturating_add(item),
+            source,
+        }
     })?;
     let tile = Tile {
         level: Some(0),

@@ -41,6 +41,18 @@ pub enum VerifyError {
         /// Its path.
         file: String,
     },
+    /// The head is older than the files: it was put back.
+    #[error(
+        "checkpoint: it is of {size} entries, and {file} belongs to a ledger of {found}: the checkpoint was rolled back"
+    )]
+    RolledBack {
+        /// The size that the checkpoint states.
+        size: u64,
+        /// The bundle that goes further.
+        file: String,
+        /// Entries up to that bundle's end.
+        found: u64,
+    },
     /// The head is malformed, of another log, or badly signed.
     #[error("checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),
@@ -80,10 +92,12 @@ pub enum VerifyError {
         key_id: String,
     },
     /// A bundle is cut short or has bytes left over.
-    #[error("{file}: {source}")]
+    #[error("{file}: entry {index}: {source}")]
     Bundle {
         /// Its path.
         file: String,
+        /// First entry that is not whole, or the one after the last.
+        index: u64,
         /// Why.
         source: BundleError,
     },
