@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -66,6 +67,8 @@ pub struct ClientSetup {
     pub policy: ConsentPolicy,
     /// Its budget caps.
     pub caps: Option<Caps>,
+    /// Where evidence against a server is put, as files.
+    pub evidence: PathBuf,
     /// Its durable record's store.
     pub store: Arc<dyn Store>,
     /// Its training data.
@@ -130,6 +133,7 @@ pub struct Client {
     pub(crate) data: Arc<Dataset>,
     pub(crate) trainer: Arc<Mutex<Option<Arc<Trainer>>>>,
     pub(crate) hooks: Hooks,
+    pub(crate) evidence: PathBuf,
     own: Own,
     address: Arc<Address>,
 }
@@ -157,6 +161,7 @@ impl Client {
             data: setup.data,
             trainer: Arc::default(),
             hooks: setup.hooks,
+            evidence: setup.evidence,
             own: Own {
                 standing: setup.standing,
                 anchor: setup.anchor,
@@ -296,6 +301,7 @@ fn comes_back(error: &ClientError) -> bool {
             Refusal::LedgerFork | Refusal::Consent(_) | Refusal::Budget(_) | Refusal::Version(_),
         )
         | ClientError::Record(_)
+        | ClientError::Evidence { .. }
         | ClientError::Training(_) => false,
         ClientError::Refused(_) => true,
     }
