@@ -1,6 +1,7 @@
 //! One round, as the shell walks it: the protocol's states in order, effects carried out between them. Which connection
 //! carries it is the business of `line.rs`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{AbortMessage, ClientMessage, Invitation, ServerMessage};
 use tacita_protocol::{Refusal, RoundError};
 
+use crate::evidence::Evidence;
 use crate::line::Line;
 use crate::link::{Link, LinkError};
 use crate::record::RecordError;
@@ -41,6 +43,14 @@ pub enum ClientError {
     /// The client refused: a rule was broken, or its policy or budget forbids the round.
     #[error("{0}")]
     Refused(Refusal),
+    /// The client refused, and holds proof that the server lied.
+    #[error("{refusal}; the evidence is kept in {}", file.display())]
+    Evidence {
+        /// Why it refused.
+        refusal: RoundError,
+        /// Where the evidence lies.
+        file: PathBuf,
+    },
     /// The state machine failed on our side.
     #[error("{0}")]
     Round(RoundError),
@@ -62,7 +72,11 @@ impl ClientError {
     /// What the server may be told: the number of the rule, and nothing that depends on data or budget (G1).
     fn outward(&self) -> String {
         match self {
-            Self::Refused(refusal) => refusal.to_string().chars().take_while(|c| *c != ':').collect(),
+            Self::Evidence {
+                refusal: RoundError::Refusal(refusal),
+                ..
+            }
+            | Self::Refused(refusal) => refusal.to_string().chars().take_while(|c| *c != ':').collect(),
             _ => "this client cannot go on".to_owned(),
         }
     }
@@ -269,15 +283,23 @@ impl Client {
             .await
     }
 
-    /// Keeps evidence of a fork, turns a refusal into an error.
+    /// Keeps evidence against the server, turns a refusal into an error.
     async fn refused<T>(&mut self, step: Result<T, Refused>) -> Result<T, ClientError> {
         match step {
             Ok(value) => Ok(value),
-            Err(Refused { error, evidence }) => {
-                if let Some(evidence) = evidence {
-                    self.record.apply(RecordChange::Fork(evidence)).await?;
+            Err(refused) => {
+                let kept = match (&refused.evidence, &refused.statements) {
+                    (Some(fork), _) => Some(Evidence::of_fork(fork)),
+                    (None, Some(statements)) => Some(Evidence::of_statements(statements)),
+                    (None, None) => None,
+                };
+                if let Some(evidence) = kept {
+                    self.record.keep_evidence(&evidence).await?;
+                    let file = evidence.write(&self.evidence).map_err(RecordError::Evidence)?;
+                    let refusal = refused.error;
+                    return Err(ClientError::Evidence { refusal, file });
                 }
-                Err(match error {
+                Err(match refused.error {
                     RoundError::Refusal(refusal) => ClientError::Refused(refusal),
                     other => ClientError::Round(other),
                 })

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ pub struct ClientSetup {
     pub policy: ConsentPolicy,
     /// Its budget caps.
     pub caps: Option<Caps>,
+    /// Where evidence against a server is put, as files.
+    pub evidence: PathBuf,
     /// Its durable record's store.
     pub store: Arc<dyn Store>,
     /// Its training data.
@@ -135,6 +138,7 @@ pub struct Client {
     pub(crate) data: Arc<Dataset>,
     pub(crate) trainer: Arc<Mutex<Option<Arc<Trainer>>>>,
     pub(crate) hooks: Hooks,
+    pub(crate) evidence: PathBuf,
     own: Own,
     address: Arc<Address>,
 }
@@ -162,6 +166,7 @@ impl Client {
             data: setup.data,
             trainer: Arc::default(),
             hooks: setup.hooks,
+            evidence: setup.evidence,
             own: Own {
                 standing: setup.standing,
                 anchor: setup.anchor,
@@ -301,6 +306,7 @@ fn comes_back(error: &ClientError) -> bool {
             Refusal::LedgerFork | Refusal::Consent(_) | Refusal::Budget(_) | Refusal::Version(_),
         )
         | ClientError::Record(_)
+        | ClientError::Evidence { .. }
         | ClientError::Training(_) => false,
         ClientError::Refused(_) => true,
     }

@@ -76,8 +76,10 @@ impl Server {
             }
         };
         if let Ok(note) = charged.with_cosignatures(sum.cosignatures()) {
+            let note = note.to_bytes();
+            self.desk.publish_cosigned(&note).map_err(ServerError::from)?;
             self.state
-                .keep_cosignatures(&attempt.manifest.fields().round_id, note.to_bytes())
+                .keep_cosignatures(&attempt.manifest.fields().round_id, note)
                 .map_err(ServerError::from)?;
         }
         let evaluation = self.evaluate(&next)?;
