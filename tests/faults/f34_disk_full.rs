@@ -168,7 +168,7 @@ fn an_upload_without_space_is_refused_by_name_and_the_task_goes_on_later() {
     });
     // Room for what is dealt and for the first chunk of one, and for nobody's second.
     let spool = federation.server_state().join("spool");
-    let Some(disk) = SmallDisk::mount(&spool, "64k") else {
+    let Some(disk) = SmallDisk::mount(&spool, "60k") else {
         return;
     };
     let mut server = federation.start_server();

@@ -213,7 +213,8 @@ impl Client {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(error) if comes_back(&error) => {
-                    link.close("left");
+                    // Why it left, if it was said, shall arrive.
+                    link.finish("left").await;
                     tracing::warn!(client = %self.name, %error, "left the round; coming back for the next");
                     tokio::time::sleep(link.pause()).await;
                 }

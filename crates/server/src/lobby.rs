@@ -357,7 +357,9 @@ pub(crate) async fn serve(
         let mut waited = since.elapsed();
         if let Ok(Some((length, kind))) = announced {
             let room = parts.load(Ordering::Relaxed);
+            // What a peer said before it closed counts: the place first.
             let admitted = tokio::select! {
+                biased;
                 admitted = turnstile.admit(kind, length, room) => admitted,
                 _ = connection.closed() => None,
             };
