@@ -41,7 +41,9 @@ mod tail;
 mod update;
 mod weighting;
 
-pub use account::{AccountError, Adversary, ORDERS, RdpCurve, Release, SkellamRelease, delta_total};
+pub use account::{
+    AccountError, Adversary, DiscreteGaussianRelease, ORDERS, RdpCurve, Release, SkellamRelease, delta_total,
+};
 pub use adaptive_clip::ClipNoiseSplit;
 pub use budget::{Budget, BudgetFilter, BudgetMisuse, BudgetRefusal, BudgetState, BudgetTicket};
 pub use calibrate::{Plan, PlanError, PlanRequest};
@@ -54,6 +56,7 @@ pub use layers::{LayerSeeds, SurplusSeed};
 pub use noise::{Mechanism, NoiseError, NoiseShare};
 pub use noise_components::NoiseComponents;
 pub use noise_levels::{FoundLevels, LevelsError, NoiseLevel, NoiseLevels, parse_dropouts};
+pub use sampler::NoiseSampler;
 pub use sensitivity::{Adjacency, ContributionBound, IntegerSensitivity, RoundedSensitivity};
 pub use update::{ClippedUpdate, EncodeError, EncodedUpdate, LocalUpdate, NoisedUpdate, UpdateError};
 pub use weighting::ExampleWeighting;

@@ -31,12 +31,7 @@ impl Server {
         let since = Instant::now();
         let roster = revealing.roster().clone();
         let signers: Vec<u16> = revealing.signers().collect();
-        self.deliver(
-            &roster,
-            &signers,
-            |i| revealing.signers_shown_to(i).collect(),
-            |i| Ok(ServerMessage::Reveal(Box::new(revealing.request(i)))),
-        )?;
+        self.ask(&roster, &signers);
         let limit = ms(attempt.manifest.fields().deadlines.reveal_ms);
         let expected = identities(&roster, signers.iter().copied());
         self.floor
@@ -44,11 +39,15 @@ impl Server {
                 let (index, message) = match called(&roster, call)? {
                     Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
-                        if let Some(index) = index {
-                            let shown: Vec<u16> = revealing.signers_shown_to(index).collect();
-                            let message = ServerMessage::Reveal(Box::new(revealing.request(index)));
-                            send(session, &roster, &shown, &message)?;
+                        if index.is_some() {
+                            session.ask();
                         }
+                        return Ok(Progress::More);
+                    }
+                    Called::Turn(session, index, turn) => {
+                        let shown: Vec<u16> = revealing.signers_shown_to(index).collect();
+                        let message = ServerMessage::Reveal(Box::new(revealing.request(index)));
+                        send(session, &roster, &shown, &message, &turn)?;
                         return Ok(Progress::More);
                     }
                     Called::Away(..) => return Ok(Progress::More),
@@ -77,8 +76,10 @@ impl Server {
             }
         };
         if let Ok(note) = charged.with_cosignatures(sum.cosignatures()) {
+            let note = note.to_bytes();
+            self.desk.publish_cosigned(&note).map_err(ServerError::from)?;
             self.state
-                .keep_cosignatures(&attempt.manifest.fields().round_id, note.to_bytes())
+                .keep_cosignatures(&attempt.manifest.fields().round_id, note)
                 .map_err(ServerError::from)?;
         }
         let evaluation = self.evaluate(&next)?;
@@ -156,7 +157,7 @@ impl Server {
             outcome: self.desk.proven(index, &entry).map_err(ServerError::from)?,
         });
         let answered: Vec<u16> = sum.answered().indices().collect();
-        self.deliver(roster, &answered, |_| Vec::new(), |_| Ok(message.clone()))?;
+        self.tell_all(roster, &answered, &message)?;
         let frame = Arc::new(message.encode().map_err(RoundError::from)?);
         self.floor
             .end(Some((identities(roster, answered.iter().copied()), frame)));

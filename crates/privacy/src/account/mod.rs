@@ -12,6 +12,7 @@ pub mod conversion;
 pub mod distributed;
 pub mod domain;
 pub mod gaussian;
+mod gaussian_release;
 pub mod law;
 mod normal;
 mod orders;
@@ -26,6 +27,7 @@ pub mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use gaussian_release::DiscreteGaussianRelease;
 pub use orders::{FineOrders, IntegerOrders, ORDERS, OrderGrid};
 pub use rdp::{AccountError, RdpCurve, RenyiCurve};
 pub use release::{Adversary, Release, SkellamRelease, delta_total};

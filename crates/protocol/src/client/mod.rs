@@ -16,6 +16,7 @@ mod invited;
 mod masked;
 mod revealed;
 mod shared;
+mod two_statements;
 
 use std::sync::Arc;
 
@@ -31,6 +32,7 @@ pub use invited::Invited;
 pub use masked::Masked;
 pub use revealed::{Done, Revealed};
 pub use shared::Shared;
+pub use two_statements::{SignedStatement, StatementSignature, TwoStatements};
 
 use crate::Hash;
 use crate::certificates::{CertificateCache, Certificates};
@@ -148,6 +150,8 @@ pub struct Refused {
     pub error: RoundError,
     /// Evidence of a forked ledger, to be made durable.
     pub evidence: Option<Box<ForkEvidence>>,
+    /// Two signed statements for this round, to be made durable.
+    pub statements: Option<Box<TwoStatements>>,
 }
 
 impl<E: Into<RoundError>> From<E> for Refused {
@@ -155,6 +159,7 @@ impl<E: Into<RoundError>> From<E> for Refused {
         Self {
             error: error.into(),
             evidence: None,
+            statements: None,
         }
     }
 }
@@ -165,6 +170,7 @@ impl From<HeadError> for Refused {
             HeadError::Fork(evidence) => Self {
                 error: Refusal::LedgerFork.into(),
                 evidence: Some(evidence),
+                statements: None,
             },
             HeadError::Refusal(refusal) => refusal.into(),
         }
