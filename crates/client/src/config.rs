@@ -110,6 +110,10 @@ pub struct Data {
     /// Seed of the split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Keep a fifth of the examples out of training and score models on them, where a round has federated metrics; needs five
+    /// examples. Otherwise models are scored on what they are trained on.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub hold_out: bool,
 }
 
 /// The training data, read.

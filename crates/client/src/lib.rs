@@ -24,7 +24,7 @@ pub use link::LinkError;
 // What a caller needs to open a client; the rooms below stay out of the command line's sight.
 pub use round::{ClientError, RoundEnd};
 pub use session::{
-    Canary, Client, ClientSetup, Hooks, JoinEnd, Moment, Probe, SetupError, Stopper, VanishPlan, load_data,
+    Canary, Client, ClientSetup, Hooks, JoinEnd, Moment, Probe, SetupError, Stopper, VanishPlan, load_parts,
 };
 pub use tacita_protocol::Refusal;
 pub use tacita_protocol::certificates::CertificateCache;

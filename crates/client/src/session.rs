@@ -78,6 +78,8 @@ pub struct ClientSetup {
     pub store: Arc<dyn Store>,
     /// Its training data.
     pub data: Arc<Dataset>,
+    /// What it scores models on where a round has metrics; `None`: its training data.
+    pub held_out: Option<Arc<Dataset>>,
     /// The process's UDP socket.
     pub endpoint: ClientEndpoint,
     /// The process's cache of certificates.
@@ -136,6 +138,7 @@ pub struct Client {
     pub(crate) name: String,
     pub(crate) record: StoreRecord,
     pub(crate) data: Arc<Dataset>,
+    pub(crate) held_out: Option<Arc<Dataset>>,
     pub(crate) trainer: Arc<Mutex<Option<Arc<Trainer>>>>,
     pub(crate) hooks: Hooks,
     pub(crate) evidence: PathBuf,
@@ -164,6 +167,7 @@ impl Client {
             name,
             record,
             data: setup.data,
+            held_out: setup.held_out,
             trainer: Arc::default(),
             hooks: setup.hooks,
             evidence: setup.evidence,
@@ -313,11 +317,21 @@ fn comes_back(error: &ClientError) -> bool {
     }
 }
 
-/// Reads the training data that a configuration names.
+/// Reads the data that a configuration names: what to train on, and, if it says so, a fifth held out to score models on.
 ///
 /// # Errors
 /// [`SetupError::Data`], naming file, line and column for a CSV.
-pub fn load_data(data: &Data) -> Result<Dataset, SetupError> {
+pub fn load_parts(data: &Data) -> Result<(Arc<Dataset>, Option<Arc<Dataset>>), SetupError> {
+    let whole = load_data(data)?;
+    if !data.hold_out {
+        return Ok((Arc::new(whole), None));
+    }
+    let parts = whole.hold_out_fifth();
+    let parts = parts.map_err(|e| SetupError::Data(format!("data.hold_out: {e}")))?;
+    Ok((Arc::new(parts.train), Some(Arc::new(parts.held_out))))
+}
+
+fn load_data(data: &Data) -> Result<Dataset, SetupError> {
     let error = |e: &dyn std::fmt::Display| SetupError::Data(e.to_string());
     let source = data
         .source()
@@ -349,5 +363,34 @@ pub fn load_data(data: &Data) -> Result<Dataset, SetupError> {
             let chosen = members.get(part).cloned();
             chosen.ok_or_else(|| SetupError::Data(format!("data.part: there are {} parts", members.len())))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Failure: a client trains on what it scores models on, or scores them on nothing, or holds out without being asked.
+    #[test]
+    fn a_fifth_is_held_out_where_the_file_says_so() {
+        let data = |hold_out| Data {
+            source: "embedded".to_owned(),
+            dataset: Some("digits".to_owned()),
+            part: Some(3),
+            parts: Some(100),
+            hold_out,
+            ..Data::default()
+        };
+        let (whole, none) = load_parts(&data(false)).unwrap();
+        assert!(none.is_none() && whole.rows() >= 44);
+        let (train, held_out) = load_parts(&data(true)).unwrap();
+        let held_out = held_out.unwrap();
+        assert_eq!(held_out.rows(), whole.rows() / 5);
+        assert_eq!(train.rows() + held_out.rows(), whole.rows());
+        let few = Data {
+            parts: Some(1500),
+            ..data(true)
+        };
+        assert!(matches!(load_parts(&few), Err(SetupError::Data(text)) if text.contains("hold_out")));
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rand_core::Rng as _;
 use tacita_learn::{Dataset, GlobalModel, Instructions, Trainer};
-use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
+use tacita_privacy::{BudgetTicket, Contribution, LocalFigures, LocalUpdate, NoisedUpdate};
 use tacita_protocol::manifest::CheckedManifest;
 
 use crate::round::ClientError;
@@ -21,6 +21,7 @@ impl Client {
         mut ticket: BudgetTicket,
     ) -> impl Future<Output = Trained> + Send + use<> {
         let data = self.data.clone();
+        let scored = self.held_out.clone().unwrap_or_else(|| data.clone());
         let kept = self.trainer.clone();
         let canary = self
             .hooks
@@ -31,7 +32,7 @@ impl Client {
             let done = cpu::run(move || {
                 let local = match canary {
                     Some(values) => planted(values, &manifest),
-                    None => trained(&data, &kept, &model, &manifest),
+                    None => trained((&data, &scored), &kept, &model, &manifest),
                 };
                 let result = local.and_then(|update| noised(update, &manifest, &mut ticket));
                 (result, ticket)
@@ -46,9 +47,9 @@ impl Client {
     }
 }
 
-/// What training makes of the model.
+/// What training on the first data set makes of the model, and how the model received does on the second.
 fn trained(
-    data: &Dataset,
+    (data, scored): (&Dataset, &Dataset),
     kept: &std::sync::Mutex<Option<Arc<Trainer>>>,
     model: &GlobalModel,
     manifest: &CheckedManifest,
@@ -70,18 +71,35 @@ fn trained(
         }
     };
     let (config, seed) = (instructions.config(), random().next_u64());
-    match manifest.weighting() {
+    match manifest.terms() {
         None => trainer.train(model, &config, seed),
-        Some(weighting) => trainer.train_weighted(model, &config, weighting, seed),
+        Some(terms) => {
+            let figures = if terms.metrics().is_some() {
+                figures(scored, model)
+            } else {
+                LocalFigures::default()
+            };
+            trainer.train_joint(model, &config, terms, figures, seed)
+        }
     }
     .map_err(|e| text(&e))
 }
 
+/// The model received on this client's data. Where it cannot be scored, nothing is said of it, which counts as the worst: whether a client could
+/// depends on its data, and must not show.
+fn figures(scored: &Dataset, model: &GlobalModel) -> LocalFigures {
+    tacita_learn::evaluate(model, scored).map_or_else(|_| LocalFigures::default(), |e| (&e).into())
+}
+
 /// A canary, at the largest weight there is.
 fn planted(values: Vec<f32>, manifest: &CheckedManifest) -> Result<LocalUpdate, String> {
-    match manifest.weighting() {
+    let beside = Contribution {
+        examples: u64::MAX,
+        ..Contribution::default()
+    };
+    match manifest.terms() {
         None => LocalUpdate::new(values),
-        Some(weighting) => LocalUpdate::weighted(values, u64::MAX, weighting),
+        Some(terms) => LocalUpdate::joint(values, terms, beside),
     }
     .map_err(|e| e.to_string())
 }

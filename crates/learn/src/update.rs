@@ -1,7 +1,8 @@
 //! Where a delta enters the privacy pipeline: the only use of `tacita-privacy` in this crate.
 
-use tacita_privacy::{ExampleWeighting, LocalUpdate};
+use tacita_privacy::{Contribution, JointTerms, LocalFigures, LocalUpdate};
 
+use crate::evaluate::Evaluation;
 use crate::model::GlobalModel;
 use crate::train::{TrainConfig, TrainError, Trainer};
 
@@ -22,18 +23,34 @@ impl Trainer {
         Ok(LocalUpdate::new(self.delta(global, config, seed)?)?)
     }
 
-    /// As [`Trainer::train`], for a mean in which this client counts by its number of examples, sent as one more masked and noised coordinate.
+    /// As [`Trainer::train`], with what travels beside the delta as masked and noised coordinates: this client's number of examples and its
+    /// `figures` on `global`, as far as the terms ask for them.
     ///
     /// # Errors
     /// As [`Trainer::train`].
-    pub fn train_weighted(
+    pub fn train_joint(
         &self,
         global: &GlobalModel,
         config: &TrainConfig,
-        weighting: &ExampleWeighting,
+        terms: &JointTerms,
+        figures: LocalFigures,
         seed: u64,
     ) -> Result<LocalUpdate, TrainError> {
         let delta = self.delta(global, config, seed)?;
-        Ok(LocalUpdate::weighted(delta, self.examples() as u64, weighting)?)
+        let beside = Contribution {
+            examples: self.examples() as u64,
+            figures,
+        };
+        Ok(LocalUpdate::joint(delta, terms, beside)?)
+    }
+}
+
+impl From<&Evaluation> for LocalFigures {
+    /// Loss, and accuracy or R squared.
+    fn from(evaluation: &Evaluation) -> Self {
+        Self {
+            loss: Some(evaluation.loss()),
+            score: evaluation.score(),
+        }
     }
 }

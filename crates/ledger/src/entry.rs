@@ -120,6 +120,17 @@ pub struct Manifest {
     /// Numbers of drop-outs at which noise is taken off the sum again: 1 to [`MAX_NOISE_LEVELS`] rising integers joined by
     /// commas, the last n - m; or null.
     pub noise_levels: Option<String>,
+    /// Norm to which updates alone are clipped, a positive decimal, or null where the vector is nothing but the update.
+    pub update_clip: Option<String>,
+    /// Federated metrics: their norm as a multiple of `update_clip` and the largest loss that counts, two positive decimals joined by a
+    /// comma; or null.
+    pub metrics: Option<String>,
+    /// How `update_clip` follows from one round to the next: quantile, rate, initial, least and largest clip norm, five decimals
+    /// joined by commas; or null for a clip norm that the operator sets.
+    pub clip_rule: Option<String>,
+    /// Size of the coordinate that counts updates within the clip norm, as a multiple of `update_clip`: a positive decimal, null exactly
+    /// when `clip_rule` is.
+    pub count_scale: Option<String>,
     /// Privacy unit.
     pub unit: Unit,
     /// Adjacency.
@@ -190,6 +201,17 @@ pub struct Outcome {
     pub accuracy: Option<String>,
     /// Its loss, a decimal, or null.
     pub loss: Option<String>,
+    /// Accuracy of the model that the round started from on the survivors' own data: a noisy mean, which may lie outside [0, 1]; a
+    /// decimal, null exactly when the manifest has no `metrics`.
+    pub federated_accuracy: Option<String>,
+    /// Its loss there, each survivor's at most the cap of `metrics`; noisy too. Null exactly when `federated_accuracy` is.
+    pub federated_loss: Option<String>,
+    /// Standard error of `federated_accuracy` from noise and rounding; that of `federated_loss` is the cap times this. Null exactly when
+    /// `federated_accuracy` is.
+    pub federated_error: Option<String>,
+    /// Noisy share of the survivors whose update was within `update_clip`, moved into [0, 1]: a decimal of at most six places, null exactly
+    /// when the manifest has no `clip_rule`.
+    pub within_clip: Option<String>,
     /// Epsilon spent so far against the server, as the server claims it (a report recomputes), or null.
     pub epsilon_server: Option<String>,
     /// Epsilon spent so far against everyone else, as the server claims it, or null.

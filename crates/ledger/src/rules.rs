@@ -75,6 +75,14 @@ pub enum RulesError {
     /// An outcome of an attempt that was never charged.
     #[error("no earlier charge has this round_id")]
     NoCharge,
+    /// An outcome with a figure that its manifest does not announce, or without one that it does.
+    #[error("field {field} is there or null otherwise than the manifest in entry {earlier} announces")]
+    NotAnnounced {
+        /// The field.
+        field: &'static str,
+        /// The manifest.
+        earlier: u64,
+    },
     /// A second outcome.
     #[error("entry {earlier} is already an outcome of this attempt")]
     RepeatedOutcome {
@@ -107,6 +115,8 @@ struct Attempt {
     round: u64,
     cohort: u64,
     minimum_survivors: u64,
+    /// Whether its outcome has federated figures, and a share of updates within the clip norm.
+    publishes: (bool, bool),
     stage: Stage,
 }
 
@@ -211,6 +221,7 @@ impl Rules {
             round: entry.round,
             cohort: entry.cohort,
             minimum_survivors: entry.minimum_survivors,
+            publishes: (entry.metrics.is_some(), entry.clip_rule.is_some()),
             stage: Stage::Reserved,
         };
         self.attempts.insert(id, attempt);
@@ -263,7 +274,7 @@ impl Rules {
     fn outcome(&mut self, entry: &Outcome) -> Result<(), RulesError> {
         let index = self.next;
         let attempt = self.attempt(&entry.round_id)?;
-        let round = attempt.round;
+        let (round, manifest, publishes) = (attempt.round, attempt.manifest, attempt.publishes);
         let Stage::Charged {
             at,
             survivors,
@@ -278,6 +289,9 @@ impl Rules {
         }
         same(round == entry.round, "round", *at)?;
         same(*survivors == entry.survivor_count, "survivor_count", *at)?;
+        let (metrics, share) = (entry.federated_accuracy.is_some(), entry.within_clip.is_some());
+        publishes_as(publishes.0 == metrics, "federated_accuracy", manifest)?;
+        publishes_as(publishes.1 == share, "within_clip", manifest)?;
         *outcome = Some(index);
         Ok(())
     }
@@ -311,6 +325,14 @@ fn same(equal: bool, field: &'static str, earlier: u64) -> Result<(), RulesError
         Ok(())
     } else {
         Err(RulesError::Differs { field, earlier })
+    }
+}
+
+fn publishes_as(agrees: bool, field: &'static str, earlier: u64) -> Result<(), RulesError> {
+    if agrees {
+        Ok(())
+    } else {
+        Err(RulesError::NotAnnounced { field, earlier })
     }
 }
 

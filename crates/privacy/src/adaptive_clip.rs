@@ -31,6 +31,13 @@ impl ClipNoiseSplit {
         self.value
     }
 
+    /// Size of the bit's coordinate as a multiple of the norm of all others, such that one joint release of the total noise multiplier splits like
+    /// this: with noise of standard deviation s in every coordinate of a vector of norm C beside a coordinate +-k, the values have the multiplier
+    /// s / C and the count of bits the standard deviation s / (2 k). So k / C = value / (2 count_std).
+    pub fn count_scale(&self) -> f64 {
+        self.value / (2.0 * self.count_std)
+    }
+
     /// Noise multiplier of both releases together.
     pub fn total_noise_multiplier(&self) -> f64 {
         (self.value.powi(-2) + (2.0 * self.count_std).powi(-2)).powf(-0.5)
@@ -47,6 +54,11 @@ mod tests {
         let split = ClipNoiseSplit::of_total(1.0, ClipNoiseSplit::usual_count_std(100)).unwrap();
         assert!((split.value_noise_multiplier() - 0.99f64.powf(-0.5)).abs() < 1e-15);
         assert!((split.total_noise_multiplier() - 1.0).abs() < 1e-15);
+        // One joint release: noise of the total multiplier on the joint norm leaves the values and the count what the split gives them.
+        let (clip, count) = (1.0, split.count_scale());
+        let noise = split.total_noise_multiplier() * f64::hypot(clip, count);
+        assert!((noise / clip - split.value_noise_multiplier()).abs() < 1e-15);
+        assert!((noise / (2.0 * count) - 5.0).abs() < 1e-12);
         assert!(
             ClipNoiseSplit::of_total(10.0, 5.0).is_none() && ClipNoiseSplit::of_total(0.0, 5.0).is_none()
         );

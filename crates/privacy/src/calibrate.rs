@@ -188,6 +188,18 @@ impl Plan {
         Ok(plan)
     }
 
+    /// The same plan for vectors of another joint clip norm: grid, noise, ring and cost are counted in clip norms and stay.
+    ///
+    /// # Errors
+    /// [`PlanError`] for a clip norm of zero.
+    pub fn with_clip(&self, clip: Decimal) -> Result<Self, PlanError> {
+        let mut plan = self.clone();
+        plan.request.clip = clip;
+        let encoding = plan.request.encoding(self.encoding().grid(), self.bits())?;
+        plan.headroom = Headroom::prove(encoding, self.noise_share(), plan.request.clients)?;
+        Ok(plan)
+    }
+
     /// The encoding, without a round's rotation seed.
     pub fn encoding(&self) -> &Encoding {
         self.headroom.encoding()

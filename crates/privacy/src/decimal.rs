@@ -40,6 +40,8 @@ impl Decimal {
 
     /// Zero.
     pub const ZERO: Self = Self { digits: 0, places: 0 };
+    /// One.
+    pub const ONE: Self = Self { digits: 1, places: 0 };
 
     /// `digits` / 10^`places`.
     ///
@@ -79,14 +81,6 @@ impl Decimal {
         self.digits == 0
     }
 
-    /// sqrt(self^2 + other^2), rounded up to nine places: the norm bound of two vectors side by side.
-    ///
-    /// # Errors
-    /// [`DecimalError::TooLong`] if the result needs more than 18 digits.
-    pub fn hypot_up(self, other: Self) -> Result<Self, DecimalError> {
-        Self::norm_up(&[self, other])
-    }
-
     /// The square root of the sum of the squares of `parts`, rounded up to nine places: the norm bound of vectors side by side.
     ///
     /// # Errors
@@ -105,6 +99,25 @@ impl Decimal {
         let unit = BigUint::from(1_000_000_000u32);
         let nanos = (root + (&unit - 1u32)) / unit;
         Self::new(nanos.to_u64().ok_or(DecimalError::TooLong)?, 9)
+    }
+
+    /// self x other, rounded up to nine places.
+    ///
+    /// # Errors
+    /// [`DecimalError::TooLong`] if the result needs more than 18 digits.
+    pub fn times_up(self, other: Self) -> Result<Self, DecimalError> {
+        let product = BigUint::from(self.scaled()) * BigUint::from(other.scaled());
+        // In units of 10^-36, up to units of 10^-9.
+        let unit = BigUint::from(10u32).pow(27);
+        let nanos = (product + (&unit - 1u32)) / unit;
+        Self::new(nanos.to_u64().ok_or(DecimalError::TooLong)?, 9)
+    }
+
+    /// The value in units of 10^-`places`, if it is a whole number of them.
+    pub(crate) fn in_units(self, places: u8) -> Option<u128> {
+        let unit = 10u128.pow(u32::from(Self::MAX_PLACES.checked_sub(places)?));
+        let scaled = self.scaled();
+        scaled.is_multiple_of(unit).then_some(scaled / unit)
     }
 
     /// `value` x 10^-6.
@@ -241,12 +254,30 @@ mod tests {
     }
 
     #[test]
-    fn hypot_rounds_up() {
+    fn norms_are_rounded_up() {
         let d = |text: &str| text.parse::<Decimal>().unwrap();
-        assert_eq!(d("3").hypot_up(d("4")).unwrap(), d("5"));
+        assert_eq!(Decimal::norm_up(&[d("3"), d("4")]).unwrap(), d("5"));
         // sqrt 2 = 1.414213562 373...
-        assert_eq!(d("1").hypot_up(d("1")).unwrap(), d("1.414213563"));
-        assert_eq!(d("0.5").hypot_up(Decimal::ZERO).unwrap(), d("0.5"));
+        assert_eq!(Decimal::norm_up(&[d("1"), d("1")]).unwrap(), d("1.414213563"));
+        assert_eq!(Decimal::norm_up(&[d("0.5"), Decimal::ZERO]).unwrap(), d("0.5"));
+    }
+
+    /// Failure: a product is rounded down, or a part of a unit is dropped in silence.
+    #[test]
+    fn products_are_rounded_up_and_units_are_whole() {
+        let d = |text: &str| text.parse::<Decimal>().unwrap();
+        assert_eq!(d("0.25").times_up(d("2")).unwrap(), d("0.5"));
+        assert_eq!(d("0.333333333").times_up(d("0.1")).unwrap(), d("0.033333334"));
+        assert_eq!(
+            d("0.000000001").times_up(d("0.000000001")).unwrap(),
+            d("0.000000001")
+        );
+        assert_eq!(
+            d("999999999").times_up(d("999999999")),
+            Err(DecimalError::TooLong)
+        );
+        assert_eq!(d("0.25").in_units(2), Some(25));
+        assert_eq!((d("0.25").in_units(1), d("0").in_units(0)), (None, Some(0)));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use tacita_algebra::RingVector;
 
 use crate::encoding::Encoding;
+use crate::joint::JointTerms;
 use crate::noise::NoiseShare;
 use crate::rotation::Rotation;
-use crate::weighting::ExampleWeighting;
 
 /// Why a sum is not decoded.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
@@ -36,6 +36,56 @@ pub enum DecodeError {
     },
 }
 
+/// A sum on its way back to model units.
+struct Backwards<'a> {
+    sum: &'a RingVector,
+    rotation: Rotation,
+    step: f64,
+}
+
+impl<'a> Backwards<'a> {
+    fn new(sum: &'a RingVector, encoding: &Encoding) -> Self {
+        Self {
+            sum,
+            rotation: Rotation::new(encoding.rotation_seed(), encoding.block()),
+            step: 1.0 / encoding.steps_per_unit(),
+        }
+    }
+
+    /// The piece from `start`, a multiple of the rotation's piece.
+    fn read(&self, start: usize, values: &mut Vec<f64>) {
+        let left = self.sum.len().saturating_sub(start);
+        values.resize(self.rotation.piece().min(left), 0.0);
+        values
+            .iter_mut()
+            .zip(self.sum.signed(start))
+            .for_each(|(value, integer)| *value = integer as f64 * self.step);
+        self.rotation.rotate_back(start, values);
+    }
+}
+
+/// The last `extra` values of a sum in model units, padding not counted.
+pub(crate) fn tail(sum: &RingVector, encoding: &Encoding, extra: u32) -> Result<Vec<f64>, DecodeError> {
+    if sum.len() != encoding.padded() as usize
+        || sum.bits() != encoding.bits()
+        || extra > encoding.dimension()
+    {
+        return Err(DecodeError::Shape);
+    }
+    let end = encoding.dimension() as usize;
+    let mut at = end.saturating_sub(extra as usize);
+    let back = Backwards::new(sum, encoding);
+    let (mut values, mut found) = (Vec::new(), Vec::with_capacity(extra as usize));
+    while at < end {
+        let start = at - at % back.rotation.piece();
+        back.read(start, &mut values);
+        let piece = values.iter().take(end - start).skip(at - start).copied();
+        found.extend(piece);
+        at = start.saturating_add(values.len().max(1));
+    }
+    Ok(found)
+}
+
 /// The (weighted) mean of the contributors' clipped updates, with its noise. Public: it is what the round releases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecodedMean {
@@ -51,7 +101,8 @@ impl DecodedMean {
 
     /// Decodes the sum of `contributors` vectors: centre, check plausibility, rotate back, drop the padding, divide.
     ///
-    /// With `weighting` the last value is the sum of weights and the others are divided by it; else by `contributors`.
+    /// With weights among the `terms` the first value behind the updates is the sum of weights, by which they are divided; else by
+    /// `contributors`. What else is behind them is [`crate::Published`]'s.
     ///
     /// # Errors
     /// [`DecodeError`], one variant per cause.
@@ -60,7 +111,7 @@ impl DecodedMean {
         encoding: &Encoding,
         share: &NoiseShare,
         contributors: u32,
-        weighting: Option<&ExampleWeighting>,
+        terms: Option<&JointTerms>,
     ) -> Result<Self, DecodeError> {
         if sum.len() != encoding.padded() as usize || sum.bits() != encoding.bits() {
             return Err(DecodeError::Shape);
@@ -70,28 +121,14 @@ impl DecodedMean {
         }
         Self::check_norm(sum, encoding, share, contributors)?;
         let step = 1.0 / encoding.steps_per_unit();
-        let rotation = Rotation::new(encoding.rotation_seed(), encoding.block());
-        let piece = rotation.piece();
-        // Piece by piece: the sum and the mean are held whole, nothing else.
-        let decoded = |start: usize, values: &mut Vec<f64>| {
-            values.resize(piece.min(sum.len().saturating_sub(start)), 0.0);
-            values
-                .iter_mut()
-                .zip(sum.signed(start))
-                .for_each(|(value, integer)| *value = integer as f64 * step);
-            rotation.rotate_back(start, values);
-        };
-        let mut values = Vec::new();
-        let mut dimension = encoding.dimension() as usize;
-        let weight_sum = match weighting {
+        let extra = terms.map_or(0, JointTerms::extra);
+        let dimension = encoding.dimension().saturating_sub(extra) as usize;
+        let weight_sum = match terms.and_then(JointTerms::weighting) {
             None => None,
             Some(weighting) => {
-                dimension = dimension.saturating_sub(1);
-                let start = dimension - dimension % piece;
-                decoded(start, &mut values);
-                let last = values.get(dimension - start).copied().unwrap_or(0.0);
+                let first = tail(sum, encoding, extra)?.first().copied().unwrap_or(0.0);
                 let scale = weighting.scale.to_f64();
-                let decoded = last / scale;
+                let decoded = first / scale;
                 let rounding = (f64::from(contributors) / 4.0).sqrt() * step;
                 let deviation = share.standard_deviation(contributors, encoding).hypot(rounding) / scale;
                 let limit = 6.0 * deviation;
@@ -103,9 +140,12 @@ impl DecodedMean {
             }
         };
         let divisor = weight_sum.unwrap_or(f64::from(contributors));
+        let back = Backwards::new(sum, encoding);
+        let mut values = Vec::new();
         let mut mean = Vec::with_capacity(dimension);
-        for start in (0..dimension).step_by(piece) {
-            decoded(start, &mut values);
+        // Piece by piece: the sum and the mean are held whole, nothing else.
+        for start in (0..dimension).step_by(back.rotation.piece()) {
+            back.read(start, &mut values);
             let wanted = dimension - start;
             mean.extend(values.iter().take(wanted).map(|value| (value / divisor) as f32));
         }
@@ -135,7 +175,7 @@ impl DecodedMean {
         Ok(())
     }
 
-    /// The mean, in model units; without the extra coordinate of a weighted sum.
+    /// The mean, in model units; without extra coordinates.
     pub fn values(&self) -> &[f32] {
         &self.values
     }

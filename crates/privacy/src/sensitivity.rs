@@ -42,7 +42,8 @@ impl fmt::Display for Adjacency {
     }
 }
 
-/// Bounds on what one contributor puts into the sum: the vector (w x delta, a x w, b x metrics), in model units. All public.
+/// Bounds on what one contributor puts into the sum: the vector (w x delta, a x w, b x metrics, bit of the clip norm), in model
+/// units. All public.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContributionBound {
     /// Norm to which the update is clipped.
@@ -51,6 +52,8 @@ pub struct ContributionBound {
     pub weight: Decimal,
     /// b, a bound on the norm of all metric coordinates together; zero without metrics.
     pub metrics: Decimal,
+    /// The coordinate that says, by its sign, whether the update was within the clip norm; zero without it.
+    pub count: Decimal,
 }
 
 impl ContributionBound {
@@ -60,15 +63,16 @@ impl ContributionBound {
             clip,
             weight: Decimal::ZERO,
             metrics: Decimal::ZERO,
+            count: Decimal::ZERO,
         }
     }
 
-    /// The joint norm sqrt(clip^2 + a^2 + b^2), rounded up to nine places.
+    /// The joint norm sqrt(clip^2 + a^2 + b^2 + count^2), rounded up to nine places.
     ///
     /// # Errors
     /// [`DecimalError::TooLong`].
     pub fn norm(&self) -> Result<Decimal, DecimalError> {
-        Decimal::norm_up(&[self.clip, self.weight, self.metrics])
+        Decimal::norm_up(&[self.clip, self.weight, self.metrics, self.count])
     }
 
     /// The L2 sensitivity of the sum in model units, before rounding to integers; rounded up.
@@ -181,9 +185,10 @@ mod tests {
     fn sensitivity_follows_adjacency_and_every_bound() {
         let d = |text: &str| text.parse::<Decimal>().unwrap();
         let bound = ContributionBound {
-            clip: d("2"),
-            weight: d("3"),
-            metrics: d("6"),
+            clip: d("1"),
+            weight: d("4"),
+            metrics: d("4"),
+            count: d("4"),
         };
         assert_eq!(bound.norm().unwrap(), d("7"));
         assert!((bound.sensitivity(Adjacency::ZeroOut).unwrap() - 7.0).abs() < 1e-14);

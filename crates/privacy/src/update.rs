@@ -33,16 +33,16 @@ use core::fmt;
 
 use rand_core::CryptoRng;
 use tacita_algebra::{RingVector, WordsMut};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::budget::BudgetTicket;
 use crate::encoding::Encoding;
 use crate::headroom::Headroom;
+use crate::joint::{Contribution, JointTerms};
 use crate::layers::{BLOCK, LayerSeeds, ShareNoise};
 use crate::noise::{NoiseError, NoiseShare};
 use crate::rotation::Rotation;
 use crate::rounding;
-use crate::weighting::ExampleWeighting;
 
 /// Why a vector is not accepted as an update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,7 @@ pub enum EncodeError {
 /// What a training run produced, unclipped.
 pub struct LocalUpdate {
     values: Zeroizing<Vec<f32>>,
-    weighting: Option<(ExampleWeighting, Zeroizing<f64>)>,
+    joint: Option<(JointTerms, Wiped)>,
 }
 
 /// An update whose whole vector has the clip norm at most (to within float rounding; the exact check comes with the
@@ -116,49 +116,48 @@ impl LocalUpdate {
         if !values.iter().all(|value| value.is_finite()) {
             return Err(UpdateError::NotFinite);
         }
-        Ok(Self {
-            values,
-            weighting: None,
-        })
+        Ok(Self { values, joint: None })
     }
 
-    /// Takes a vector that shall count in proportion to `examples`; see [`ExampleWeighting`]. The number of examples is as
-    /// secret as the vector.
+    /// Takes a vector that travels with extra coordinates; see [`JointTerms`]. What is put beside it is as secret as the
+    /// vector.
     ///
     /// # Errors
     /// As [`LocalUpdate::new`].
-    pub fn weighted(
-        values: Vec<f32>,
-        examples: u64,
-        weighting: &ExampleWeighting,
-    ) -> Result<Self, UpdateError> {
+    pub fn joint(values: Vec<f32>, terms: &JointTerms, beside: Contribution) -> Result<Self, UpdateError> {
         let mut update = Self::new(values)?;
-        update.weighting = Some((*weighting, Zeroizing::new(weighting.weight(examples))));
+        update.joint = Some((*terms, Wiped(beside)));
         Ok(update)
     }
 
-    /// Scales the vector down to the encoding's clip norm where it is longer; direction kept. A weighted update is clipped
-    /// alone first, then weighted, then clipped jointly with its extra coordinate.
+    /// Scales the vector down to the encoding's clip norm where it is longer; direction kept. An update with
+    /// extra coordinates is clipped alone first, then weighted, then clipped jointly with them.
     ///
     /// # Errors
     /// [`UpdateError::Dimension`].
     pub fn clip(mut self, encoding: &Encoding) -> Result<ClippedUpdate, UpdateError> {
-        let extra = usize::from(self.weighting.is_some());
+        let extra = self.joint.as_ref().map_or(0, |(terms, _)| terms.extra() as usize);
         let got = self.values.len() + extra;
         let expected = encoding.dimension();
         if got != expected as usize {
             return Err(UpdateError::Dimension { expected, got });
         }
-        if let Some((weighting, weight)) = &self.weighting {
-            scale_to_norm(&mut self.values, weighting.update_clip.to_f64());
+        if let Some((terms, Wiped(beside))) = &self.joint {
+            let within = scale_to_norm(&mut self.values, terms.update_clip().to_f64());
+            let weight = terms.weight(beside);
             // A new allocation of the right size: growing in place could leave an unwiped copy behind.
             let mut joint = Zeroizing::new(Vec::with_capacity(got));
             joint.extend(
                 self.values
                     .iter()
-                    .map(|&value| (f64::from(value) * **weight) as f32),
+                    .map(|&value| (f64::from(value) * weight) as f32),
             );
-            joint.push((weighting.scale.to_f64() * **weight) as f32);
+            joint.extend(
+                terms
+                    .coordinates(beside, within)
+                    .iter()
+                    .map(|&value| value as f32),
+            );
             self.values = joint;
         }
         scale_to_norm(&mut self.values, encoding.clip().to_f64());
@@ -169,18 +168,32 @@ impl LocalUpdate {
     }
 }
 
-/// Scales `values` to norm `limit` if it is longer. Norms of finite `f32` vectors cannot overflow an `f64`.
-fn scale_to_norm(values: &mut [f32], limit: f64) {
+/// Scales `values` to norm `limit` if it is longer, and says whether it was not. Norms of finite `f32` vectors cannot overflow an
+/// `f64`.
+fn scale_to_norm(values: &mut [f32], limit: f64) -> bool {
     let norm = values
         .iter()
         .map(|&value| f64::from(value) * f64::from(value))
         .sum::<f64>()
         .sqrt();
-    if norm > limit {
-        let factor = limit / norm;
-        for value in values {
-            *value = (f64::from(*value) * factor) as f32;
-        }
+    if norm <= limit {
+        return true;
+    }
+    let factor = limit / norm;
+    for value in values {
+        *value = (f64::from(*value) * factor) as f32;
+    }
+    false
+}
+
+/// What travels beside an update, wiped with it.
+struct Wiped(Contribution);
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.examples.zeroize();
+        self.0.figures.loss.zeroize();
+        self.0.figures.score.zeroize();
     }
 }
 

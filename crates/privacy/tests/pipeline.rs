@@ -167,10 +167,9 @@ fn weights_count_examples_and_are_capped() {
     let weighting = ExampleWeighting {
         cap: 100,
         scale: d("0.5"),
-        update_clip: d("1"),
     };
-    let joint = weighting.joint_clip().unwrap();
-    let encoding = Encoding::new(65, joint, 1 << 16, RingBits::new(24).unwrap(), [1; 32]).unwrap();
+    let terms = JointTerms::new(d("1"), Some(weighting), None, None).unwrap();
+    let encoding = Encoding::new(65, terms.clip(), 1 << 16, RingBits::new(24).unwrap(), [1; 32]).unwrap();
     let none = NoiseShare::none();
     let headroom = Headroom::prove(encoding.clone(), none, 3).unwrap();
     let mut sum = RingVector::zeros(encoding.bits(), 128);
@@ -182,22 +181,29 @@ fn weights_count_examples_and_are_capped() {
             *total += f64::from(*value) * weight / 2.25;
         }
         let mut ticket = BudgetTicket::without_any_privacy_promise();
-        let noised = LocalUpdate::weighted(values, examples, &weighting)
-            .unwrap()
-            .clip(&encoding)
-            .unwrap()
-            .encode(&headroom, &mut rng)
-            .unwrap()
-            .noise(&mut ticket, &mut rng)
-            .unwrap();
+        let noised = LocalUpdate::joint(
+            values,
+            &terms,
+            Contribution {
+                examples,
+                ..Contribution::default()
+            },
+        )
+        .unwrap()
+        .clip(&encoding)
+        .unwrap()
+        .encode(&headroom, &mut rng)
+        .unwrap()
+        .noise(&mut ticket, &mut rng)
+        .unwrap();
         sum.add_assign(noised.dangerous_inspect()).unwrap();
     }
-    let mean = DecodedMean::from_sum(&sum, &encoding, &none, 3, Some(&weighting)).unwrap();
+    let mean = DecodedMean::from_sum(&sum, &encoding, &none, 3, Some(&terms)).unwrap();
     assert!((mean.weight_sum().unwrap() - 2.25).abs() < 1e-3);
     assert_eq!(mean.values().len(), 64);
     assert!(rms(mean.values(), &expected) < 1e-4);
     let empty = RingVector::zeros(encoding.bits(), 128);
-    let refused = DecodedMean::from_sum(&empty, &encoding, &none, 3, Some(&weighting));
+    let refused = DecodedMean::from_sum(&empty, &encoding, &none, 3, Some(&terms));
     assert!(matches!(refused, Err(DecodeError::WeightSum { .. })));
 }
 

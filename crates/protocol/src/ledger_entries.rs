@@ -2,7 +2,7 @@
 //! that says anything else than the signed manifest and statement is refused (TAC-060).
 
 use tacita_ledger::entry::{self, Adjacency, Entry, Unit};
-use tacita_privacy::{Mechanism, NoiseShare, parse_dropouts};
+use tacita_privacy::{Mechanism, NoiseShare, Published, parse_dropouts};
 
 use crate::Hash;
 use crate::bitmap::Bitmap;
@@ -52,6 +52,16 @@ pub fn reserve(manifest: &CheckedManifest, time: u64) -> Entry {
         },
         share_variance_q16: f.share_variance_q16.to_string(),
         noise_levels: manifest.noise().levels().map(ToString::to_string),
+        update_clip: decimal_or_none(f.update_clip.as_slice()),
+        metrics: manifest
+            .terms()
+            .and_then(|terms| terms.metrics())
+            .map(|metrics| format!("{},{}", metrics.scale, metrics.loss_cap)),
+        clip_rule: manifest.clip_rule().map(ToString::to_string),
+        count_scale: manifest
+            .terms()
+            .and_then(|terms| terms.count_scale())
+            .map(|scale| scale.to_string()),
         unit: Unit::Client,
         adjacency: Adjacency::ZeroOut,
         budget_epsilon: decimal_or_none(f.epsilon.as_slice()),
@@ -87,6 +97,44 @@ pub fn charge(
         statement: hex(statement),
         uploads_root: hex(uploads_root),
     })
+}
+
+/// What an outcome entry says of the noisy figures of its round.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NoisyFigures {
+    /// `federated_accuracy`
+    pub accuracy: Option<String>,
+    /// `federated_loss`
+    pub loss: Option<String>,
+    /// `federated_error`
+    pub error: Option<String>,
+    /// `within_clip`
+    pub within_clip: Option<String>,
+}
+
+impl NoisyFigures {
+    /// To six places; the error is rounded up.
+    #[must_use]
+    pub fn of(published: &Published) -> Self {
+        let figure = |figure: Option<tacita_privacy::Figure>| {
+            figure.map(|figure| signed((figure.value * 1e6).round()))
+        };
+        Self {
+            accuracy: figure(published.score),
+            loss: figure(published.loss),
+            error: published.score.map(|figure| signed((figure.error * 1e6).ceil())),
+            within_clip: published.share().map(|share| share.to_string()),
+        }
+    }
+}
+
+/// Millionths as a ledger decimal.
+fn signed(micros: f64) -> String {
+    // Saturates, and takes what is no number for zero.
+    let micros = micros as i64;
+    let size = micros.unsigned_abs();
+    let sign = if micros < 0 { "-" } else { "" };
+    format!("{sign}{}.{:06}", size / 1_000_000, size % 1_000_000)
 }
 
 /// Lower-case hex, the form of digests in the ledger.

@@ -14,6 +14,7 @@
 pub mod bitmap;
 pub mod certificates;
 pub mod client;
+mod clip_sequence;
 pub mod consent;
 mod dealt;
 pub mod graph;
@@ -41,6 +42,7 @@ mod upload;
 #[cfg(test)]
 mod vectors;
 
+pub use clip_sequence::{ClipSequence, OffSequence};
 pub use head::{ForkEvidence, LedgerHead};
 pub use refusal::{Abort, DecodeError, Misuse, Refusal, RoundError};
 pub use sharing::SecretKind;

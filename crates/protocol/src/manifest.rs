@@ -3,7 +3,7 @@
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use tacita_algebra::{RingBits, TaggedHash};
 use tacita_privacy::{
-    Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, NoiseLevels, NoiseShare, Release,
+    ClipRule, Decimal, Encoding, Headroom, JointTerms, Mechanism, NoiseLevels, NoiseShare, Release,
 };
 use tls_codec::{
     Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize, TlsVecU8,
@@ -14,6 +14,10 @@ use crate::kem::KeyAgreement;
 use crate::limits;
 use crate::refusal::{Misuse, Refusal};
 use crate::{Hash, labels, signature};
+
+mod beside;
+
+pub use beside::{ManifestClip, ManifestMetrics};
 
 /// Time that each phase may take, in milliseconds from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
@@ -98,8 +102,12 @@ pub struct Manifest {
     pub weight_cap: u32,
     /// Scale a of the weight coordinate, decimal; empty when uniform.
     pub weight_scale: TlsByteVecU8,
-    /// Norm to which the update alone is clipped, decimal; empty when uniform.
+    /// Norm to which the update alone is clipped, decimal; empty when nothing travels beside it.
     pub update_clip: TlsByteVecU8,
+    /// Federated metrics: at most one element.
+    pub metrics: TlsVecU8<ManifestMetrics>,
+    /// Adaptive clipping: at most one element.
+    pub adaptive_clip: TlsVecU8<ManifestClip>,
     /// SHA-256 of the global model's bytes.
     pub model_digest: Hash,
     /// How to train: canonical JSON that the learning room reads.
@@ -136,7 +144,8 @@ pub struct CheckedManifest {
     parameters: RoundParameters,
     agreement: KeyAgreement,
     headroom: Headroom,
-    weighting: Option<ExampleWeighting>,
+    terms: Option<JointTerms>,
+    clip_rule: Option<ClipRule>,
     task: String,
 }
 
@@ -268,7 +277,7 @@ impl Manifest {
                 (_, false) => drop(decimal(bytes.as_slice(), name)?),
             }
         }
-        let weighting = self.check_weighting(clip)?;
+        let beside = self.check_beside(clip)?;
         if self.training.as_slice().len() > limits::MAX_TRAINING || text(self.training.as_slice()).is_none() {
             return Err(field("training"));
         }
@@ -285,7 +294,8 @@ impl Manifest {
             parameters,
             agreement,
             headroom,
-            weighting,
+            terms: beside.terms,
+            clip_rule: beside.rule,
             task,
         })
     }
@@ -312,31 +322,6 @@ impl Manifest {
             return Err(Refusal::NoiseLevels);
         }
         noise.with_levels(levels).map_err(|_| Refusal::NoiseLevels)
-    }
-
-    fn check_weighting(&self, clip: Decimal) -> Result<Option<ExampleWeighting>, Refusal> {
-        let field = Refusal::ManifestField("weighting");
-        match self.weighting {
-            0 if self.weight_cap == 0
-                && self.weight_scale.as_slice().is_empty()
-                && self.update_clip.as_slice().is_empty() =>
-            {
-                Ok(None)
-            }
-            1 if self.weight_cap > 0 => {
-                let weighting = ExampleWeighting {
-                    cap: self.weight_cap,
-                    scale: decimal(self.weight_scale.as_slice(), "weight scale")?,
-                    update_clip: decimal(self.update_clip.as_slice(), "update clip")?,
-                };
-                if weighting.joint_clip().ok() == Some(clip) {
-                    Ok(Some(weighting))
-                } else {
-                    Err(field)
-                }
-            }
-            _ => Err(field),
-        }
     }
 }
 
@@ -377,10 +362,22 @@ impl CheckedManifest {
         &self.headroom
     }
 
-    /// Weighting by examples, if the round has it.
+    /// What travels beside the update, if anything.
     #[must_use]
-    pub fn weighting(&self) -> Option<&ExampleWeighting> {
-        self.weighting.as_ref()
+    pub fn terms(&self) -> Option<&JointTerms> {
+        self.terms.as_ref()
+    }
+
+    /// Whether survivors report loss and accuracy.
+    #[must_use]
+    pub fn has_metrics(&self) -> bool {
+        self.terms.is_some_and(|terms| terms.metrics().is_some())
+    }
+
+    /// How the update clip follows from round to round, if the task clips adaptively.
+    #[must_use]
+    pub fn clip_rule(&self) -> Option<&ClipRule> {
+        self.clip_rule.as_ref()
     }
 
     /// The charge of this round at |U2| = m against the server with c colluders: m - c honest shares. `None` without

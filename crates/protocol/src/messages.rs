@@ -60,6 +60,9 @@ pub struct Invitation {
     pub consistency: Proof,
     /// Length of the model that follows in [`ServerMessage::Model`] parts, in bytes.
     pub model_length: u64,
+    /// Manifest and outcome of the round before, under the checkpoint, from which the clip of an adaptively clipped round follows; else
+    /// none.
+    pub previous: TlsVecU32<ProvenEntry>,
 }
 
 /// Step 2: fresh keys, signed by the certificate key over the manifest digest.

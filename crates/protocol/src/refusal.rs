@@ -66,6 +66,9 @@ pub enum Refusal {
     /// The model bytes received do not have the digest in the manifest.
     #[error("TAC-012: the model received is not the one in the manifest")]
     ModelDigest,
+    /// The update clip is not what the task's rule gives for the outcome of the round before.
+    #[error("TAC-013: the update clip is not the one that the clip rule gives for the round before")]
+    ClipSequence,
     /// Roster size, order or identities break the rule.
     #[error("TAC-020: the roster is malformed: {0}")]
     Roster(&'static str),

@@ -13,7 +13,7 @@ use tacita_ledger::entry::{Entry, Release, printable_reason};
 use tacita_privacy::BudgetTicket;
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::ledger_entries::{self, hex_digest};
-use tacita_protocol::manifest::{CheckedManifest, Manifest, ManifestLevel};
+use tacita_protocol::manifest::{CheckedManifest, Manifest, ManifestClip, ManifestLevel, ManifestMetrics};
 use tacita_protocol::messages::{Invitation, Proof, ServerMessage};
 use tacita_protocol::server::{CommittedCharge, Revealing};
 use tacita_protocol::{Hash, RoundError, limits};
@@ -142,6 +142,8 @@ impl Server {
                 );
             }
         }
+        // Proofs of this round's head too.
+        let previous = self.clips.proven(&self.desk).map_err(ServerError::from)?;
         let entry = ledger_entries::reserve(&checked, self.ledger_time());
         let index = self.append(&entry)?;
 
@@ -166,6 +168,7 @@ impl Server {
                     .cloned()
                     .unwrap_or_else(|| Vec::new().into()),
                 model_length: bytes.len() as u64,
+                previous: previous.clone().into(),
             };
             let message = ServerMessage::Invitation(Box::new(invitation));
             let frame = Arc::new(message.encode().map_err(RoundError::from)?);
@@ -197,7 +200,12 @@ impl Server {
         model: &GlobalModel,
         head: &tacita_ledger::Checkpoint,
     ) -> Result<Manifest, Failed> {
-        let plan = &self.checked.plan;
+        let beside = &self.checked.beside;
+        let update_clip = self.clips.next(self.config.privacy.clip);
+        let terms = beside.terms(update_clip).map_err(Failed::Attempt)?;
+        let plan = beside
+            .plan_at(&self.checked.plan, update_clip)
+            .map_err(Failed::Attempt)?;
         let (encoding, share) = (plan.encoding(), plan.noise_share());
         let cohort = &self.config.cohort;
         let privacy = &self.config.privacy;
@@ -232,10 +240,20 @@ impl Server {
             rounds: self.config.task.rounds,
             epsilon: text(privacy.epsilon).into(),
             delta: text(privacy.delta).into(),
-            weighting: u8::from(self.checked.weighting.is_some()),
-            weight_cap: self.checked.weighting.as_ref().map_or(0, |w| w.cap),
-            weight_scale: text(self.checked.weighting.as_ref().map(|w| w.scale)).into(),
-            update_clip: text(self.checked.weighting.as_ref().map(|w| w.update_clip)).into(),
+            weighting: u8::from(terms.is_some_and(|terms| terms.weighting().is_some())),
+            weight_cap: terms.and_then(|terms| Some(terms.weighting()?.cap)).unwrap_or(0),
+            weight_scale: text(terms.and_then(|terms| Some(terms.weighting()?.scale))).into(),
+            update_clip: text(terms.map(|terms| terms.update_clip())).into(),
+            metrics: terms
+                .iter()
+                .filter_map(|terms| terms.metrics().map(ManifestMetrics::of))
+                .collect::<Vec<_>>()
+                .into(),
+            adaptive_clip: terms
+                .iter()
+                .filter_map(|terms| Some(ManifestClip::of(beside.rule()?, terms.count_scale()?)))
+                .collect::<Vec<_>>()
+                .into(),
             model_digest: model.digest().map_err(ServerError::from)?,
             training: self.checked.instructions.to_text().into_bytes().into(),
             deadlines: self.checked.deadlines,

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use tacita_learn::{Evaluation, GlobalModel};
 use tacita_ledger::entry::{Entry, Outcome};
-use tacita_privacy::DecodedMean;
-use tacita_protocol::ledger_entries::hex_digest;
+use tacita_privacy::{DecodedMean, Published};
+use tacita_protocol::ledger_entries::{NoisyFigures, hex_digest};
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, OutcomeMessage, ServerMessage};
 use tacita_protocol::roster::Roster;
@@ -107,7 +107,7 @@ impl Server {
             manifest.encoding(),
             &manifest.noise(),
             u32::from(sum.survivors().count()),
-            manifest.weighting(),
+            manifest.terms(),
         )
         .map_err(|e| format!("{}: {e}", Abort::Implausible))?;
         let rate = self.config.training.server_learning_rate.to_f64() as f32;
@@ -133,6 +133,7 @@ impl Server {
             None => (None, None),
             Some(e) => (e.score(), Some(e.loss())),
         };
+        let figures = figures(&manifest, sum)?;
         let decimal = |value: f64| format!("{:.6}", value.max(0.0));
         let survivors = sum.survivors().count();
         let digest = self.state.save_model(next).map_err(ServerError::from)?;
@@ -147,6 +148,10 @@ impl Server {
             model_digest: digest.clone(),
             accuracy: accuracy.map(decimal).map(|t| canonical(&t)),
             loss: loss.map(decimal).map(|t| canonical(&t)),
+            federated_accuracy: figures.accuracy.clone(),
+            federated_loss: figures.loss.clone(),
+            federated_error: figures.error.clone(),
+            within_clip: figures.within_clip.clone(),
             epsilon_server: epsilon_server.map(|e| e.to_string()),
             epsilon_public: epsilon_public.map(|e| e.to_string()),
         });
@@ -180,6 +185,12 @@ impl Server {
             noise: (sum.surplus_removed(), sum.noise_variance_q16()),
             accuracy,
             loss,
+            figures: (
+                figures,
+                manifest
+                    .terms()
+                    .map_or(manifest.clip(), |terms| terms.update_clip()),
+            ),
             epsilon_server,
             epsilon_public,
             seconds: attempt.started.elapsed().as_secs_f64(),
@@ -193,6 +204,18 @@ impl Server {
         });
         Ok(report)
     }
+}
+
+/// What the sum says besides the mean: from noised coordinates only.
+fn figures(manifest: &CheckedManifest, sum: &UnmaskedSum) -> Result<NoisyFigures, Failed> {
+    let Some(terms) = manifest.terms() else {
+        return Ok(NoisyFigures::default());
+    };
+    let survivors = u32::from(sum.survivors().count());
+    let variance = sum.noise_variance_q16();
+    Published::from_sum(sum.vector(), manifest.encoding(), terms, survivors, variance)
+        .map(|published| NoisyFigures::of(&published))
+        .map_err(|e| Failed::Attempt(e.to_string()))
 }
 
 /// The ledger's canonical decimal text of a plain one.

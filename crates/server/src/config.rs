@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tacita_learn::csv::CsvOptions;
 use tacita_learn::{Algorithm, EmbeddedData, Instructions, ModelSpec};
-use tacita_privacy::{Decimal, ExampleWeighting, Plan, PlanError, PlanRequest};
+use tacita_privacy::{Decimal, Plan, PlanError, PlanRequest};
 use tacita_protocol::graph::{ParameterError, RoundParameters};
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::manifest::Deadlines;
 
+use crate::beside::{AdaptiveClipSection, Beside, MetricsSection};
 use crate::levels::NoiseLevelsSetting;
 
 /// Why a configuration is not accepted.
@@ -173,6 +174,12 @@ pub struct PrivacySection {
     /// Count clients by their examples; absent: all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weighting: Option<WeightingSection>,
+    /// Federated metrics; absent: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsSection>,
+    /// Adaptive clipping; absent: `clip` stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adaptive_clip: Option<AdaptiveClipSection>,
 }
 
 /// Example weights.
@@ -291,8 +298,8 @@ pub struct Checked {
     pub plan: Plan,
     /// Model and training.
     pub instructions: Instructions,
-    /// Example weights.
-    pub weighting: Option<ExampleWeighting>,
+    /// What travels beside an update.
+    pub beside: Beside,
     /// Phase deadlines.
     pub deadlines: Deadlines,
     /// Which embedded data set the model is scored on.
@@ -375,22 +382,11 @@ impl ServerConfig {
         let model = model
             .validated()
             .map_err(|e| wrong("training.model", e.to_string()))?;
-        let weighting = self.privacy.weighting.as_ref().map(|w| ExampleWeighting {
-            cap: w.cap,
-            scale: w.scale,
-            update_clip: self.privacy.clip,
-        });
-        let clip = match &weighting {
-            None => self.privacy.clip,
-            Some(w) if w.cap == 0 => return Err(wrong("privacy.weighting.cap", "must be at least 1".into())),
-            Some(w) => w
-                .joint_clip()
-                .map_err(|e| wrong("privacy.weighting", e.to_string()))?,
-        };
+        let mut beside = Beside::of(&self.privacy).map_err(|(key, message)| wrong(key, message))?;
         if self.privacy.epsilon.is_some() != self.privacy.delta.is_some() {
             return Err(wrong("privacy", "state epsilon and delta, or neither".into()));
         }
-        let dimension = model.parameters() + usize::from(weighting.is_some());
+        let dimension = model.parameters() + beside.extra();
         let noise_levels = match &self.privacy.noise_levels {
             None => Vec::new(),
             Some(levels) => levels
@@ -406,13 +402,17 @@ impl ServerConfig {
             colluders: c,
             dimension: u32::try_from(dimension).map_err(|_| wrong("training.model", "too large".into()))?,
             block: self.privacy.block,
-            clip,
+            clip: self.privacy.clip,
             noise_levels,
         };
         let plan = Plan::calibrate(request).map_err(|e| ConfigError::Plan {
             path: path.to_owned(),
             source: Box::new(e),
         })?;
+        let plan = beside
+            .settle(&plan, n)
+            .and_then(|()| beside.plan_at(&plan, self.privacy.clip))
+            .map_err(|message| wrong("privacy", message))?;
         let instructions = Instructions {
             model,
             algorithm: self.training.algorithm,
@@ -445,7 +445,7 @@ impl ServerConfig {
             parameters,
             plan,
             instructions,
-            weighting,
+            beside,
             deadlines,
             embedded,
         })

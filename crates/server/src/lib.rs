@@ -9,6 +9,8 @@
 
 mod account;
 mod attempt;
+mod beside;
+mod clips;
 mod conclude;
 pub mod config;
 mod evaluation;
@@ -27,6 +29,8 @@ mod spool;
 mod state;
 
 pub use account::Account;
+pub use beside::{AdaptiveClipSection, Beside, MetricsSection};
+pub use clips::ClipError;
 // The form of the sum that [`ServerEvent::RoundDone`] shows.
 pub use ledger_desk::{DeskError, LedgerDesk, cosigned_path};
 pub use ledger_files::Directory;
@@ -37,6 +41,8 @@ pub use spool::FileSpool;
 pub use state::{ServerState, StateError, TaskState};
 pub use tacita_algebra::{RingBits, RingVector};
 pub use tacita_protocol::graph::{GraphKind, ParameterError, RoundParameters};
+pub use tacita_protocol::ledger_entries::NoisyFigures;
+pub use tacita_protocol::{ClipSequence, OffSequence};
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

@@ -49,12 +49,12 @@ pub(crate) fn progress(task: &str, stored: Option<TaskState>, entries: &[Entry])
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use tacita_ledger::entry::{Adjacency, Manifest, Mechanism, Outcome, Unit};
 
     use super::*;
 
-    fn manifest(task: &str, id: u8, round: u64) -> Entry {
+    pub(crate) fn manifest(task: &str, id: u8, round: u64) -> Entry {
         Entry::Manifest(Manifest {
             task: task.to_owned(),
             round,
@@ -75,6 +75,10 @@ mod tests {
             mechanism: Mechanism::None,
             share_variance_q16: "0".to_owned(),
             noise_levels: None,
+            update_clip: None,
+            metrics: None,
+            clip_rule: None,
+            count_scale: None,
             planned_rounds: 9,
             budget_epsilon: None,
             budget_delta: None,
@@ -84,7 +88,7 @@ mod tests {
         })
     }
 
-    fn outcome(id: u8, round: u64) -> Entry {
+    pub(crate) fn outcome(id: u8, round: u64) -> Entry {
         Entry::Outcome(Outcome {
             round_id: hex::encode([id; 32]),
             round,
@@ -96,6 +100,10 @@ mod tests {
             model_digest: hex::encode([id; 32]),
             accuracy: None,
             loss: None,
+            federated_accuracy: None,
+            federated_loss: None,
+            federated_error: None,
+            within_clip: None,
             epsilon_server: None,
             epsilon_public: None,
         })

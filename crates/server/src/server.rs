@@ -12,6 +12,7 @@ use tacita_learn::{Dataset, Evaluation, GlobalModel, ModelError};
 use tacita_ledger::entry::Entry;
 use tacita_ledger::verify::VerifyError;
 use tacita_privacy::{Budget, BudgetRefusal, Decimal};
+use tacita_protocol::ledger_entries::NoisyFigures;
 use tacita_protocol::messages::ServerMessage;
 use tacita_store::{SqliteStore, Store, StoreError};
 use tacita_transport::{Admission, CLOSE_DONE, Limits, ServerEndpoint, Standing, TransportError};
@@ -19,6 +20,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::account::Account;
 use crate::attempt::Failed;
+use crate::clips::{ClipError, Clips};
 use crate::config::{Checked, ConfigError, ServerConfig};
 use crate::evaluation;
 use crate::floor::Floor;
@@ -76,6 +78,9 @@ pub enum ServerError {
     /// The evaluation data cannot be used.
     #[error("evaluation data: {0}")]
     Data(String),
+    /// The task's clip rule, or a clip norm of the ledger, is not the one that follows.
+    #[error("adaptive clipping: {0}")]
+    Clip(#[from] ClipError),
     /// The privacy budget refuses the next round, before it starts.
     #[error("the privacy budget refuses the next round: {0}")]
     Budget(BudgetRefusal),
@@ -135,6 +140,8 @@ pub struct RoundReport {
     pub accuracy: Option<f64>,
     /// Loss on held-out data.
     pub loss: Option<f64>,
+    /// Noisy figures of the survivors, as the ledger has them, and the clip norm of their updates.
+    pub figures: (NoisyFigures, Decimal),
     /// Epsilon so far against the server with its colluders.
     pub epsilon_server: Option<Decimal>,
     /// Epsilon so far against everybody else.
@@ -207,6 +214,7 @@ pub struct Server {
     pub(crate) desk: LedgerDesk,
     pub(crate) state: ServerState,
     pub(crate) account: Account,
+    pub(crate) clips: Clips,
     pub(crate) floor: Floor,
     endpoint: Arc<ServerEndpoint>,
     /// What the authority says now.
@@ -252,6 +260,11 @@ impl Server {
         let mut account = Account::new(budget).map_err(ServerError::Budget)?;
         let verified = tacita_ledger::verify(desk.directory(), Some(desk.verifier()))?;
         account.replay(&config.task.name, &verified.entries);
+        let clips = Clips::replay(
+            &config.task.name,
+            checked.beside.rule().copied(),
+            &verified.entries,
+        )?;
         restart::release_orphans(&mut desk, &verified.entries)?;
         let name = &config.task.name;
         let task = restart::progress(name, state.task(name)?, &verified.entries);
@@ -295,6 +308,7 @@ impl Server {
             desk,
             state,
             account,
+            clips,
             floor: Floor::new(happened, due, stop.clone()),
             endpoint,
             standing: setup.standing,
@@ -453,6 +467,7 @@ impl Server {
     /// Appends to the ledger and remembers the head in the database.
     pub(crate) fn append(&mut self, entry: &Entry) -> Result<u64, ServerError> {
         let index = self.desk.append(entry)?;
+        self.clips.appended(index, entry)?;
         self.state.remember(self.desk.head()?, None)?;
         Ok(index)
     }

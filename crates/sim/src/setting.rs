@@ -141,6 +141,8 @@ impl Setting {
             weight_cap: 0,
             weight_scale: Vec::new().into(),
             update_clip: Vec::new().into(),
+            metrics: Vec::new().into(),
+            adaptive_clip: Vec::new().into(),
             model_digest: Sha256::digest(&self.model).into(),
             training: b"{}".as_slice().into(),
             deadlines: Deadlines {

@@ -65,6 +65,7 @@ impl<'a> Streaming<'a> {
             checkpoint: ledger.checkpoint().into(),
             consistency: Vec::new().into(),
             model_length: setting.model.len() as u64,
+            previous: Vec::new().into(),
         };
         let manifest = Arc::new(manifest.check()?);
         let mut round = Self {

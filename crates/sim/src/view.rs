@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use tacita_ledger::entry::{Entry, Outcome, Release};
-use tacita_privacy::DecodedMean;
-use tacita_protocol::ledger_entries::{self, hex_digest};
+use tacita_privacy::{DecodedMean, Published};
+use tacita_protocol::ledger_entries::{self, NoisyFigures, hex_digest};
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, OutcomeMessage, ServerMessage};
 use tacita_protocol::roster::Roster;
@@ -287,11 +287,24 @@ impl View {
     }
 
     /// The outcome of a finished round, or the release of one that was never charged.
+    /// What the round says besides its mean.
+    fn figures(&self, sum: &UnmaskedSum) -> Result<NoisyFigures, SimError> {
+        let Some(terms) = self.manifest.terms() else {
+            return Ok(NoisyFigures::default());
+        };
+        let survivors = u32::from(sum.survivors().count());
+        let variance = sum.noise_variance_q16();
+        Published::from_sum(sum.vector(), self.manifest.encoding(), terms, survivors, variance)
+            .map(|published| NoisyFigures::of(&published))
+            .map_err(|e| SimError::Setting(e.to_string()))
+    }
+
     fn publish_outcome(&mut self) -> Result<(), SimError> {
         let fields = self.manifest.fields();
         let (round, round_id) = (u64::from(fields.round), hex_digest(&fields.round_id));
         match &self.phase {
             Phase::Finished(sum) => {
+                let figures = self.figures(sum)?;
                 let outcome = Entry::Outcome(Outcome {
                     round_id,
                     round,
@@ -303,6 +316,10 @@ impl View {
                     model_digest: hex_digest(&fields.model_digest),
                     accuracy: None,
                     loss: None,
+                    federated_accuracy: figures.accuracy,
+                    federated_loss: figures.loss,
+                    federated_error: figures.error,
+                    within_clip: figures.within_clip,
                     epsilon_server: None,
                     epsilon_public: None,
                 });
@@ -350,7 +367,7 @@ impl View {
                     self.manifest.encoding(),
                     &self.manifest.noise(),
                     u32::from(unmasked.survivors().count()),
-                    None,
+                    self.manifest.terms(),
                 )
                 .ok()
                 .map(DecodedMean::into_values),

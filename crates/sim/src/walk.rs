@@ -10,8 +10,8 @@ use std::sync::Arc;
 use tacita_ledger::Entry;
 use tacita_protocol::client::RecordChange;
 use tacita_protocol::manifest::{CheckedManifest, Manifest};
-use tacita_protocol::messages::{ClientMessage, Invitation, ServerMessage};
-use tacita_protocol::{LedgerHead, RoundError};
+use tacita_protocol::messages::{ClientMessage, Invitation, ProvenEntry, ServerMessage};
+use tacita_protocol::{ClipSequence, LedgerHead, RoundError};
 
 use crate::cast::Cast;
 use crate::client::Client;
@@ -128,6 +128,19 @@ impl<'a> Walk<'a> {
         self.score.silent.get(&member).is_none_or(|last| stage < *last)
     }
 
+    /// What an adaptively clipped round follows from.
+    fn previous(&self) -> Result<Vec<ProvenEntry>, SimError> {
+        let sequence = ClipSequence::of(&self.score.prior).map_err(|e| SimError::Setting(e.to_string()))?;
+        let last = match self.manifest.clip_rule() {
+            Some(_) => sequence.last(self.manifest.task()),
+            None => None,
+        };
+        let shown = last
+            .into_iter()
+            .flat_map(|(manifest, outcome)| [manifest, outcome]);
+        shown.map(|index| self.before.proven(index)).collect()
+    }
+
     /// What the server says to one member in a stage.
     ///
     /// # Errors
@@ -143,6 +156,7 @@ impl<'a> Walk<'a> {
             checkpoint: self.before.checkpoint().into(),
             consistency: self.before.consistency(heard)?,
             model_length: self.score.model.len() as u64,
+            previous: self.previous()?.into(),
         };
         Ok(vec![
             ServerMessage::Invitation(Box::new(invitation)),

@@ -312,6 +312,7 @@ impl Round<'_> {
             checkpoint: self.ledger.checkpoint().into(),
             consistency,
             model_length: self.model.len() as u64,
+            previous: Vec::new().into(),
         };
         Ok(vec![
             ServerMessage::Invitation(Box::new(invitation)),

@@ -117,13 +117,16 @@ fn every_target_has_its_binary() {
 
 /// What takes bytes or text and can refuse, and is no decoder of what somebody else says: names that the caller chose, and the
 /// own disk, for which the faults' tests stand.
-const NO_DECODERS: [&str; 13] = [
+const NO_DECODERS: [&str; 15] = [
     "identity/authority::open",
     "identity/invitation::create",
     // A secret that is compared, a seed that is hashed and compared, a hash that is the seed of a graph, a round id.
     "identity/invitation_record::redeem",
     "privacy/layers::check",
     "protocol/graph/neighbourhood::ring",
+    // Looked up by the name of a task.
+    "protocol/clip_sequence::last",
+    "protocol/clip_sequence::rule",
     "protocol/server/mod::resumes",
     "ledger/checkpoint::cosign",
     "ledger/log::create",

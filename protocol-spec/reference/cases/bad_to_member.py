@@ -23,7 +23,7 @@ from tacita_ref.tls import Struct
 from tacita_ref.world import World
 
 from . import Case, Json
-from .rounds import rounds
+from .rounds import clip_history, rounds
 from .settings import everybody
 
 X25519, KEM, RING, LEVELS = "complete-4-x25519", "complete-4", "ring-66", "levels-7"
@@ -75,6 +75,7 @@ def _flip(data: bytes, at: int = 0) -> bytes:
 def to_member() -> list[Case]:
     make = Maker()
     _invitations(make)
+    _clips(make)
     _rosters(make)
     _roster_members(make)
     _sharers(make)
@@ -139,6 +140,49 @@ def _invitations(make: Maker) -> None:
         lambda w, m: m.replace(consistency=[]),
         "TAC-010",
     )
+
+
+def _clips(make: Maker) -> None:
+    """A server that leaves the sequence of clip norms, or does not show where it stands."""
+    second = "beside-4-second-round"
+
+    def add(name: str, rule: str, round_: str, change: Callable[[World, Invitation], Invitation]) -> None:
+        make.add(f"invitation, {name}", round_, "invite", 0, Invitation, change, rule)
+
+    def after(prior: list[bytes]) -> Callable[[World, Invitation], Invitation]:
+        """Another history, over which everything else is as it should be."""
+
+        def change(world: World, message: Invitation) -> Invitation:
+            cast = world.setup.cast
+            log = ledger.Log(cast.origin, cast.log_seed)
+            for entry in prior:
+                log.append(entry)
+            changed = message.manifest.replace(ledger_size=log.size, ledger_root=log.root())
+            signature = ed25519.sign(cast.server.seed, labels.MANIFEST_SIGNATURE, changed.digest())
+            shown = [log.proven(0), log.proven(2)]
+            return message.replace(
+                manifest=changed, signature=signature, checkpoint=log.checkpoint(), consistency=[], previous=shown
+            )
+
+        return change
+
+    rule = "TAC-013"
+    add("nothing shown of the round before", rule, second, lambda w, m: m.replace(previous=[]))
+    add("only a manifest shown", rule, second, lambda w, m: m.replace(previous=m.previous[:1]))
+    add("shown in another order", rule, second, lambda w, m: m.replace(previous=m.previous[::-1]))
+    add("a charge in place of the outcome", rule, second, lambda w, m: m.replace(
+        previous=[m.previous[0], w.server.log.proven(1)]
+    ))
+    moved = lambda w, m: m.replace(previous=[m.previous[0], m.previous[1].replace(index=1)])  # noqa: E731
+    add("an outcome that is not under the head", "TAC-061", second, moved)
+    add("a clip norm off the published count", rule, second, after(clip_history(within="0.75")))
+    add("the round before of another task", rule, second, after(clip_history(task=b"other")))
+    add("a round before the round before", rule, second, after(clip_history(round_=2)))
+    other = after(clip_history(rule="0.5,0.3,0.6,0.01,0.65"))
+    add("another clip rule in the round before", rule, second, other)
+    shown = [w for w in [world_at(second, "invite").server.log.proven(at) for at in (0, 2)]]
+    add("a round before the first", rule, "beside-4", lambda w, m: m.replace(previous=shown))
+    add("a round before where no clip follows", rule, X25519, lambda w, m: m.replace(previous=shown))
 
 
 # 3.3

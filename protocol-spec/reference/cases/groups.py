@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import Case, bad_to_member, bad_to_server, graphs, noise_layers, primitives, protocol, rounds, wire
+from . import Case, bad_to_member, bad_to_server, clips, graphs, noise_layers, primitives, protocol, rounds, wire
 
 GROUPS: dict[str, Callable[[], list[Case]]] = {
     "hashes": primitives.hashes,
@@ -15,6 +15,7 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "rotation": primitives.rotation,
     "graph": graphs.graphs,
     "manifest": protocol.manifests,
+    "clip": clips.clips,
     "roster": protocol.rosters,
     "keys": protocol.key_agreement,
     "kem": protocol.kem,

@@ -9,7 +9,7 @@ from tacita_ref.messages import Advertise, RevealedShare, ShareRoot
 from . import F1, F2, SEED, Case, D, G, Json, M, R, filled
 from . import scalar as encoded
 from .noise_layers import bad_levels
-from .settings import a_manifest, leveled, skellam
+from .settings import a_manifest, beside, leveled, skellam
 
 _M, _R = bytes.fromhex(M), bytes.fromhex(R)
 NOW = 1_800_000_000
@@ -29,6 +29,11 @@ def manifests() -> list[Case]:
         ),
         "weighted, clip rounded up": a_manifest(
             5, 1, 4, weighting=1, weight_cap=1, weight_scale=b"1", update_clip=b"1", clip=b"1.414213563"
+        ),
+        "metrics": beside(5, 1, 4, adaptive_clip=[], clip=b"0.8"),
+        "adaptive clip": beside(5, 1, 4, metrics=[], clip=b"0.877268488"),
+        "everything beside the update": beside(
+            5, 1, 4, weighting=1, weight_cap=9, weight_scale=b"0.75", clip=b"1.25"
         ),
     }
     base = a_manifest(4, 1, 3)
@@ -71,6 +76,7 @@ def manifests() -> list[Case]:
         "rounds 0": (base.replace(rounds=0), "TAC-003"),
         "weights without a weighting": (base.replace(weight_cap=1), "TAC-003"),
         "clip not that of the weighting": (weighted.replace(clip=b"1.300000001"), "TAC-003"),
+        **_bad_beside(),
         "training not UTF-8": (base.replace(training=b"\xff"), "TAC-003"),
         "no time to share": (base.replace(share_ms=0), "TAC-003"),
         "trailing byte": (base, "malformed"),
@@ -102,6 +108,32 @@ def manifests() -> list[Case]:
         given = {"bytes": m.encode().hex() + tail, "time": NOW}
         cases.append(Case(f"manifest, {name}", "manifest", given, rule))
     return cases
+
+
+def _bad_beside() -> dict[str, Any]:
+    whole = beside(4, 1, 3)
+    metrics, adaptive = whole.metrics[0], whole.adaptive_clip[0]
+    bad = {
+        "metrics twice": whole.replace(metrics=[metrics, metrics]),
+        "metrics of scale 0": whole.replace(metrics=[metrics.replace(scale=b"0")]),
+        "metrics without a loss cap": whole.replace(metrics=[metrics.replace(loss_cap=b"")]),
+        "loss cap 0": whole.replace(metrics=[metrics.replace(loss_cap=b"0")]),
+        "metrics not in the clip": whole.replace(metrics=[metrics.replace(scale=b"0.750000002")]),
+        "adaptive clip twice": whole.replace(adaptive_clip=[adaptive, adaptive]),
+        "a clip rule that is none": whole.replace(adaptive_clip=[adaptive.replace(rule=b"0.5")]),
+        "count scale 0": whole.replace(adaptive_clip=[adaptive.replace(count_scale=b"0")]),
+        "count not in the clip": whole.replace(adaptive_clip=[adaptive.replace(count_scale=b"1")]),
+        "update clip above the rule's": beside(4, 1, 3, rule="0.5,0.2,0.1,0.01,0.63"),
+        "update clip of ten places": beside(
+            4, 1, 3, update_clip=b"0.6400000001", clip=b"1.000000001", metrics=[metrics]
+        ),
+        "update clip 0": a_manifest(
+            5, 1, 4, weighting=1, weight_cap=9, weight_scale=b"1", update_clip=b"0", clip=b"1"
+        ),
+        "update clip with nothing beside it": a_manifest(4, 1, 3, update_clip=b"1"),
+        "nothing but what is beside": beside(4, 1, 3, dimension=3),
+    }
+    return {name: (m, "TAC-003") for name, m in bad.items()}
 
 
 def _headroom() -> list[Case]:

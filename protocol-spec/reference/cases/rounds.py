@@ -1,12 +1,16 @@
 """Whole rounds: members 0, 1, ... of the cast each contribute one unit vector, so that the sum can be read by eye."""
 
-from tacita_ref import encoding, ledger_entries, merkle, noise
+from tacita_ref import encoding, ledger_entries, merkle, noise, statement
 from tacita_ref.manifest import Checked, Manifest, check
 from tacita_ref.tagged import sha256
 from tacita_ref.tape import Tape
 
 from . import Case, Json
-from .settings import MODEL, a_manifest, leveled, skellam, unit_update
+from .settings import MODEL, a_manifest, beside, leveled, skellam, unit_update
+
+
+# Half of the updates, step 0.2, from 0.6, at most 0.64: where a round with too few within 0.6 leads.
+CLIP_RULE = "0.5,0.3,0.6,0.01,0.64"
 
 
 def _round(
@@ -72,6 +76,26 @@ def _history() -> list[bytes]:
     return entries
 
 
+def clip_history(
+    task: bytes = b"sim", round_: int = 1, within: str = "0.25", rule: str = CLIP_RULE
+) -> list[bytes]:
+    """A round of a task with a clip rule, of whose updates that share was within 0.6."""
+    m = beside(4, 1, 3, rule=rule, task=task, round=round_, update_clip=b"0.6", clip=b"0.9375")
+    checked = check(m.replace(round_id=bytes([3]) * 32))
+    time = 1_799_999_000
+    reserved = ledger_entries.reserve(checked, time)
+    stated = statement.digest(checked.digest, bytes(32), bytes(32), 4, b"\x0f")
+    charged = ledger_entries.charge(checked, bytes(32), bytes(32), 4, b"\x0f", stated, bytes(32), time)
+    figures = {
+        "federated_accuracy": "0.500000",
+        "federated_loss": "2.000000",
+        "federated_error": "0.001000",
+        "within_clip": within,
+    }
+    done = ledger_entries.outcome(checked, 4, 4, 0, bytes(32), bytes(32), figures, time)
+    return [ledger_entries.encode(entry) for entry in (reserved, charged, done)]
+
+
 def rounds() -> list[Case]:
     four = a_manifest(4, 1, 3)
     plain = a_manifest(4, 1, 3, kem=0)
@@ -93,6 +117,17 @@ def rounds() -> list[Case]:
         ),
         _round("ring-66", a_manifest(66, 1, 64, kem=0, dimension=64), silent={3: "sharers", 40: "reveal"}),
         _round("ring-66-ml-kem", a_manifest(66, 1, 64, dimension=64), silent={9: "sharers", 10: "roster"}),
+    ]
+    # Adaptive clipping with metrics: a first round, and a second one whose clip norm follows from the first.
+    cases += [
+        _round("beside-4", beside(4, 1, 3, kem=0), whole=True),
+        # Members whose update lies in what is beside it.
+        _round("beside-16", beside(16, 1, 14, kem=0)),
+        _round(
+            "beside-4-second-round",
+            beside(4, 1, 3, kem=0, round=2, rule=CLIP_RULE),
+            prior=clip_history(),
+        ),
     ]
     # Noise of about the clip norm, and levels at 1 and 3 drop-outs of 7.
     share = 500_000 << 16

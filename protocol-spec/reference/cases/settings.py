@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from tacita_ref import cast, graph, noise, privacy
+from tacita_ref.beside import AdaptiveClip, Metrics
 from tacita_ref.manifest import Manifest, NoiseLevel
 from tacita_ref.tagged import sha256
 
@@ -51,6 +52,8 @@ def a_manifest(n: int, c: int, m: int, kem: int = 1, dimension: int = 16, **othe
         "weight_cap": 0,
         "weight_scale": b"",
         "update_clip": b"",
+        "metrics": [],
+        "adaptive_clip": [],
         "model_digest": sha256(MODEL),
         "training": b"{}",
         "advertise_ms": 1000,
@@ -85,6 +88,16 @@ def leveled(n: int, c: int, m: int, share: int, dropouts: list[int], **other: An
     assert found is not None
     stated = [NoiseLevel(dropouts=r, variance_q16=found.layer(i + 1)) for i, r in enumerate(dropouts)]
     return skellam(n, c, m, share, noise_levels=stated, **other)
+
+
+def beside(n: int, c: int, m: int, rule: str = "0.5,0.2,0.64,0.01,10", **other: Any) -> Manifest:
+    """One with metrics and an adaptive clip: 0.64, 0.48 and 0.6 side by side make a clip norm of 1."""
+    values = {
+        "update_clip": b"0.64",
+        "metrics": [Metrics(scale=b"0.75", loss_cap=b"4")],
+        "adaptive_clip": [AdaptiveClip(rule=rule.encode(), count_scale=b"0.9375")],
+    }
+    return a_manifest(n, c, m, **{**values, **other})
 
 
 def unit_update(member: int, dimension: int) -> list[Fraction]:

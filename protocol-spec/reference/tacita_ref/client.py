@@ -5,10 +5,12 @@ Each `handle_*` is one step: it refuses with the first rule broken, or gives the
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from . import (
     advertisement,
     bitmap,
+    clip_rule,
     ed25519,
     keys,
     labels,
@@ -115,7 +117,29 @@ class Client:
         shown = ledger.extend(me.head, message.checkpoint, message.consistency, me.origin, me.log_key)
         require((shown.size, shown.root) == (fields.ledger_size, fields.ledger_root), "TAC-011")
         self.head = shown
+        self._check_clip(message)
         return [self._advertise()]
+
+    def _check_clip(self, message: Invitation) -> None:
+        """TAC-013: the update clip follows from the round before."""
+        rule, beside, fields = "TAC-013", self.manifest.beside, self.manifest.fields
+        if beside is None or beside.rule is None:
+            require(not message.previous, rule)
+            return
+        if fields.round == 1:
+            require(not message.previous and beside.update_clip == beside.rule.initial, rule)
+            return
+        require(len(message.previous) == 2, rule)
+        for entry in message.previous:
+            ledger.check_included(entry, self.head)
+        before, outcome = (ledger_entries.decode(entry.bytes, rule) for entry in message.previous)
+        require((before["kind"], outcome["kind"]) == ("manifest", "outcome"), rule, "kind")
+        text = fields.adaptive_clip[0].rule.decode()
+        stated = (before["task"], before["clip_rule"], before["round_id"], before["round"] + 1)
+        require(stated == (fields.task.decode(), text, outcome["round_id"], fields.round), rule)
+        within = clip_rule.share(outcome["within_clip"])
+        follows = beside.rule.next(Fraction(before["update_clip"]), within)
+        require(follows == beside.update_clip, rule, "clip")
 
     def _check_policy(self, checked: Checked) -> None:
         policy, rule = self.me.policy, "TAC-007"
@@ -461,5 +485,8 @@ class Client:
         fields = self.manifest.fields
         stated = [entry.get(name) for name in ("kind", "round_id", "round", "survivor_count")]
         require(stated == ["outcome", fields.round_id.hex(), fields.round, len(self.survivors)], "TAC-061")
+        announced = {"federated_accuracy": fields.metrics, "within_clip": fields.adaptive_clip}
+        for name, there in announced.items():
+            require((entry[name] is not None) == bool(there), "TAC-061", name)
         me.head = head
         return []

@@ -55,13 +55,20 @@ def encode(update: Sequence[Fraction], checked: Checked) -> list[int]:
     return out
 
 
-def decode(total: Sequence[int], checked: Checked, survivors: int) -> list[float]:
-    """Steps 1, 2, 4 and 5 for uniform weights: the mean, padding dropped."""
+def values(total: Sequence[int], checked: Checked) -> tuple[list[float], float]:
+    """Steps 1, 2 and 4: the sum in model units, padding dropped, and the grid steps of a unit."""
     f, block = checked.fields, checked.fields.block
     factor = float(decimal.parse(f.clip, "TAC-003")) / f.grid
     scaled = [value * factor for value in centred(total, f.bits)]
     sign, out = signs(checked.rotation_seed, f.padded), []
     for start in range(0, f.padded, block):
         for i, value in enumerate(_hadamard(scaled[start : start + block])):
-            out.append(sign[start + i] * value / sqrt(block) / survivors)
-    return out[: f.dimension]
+            out.append(sign[start + i] * value / sqrt(block))
+    return out[: f.dimension], 1 / factor
+
+
+def decode(total: Sequence[int], checked: Checked, survivors: int) -> list[float]:
+    """Step 5 for uniform weights: the mean, without what travels beside the update."""
+    found, _ = values(total, checked)
+    extra = checked.beside.extra if checked.beside else 0
+    return [value / survivors for value in found[: len(found) - extra]]

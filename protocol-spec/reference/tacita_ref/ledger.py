@@ -1,8 +1,10 @@
 """The log, its heads and cosignatures (06 section 1): C2SP notes over an RFC 6962 tree."""
 
 import base64
+import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from . import ed25519, merkle
 from .messages import ProvenEntry
@@ -114,6 +116,10 @@ class Log:
     @property
     def size(self) -> int:
         return len(self._entries)
+
+    def decoded(self) -> list[dict[str, Any]]:
+        """All entries."""
+        return [json.loads(entry) for entry in self._entries]
 
     def root(self) -> bytes:
         return merkle.root(self._leaves)

@@ -59,6 +59,10 @@ def reserve(checked: Checked, time: int) -> Entry:
         "mechanism": ("none", "skellam")[f.mechanism],
         "share_variance_q16": str(f.share_variance_q16),
         "noise_levels": ",".join(str(level.dropouts) for level in f.noise_levels) or None,
+        "update_clip": f.update_clip.decode() or None,
+        "metrics": next((f"{m.scale.decode()},{m.loss_cap.decode()}" for m in f.metrics), None),
+        "clip_rule": next((clip.rule.decode() for clip in f.adaptive_clip), None),
+        "count_scale": next((clip.count_scale.decode() for clip in f.adaptive_clip), None),
         "unit": "client",
         "adjacency": "zero-out",
         "budget_epsilon": f.epsilon.decode() or None,
@@ -107,9 +111,10 @@ def outcome(
     noise_variance: int,
     sum_digest: bytes,
     model_digest: bytes,
+    figures: dict[str, Any],
     time: int,
 ) -> Entry:
-    """The outcome entry of a server that measured nothing."""
+    """The outcome entry of a server that measured nothing itself; `figures` are what the sum says (04 section 7)."""
     f = checked.fields
     return {
         "kind": "outcome",
@@ -124,6 +129,7 @@ def outcome(
         "model_digest": model_digest.hex(),
         "accuracy": None,
         "loss": None,
+        **figures,
         "epsilon_server": None,
         "epsilon_public": None,
     }

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from . import decimal, graph, labels, noise, privacy
+from . import beside, decimal, graph, labels, noise, privacy
 from .refusal import Refused, require
 from .ring import packed_length
 from .tagged import tagged_hash
@@ -52,6 +52,8 @@ class Manifest(Struct):
         "weight_cap": U32,
         "weight_scale": opaque(1),
         "update_clip": opaque(1),
+        "metrics": vector(1, beside.Metrics.type()),
+        "adaptive_clip": vector(1, beside.AdaptiveClip.type()),
         "model_digest": HASH,
         "training": opaque(2),
         "advertise_ms": U32,
@@ -76,6 +78,7 @@ class Checked:
     fields: Manifest
     digest: bytes
     graph: graph.Parameters
+    beside: beside.Beside | None
 
     @property
     def post_quantum(self) -> bool:
@@ -142,11 +145,11 @@ def check(m: Manifest) -> Checked:
             require(text == b"", field, "epsilon, delta")
         else:
             decimal.parse(text, field)
-    _check_weighting(m)
+    joint = beside.check(m, clip)
     _check_training(m)
     for ms in (m.advertise_ms, m.share_ms, m.upload_ms, m.agree_ms, m.reveal_ms):
         require(1 <= ms <= MAX_DEADLINE_MS, field, "deadline")
-    return Checked(m, m.digest(), derived)
+    return Checked(m, m.digest(), derived, joint)
 
 
 def _levels(m: Manifest) -> noise.Levels | None:
@@ -160,16 +163,6 @@ def _levels(m: Manifest) -> noise.Levels | None:
     stated = [level.variance_q16 for level in m.noise_levels]
     require(stated == [found.layer(number) for number in range(1, len(dropouts) + 1)], "TAC-063")
     return found
-
-
-def _check_weighting(m: Manifest) -> None:
-    field = "TAC-003"
-    if m.weighting == 0:
-        require(m.weight_cap == 0 and m.weight_scale == m.update_clip == b"", field, "weighting")
-        return
-    require(m.weighting == 1 and m.weight_cap >= 1, field, "weighting")
-    joint = privacy.joint_clip(decimal.parse(m.update_clip, field), decimal.parse(m.weight_scale, field))
-    require(decimal.parse(m.clip, field) == joint, field, "clip of weighting")
 
 
 def _check_training(m: Manifest) -> None:

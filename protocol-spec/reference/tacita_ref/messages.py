@@ -145,6 +145,7 @@ class Invitation(Struct):
         "checkpoint": opaque(2),
         "consistency": PROOF,
         "model_length": U64,
+        "previous": vector(4, ProvenEntry.type()),
     }
 
 

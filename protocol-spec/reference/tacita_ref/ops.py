@@ -2,11 +2,13 @@
 
 import base64
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 from . import (
     advertisement,
     bitmap,
+    clip_rule,
     ed25519,
     encoding,
     graph,
@@ -331,6 +333,15 @@ def _surplus(i: Json) -> Json:
     assert first is not None
     require(noise.anchor(found, first, seed) == b(i["anchor"]), "TAC-064")
     return {"first": first, "values": noise.surplus(found, first, seed, i["count"])}
+
+
+@op("next clip")
+def _next_clip(i: Json) -> Json:
+    rule = clip_rule.parse(i["rule"].encode(), "TAC-003")
+    found = rule.next(Fraction(i["clip"]), clip_rule.share(i["within"]))
+    nanos = int(found * 10**9)
+    text = f"{nanos // 10**9}.{nanos % 10**9:09}"
+    return {"clip": text.rstrip("0").rstrip(".")}
 
 
 @op("statement")

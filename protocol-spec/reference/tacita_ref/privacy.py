@@ -45,9 +45,14 @@ def needed_bits(n: int, grid: int, d: int, share_q16: int) -> int:
     return next(bits for bits in range(8, 63) if has_headroom(n, grid, d, bits, share_q16))
 
 
-def joint_clip(update_clip: Fraction, scale: Fraction) -> Fraction:
-    """sqrt(C_u^2 + a^2), rounded up to nine places (04 section 3)."""
-    square = (update_clip**2 + scale**2) * 10**18
+def rounded_up(value: Fraction) -> Fraction:
+    """To nine places."""
+    return Fraction(-(-value.numerator * 10**9 // value.denominator), 10**9)
+
+
+def joint_clip(*parts: Fraction) -> Fraction:
+    """The norm of parts side by side, rounded up to nine places (04 section 3)."""
+    square = sum(part**2 for part in parts) * 10**18
     whole = -(-square.numerator // square.denominator)
     root = isqrt(whole - 1) + 1 if whole else 0
     return Fraction(root, 10**9)

@@ -5,11 +5,14 @@ What the pages leave to the server is an argument: when a phase closes, and whic
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from . import (
     advertisement,
+    beside,
     bitmap,
     ed25519,
+    encoding,
     labels,
     ledger_entries,
     merkle,
@@ -45,6 +48,7 @@ from .messages import (
     Sharers,
     Shares,
     UploadEnd,
+    ProvenEntry,
 )
 from .refusal import Aborted, Refused, require
 from .ring import add, pack, packed_length, unpack
@@ -75,7 +79,20 @@ class Server:
             checkpoint=self.log.checkpoint(),
             consistency=self.log.consistency(heard),
             model_length=model_length,
+            previous=self._previous(),
         )
+
+    def _previous(self) -> list[ProvenEntry]:
+        """Manifest and outcome of the last round of the task, where its clip norm follows from them (04 section 12)."""
+        task, rule = self.manifest.fields.task.decode(), self.manifest.beside and self.manifest.beside.rule
+        manifests: dict[str, int] = {}
+        last: list[int] = []
+        for index, entry in enumerate(self.log.decoded()):
+            if entry["kind"] == "manifest" and entry["task"] == task:
+                manifests[entry["round_id"]] = index
+            elif entry["kind"] == "outcome" and entry["round_id"] in manifests:
+                last = [manifests[entry["round_id"]], index]
+        return [self.log.proven(index) for index in last] if rule else []
 
     def reserve(self) -> None:
         """Appends the manifest entry."""
@@ -430,6 +447,11 @@ class Server:
         kept = levels.kept[levels.layers_kept(len(self.survivors))] if levels else share
         return int(share * (len(self.survivors) - len(self._seeds)) + kept * len(self._seeds))
 
+    def _figures(self) -> dict[str, Any]:
+        values, steps = encoding.values(self.total, self.manifest)
+        survivors = len(self.survivors)
+        return beside.figures(self.manifest.beside, values, steps, survivors, self.noise_variance())
+
     def outcome(self, model_digest: bytes) -> Outcome:
         """Appends the outcome entry and tells it."""
         packed = pack(self.total, self.manifest.fields.bits)
@@ -440,6 +462,7 @@ class Server:
             self.noise_variance(),
             sha256(packed),
             model_digest,
+            self._figures(),
             self.now,
         )
         index = self.log.append(ledger_entries.encode(entry))

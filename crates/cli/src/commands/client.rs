@@ -13,7 +13,7 @@ use tacita_client::record::StoreRecord;
 use tacita_client::{
     CertificateCache, Client, ClientEndpoint, ClientError, ClientSetup, Hooks, JoinEnd, Machine,
     MachineIdentity, Refusal, Sharing, SqliteStore, Standing, Stopper, Store, enrolment, first_contact,
-    load_data,
+    load_parts,
 };
 use tacita_identity::{Name, Role};
 use tacita_ledger::note::VerifierKey;
@@ -157,6 +157,7 @@ pub(crate) fn setup(
         })?;
     let server_name =
         Name::new(&config.client.server_name).map_err(|e| usage(format!("client.server_name: {e}")))?;
+    let (data, held_out) = load_parts(&config.data)?;
     Ok(ClientSetup {
         log_key: log_key(config, &me)?,
         standing,
@@ -167,7 +168,8 @@ pub(crate) fn setup(
         caps: config.budget.clone(),
         evidence: evidence_dir(config),
         store,
-        data: Arc::new(load_data(&config.data)?),
+        data,
+        held_out,
         endpoint,
         cache,
         hooks,

@@ -17,6 +17,8 @@ pub const MAX_REASON: usize = 200;
 pub const MAX_DECIMAL: usize = 64;
 /// Largest cohort; share abscissae are 16-bit.
 pub const MAX_COHORT: u64 = 65_535;
+/// Places of a published share.
+const SHARE_PLACES: usize = 6;
 /// Digits of 2^128 - 1.
 const MAX_VARIANCE: usize = 39;
 
@@ -106,6 +108,7 @@ fn manifest(entry: &Manifest) -> Result<(), EntryError> {
             "must be at most 8 rising integers, the last n - m, and only with a mechanism",
         )?;
     }
+    joint_terms(entry)?;
     let silent = entry.mechanism == Mechanism::None;
     require(
         silent == (variance == "0"),
@@ -120,6 +123,38 @@ fn manifest(entry: &Manifest) -> Result<(), EntryError> {
         "budget_delta",
         "must be null exactly when budget_epsilon is",
     )
+}
+
+/// What the vector holds beside the update. Whether a clip rule is one, and is kept to, is `tacita-protocol`'s business.
+fn joint_terms(entry: &Manifest) -> Result<(), EntryError> {
+    optional("update_clip", entry.update_clip.as_deref(), Sign::Positive)?;
+    decimals("metrics", entry.metrics.as_deref(), 2)?;
+    decimals("clip_rule", entry.clip_rule.as_deref(), 5)?;
+    optional("count_scale", entry.count_scale.as_deref(), Sign::Positive)?;
+    let wrong = |field, wrong| Err(EntryError::Field { field, wrong });
+    if entry.clip_rule.is_some() != entry.count_scale.is_some() {
+        return wrong("count_scale", "must be null exactly when clip_rule is");
+    }
+    if entry.update_clip.is_none() && (entry.metrics.is_some() || entry.clip_rule.is_some()) {
+        return wrong("update_clip", "must not be null with metrics or a clip_rule");
+    }
+    Ok(())
+}
+
+/// So many positive decimals, joined by commas.
+fn decimals(field: &'static str, value: Option<&str>, count: usize) -> Result<(), EntryError> {
+    let Some(value) = value else {
+        return Ok(());
+    };
+    if value.split(',').count() != count {
+        return Err(EntryError::Field {
+            field,
+            wrong: "has another number of decimals",
+        });
+    }
+    value
+        .split(',')
+        .try_for_each(|part| decimal(field, part, Sign::Positive))
 }
 
 /// The drop-outs of each level: rising integers from 1, few and short.
@@ -203,6 +238,7 @@ fn outcome(entry: &Outcome) -> Result<(), EntryError> {
     }
     optional("accuracy", entry.accuracy.as_deref(), Sign::Any)?;
     optional("loss", entry.loss.as_deref(), Sign::Any)?;
+    federated(entry)?;
     optional(
         "epsilon_server",
         entry.epsilon_server.as_deref(),
@@ -213,6 +249,35 @@ fn outcome(entry: &Outcome) -> Result<(), EntryError> {
         entry.epsilon_public.as_deref(),
         Sign::NotNegative,
     )
+}
+
+/// What was read from noised coordinates.
+fn federated(entry: &Outcome) -> Result<(), EntryError> {
+    let figures = [
+        ("federated_accuracy", &entry.federated_accuracy, Sign::Any),
+        ("federated_loss", &entry.federated_loss, Sign::Any),
+        ("federated_error", &entry.federated_error, Sign::NotNegative),
+    ];
+    for (field, value, sign) in figures {
+        optional(field, value.as_deref(), sign)?;
+        if value.is_some() != entry.federated_accuracy.is_some() {
+            return Err(EntryError::Field {
+                field,
+                wrong: "must be null exactly when federated_accuracy is",
+            });
+        }
+    }
+    optional("within_clip", entry.within_clip.as_deref(), Sign::NotNegative)?;
+    let share = entry.within_clip.as_deref().unwrap_or("0");
+    let (whole, places) = share.split_once('.').unwrap_or((share, ""));
+    let one = whole == "1" && places.bytes().all(|byte| byte == b'0');
+    if places.len() > SHARE_PLACES || !(whole == "0" || one) {
+        return Err(EntryError::Field {
+            field: "within_clip",
+            wrong: "must be 0 to 1 with at most six places",
+        });
+    }
+    Ok(())
 }
 
 fn release(entry: &Release) -> Result<(), EntryError> {

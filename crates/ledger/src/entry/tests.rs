@@ -1,5 +1,6 @@
 //! Golden texts of each kind, exact round trips, and a refusal for every field.
 
+mod joint;
 mod rotation;
 
 use rotation::rotation;
@@ -33,6 +34,10 @@ pub(crate) fn manifest(id: u8) -> Manifest {
         mechanism: Mechanism::Skellam,
         share_variance_q16: "153391689".to_owned(),
         noise_levels: None,
+        update_clip: None,
+        metrics: None,
+        clip_rule: None,
+        count_scale: None,
         unit: Unit::Client,
         adjacency: Adjacency::ZeroOut,
         budget_epsilon: Some("8".to_owned()),
@@ -75,6 +80,10 @@ pub(crate) fn outcome(id: u8) -> Outcome {
         model_digest: digest(0x55),
         accuracy: Some("0.8125".to_owned()),
         loss: None,
+        federated_accuracy: None,
+        federated_loss: None,
+        federated_error: None,
+        within_clip: None,
         epsilon_server: Some("0.91".to_owned()),
         epsilon_public: Some("0.85".to_owned()),
     }

@@ -203,3 +203,37 @@ fn a_refused_entry_changes_nothing() {
     rules.admit(&m(2)).unwrap();
     assert_eq!(rules.reserved().collect::<Vec<_>>(), [([1; 32], 0), ([2; 32], 1)]);
 }
+
+/// Failure: a server publishes no count where the clip norm hangs on it, or figures that no manifest announced and nobody has clipped.
+#[test]
+fn an_outcome_has_the_figures_that_its_manifest_announces() {
+    let announced = |metrics: bool, clip: bool| {
+        Entry::Manifest(Manifest {
+            update_clip: Some("1".to_owned()),
+            metrics: metrics.then(|| "0.5,4".to_owned()),
+            clip_rule: clip.then(|| "0.5,0.2,1,0.1,10".to_owned()),
+            count_scale: clip.then(|| "0.1".to_owned()),
+            ..manifest(1)
+        })
+    };
+    let published = |metrics: bool, clip: bool| {
+        Entry::Outcome(Outcome {
+            federated_accuracy: metrics.then(|| "-0.1".to_owned()),
+            federated_loss: metrics.then(|| "2".to_owned()),
+            federated_error: metrics.then(|| "0.1".to_owned()),
+            within_clip: clip.then(|| "0.25".to_owned()),
+            ..outcome(1)
+        })
+    };
+    let charged = charge(1);
+    for metrics in [false, true] {
+        for clip in [false, true] {
+            let before = [announced(metrics, clip), Entry::Charge(charged.clone())];
+            let with = |entry: Entry| admit(&[before[0].clone(), before[1].clone(), entry]);
+            assert_eq!(with(published(metrics, clip)), Ok(()));
+            let off = |field| Err(RulesError::NotAnnounced { field, earlier: 0 });
+            assert_eq!(with(published(!metrics, clip)), off("federated_accuracy"));
+            assert_eq!(with(published(metrics, !clip)), off("within_clip"));
+        }
+    }
+}

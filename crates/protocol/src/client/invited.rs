@@ -6,6 +6,7 @@ use rand_core::CryptoRng;
 use tacita_privacy::{BudgetTicket, Release};
 
 use super::{Advertised, ClientRecord, Context, Effect, Participant, RecordChange, Step};
+use crate::clip_sequence;
 use crate::head;
 use crate::kem::{KemPair, KeyAgreement};
 use crate::keys::{AgreementKey, MaskSecret};
@@ -21,7 +22,7 @@ pub struct Invited {
 }
 
 impl Invited {
-    /// Step 1 (TAC-001 to TAC-011). Returns the ticket with which the privacy room adds noise.
+    /// Step 1 (TAC-001 to TAC-013). Returns the ticket with which the privacy room adds noise.
     ///
     /// # Errors
     /// [`super::Refused`] with the first rule broken.
@@ -49,6 +50,7 @@ impl Invited {
         if (head.size, &head.root) != (manifest.fields().ledger_size, &manifest.fields().ledger_root) {
             return Err(Refusal::CheckpointSignature.into());
         }
+        clip_sequence::check(&manifest, invitation.previous.as_slice(), &head)?;
         let release = manifest.release();
         let ticket = record
             .reserve(manifest.task(), release.as_ref(), now)

@@ -22,8 +22,8 @@ pub struct Done {
 }
 
 impl Revealed {
-    /// Step 9: the outcome entry is under a head that extends the one of the reveal, and is of this round and of the
-    /// survivors agreed upon.
+    /// Step 9: the outcome entry is under a head that extends the one of the reveal, and is of this round, of the
+    /// survivors agreed upon, and has the noisy figures that the manifest announces.
     ///
     /// # Errors
     /// [`super::Refused`] with the first rule broken.
@@ -40,7 +40,9 @@ impl Revealed {
             Ok(Entry::Outcome(outcome))
                 if outcome.round_id == hex_digest(&fields.round_id)
                     && outcome.round == u64::from(fields.round)
-                    && outcome.survivor_count == u64::from(self.survivors) =>
+                    && outcome.survivor_count == u64::from(self.survivors)
+                    && outcome.within_clip.is_some() == self.context.manifest.clip_rule().is_some()
+                    && outcome.federated_accuracy.is_some() == self.context.manifest.has_metrics() =>
             {
                 Ok((Done { outcome }, vec![Effect::Persist(RecordChange::Head(head))]))
             }

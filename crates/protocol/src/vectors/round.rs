@@ -7,7 +7,7 @@ use tacita_algebra::{RingBits, RingVector};
 use tacita_ledger::note::{KeyType, VerifierKey};
 use tacita_ledger::tree;
 use tacita_ledger::{Checkpoint, SignedCheckpoint};
-use tacita_privacy::{NoiseLevels, SurplusSeed};
+use tacita_privacy::{ClipRule, NoiseLevels, SurplusSeed};
 use tls_codec::Serialize as _;
 
 use super::{Answer, Given, rule, run, word};
@@ -107,6 +107,14 @@ fn uploads(op: &str, i: &Given<'_>) -> Answer {
         i.many_bytes("chunks").into_iter(),
     );
     Ok(json!({ "digest": hex::encode(digest) }))
+}
+
+/// The clip norm of the next round.
+fn clips(op: &str, i: &Given<'_>) -> Answer {
+    assert_eq!(op, "next clip");
+    let rule = ClipRule::parse(i.text("rule")).map_err(word("TAC-003"))?;
+    let (clip, within) = (i.text("clip").parse().unwrap(), i.text("within").parse().unwrap());
+    Ok(json!({ "clip": rule.next(clip, within).unwrap().to_string() }))
 }
 
 /// Levels and surplus noise, by what the privacy room shows of them.
@@ -212,6 +220,7 @@ fn wire(op: &str, i: &Given<'_>) -> Answer {
 fn vectors_of_manifests_and_heads() {
     assert!(run("manifest", manifest).1 > 0);
     assert!(run("statement", statements).1 > 0);
+    assert!(run("clip", clips).1 > 0);
 }
 
 /// A frame of megabytes in a few: its first bytes, then zeros.

@@ -87,6 +87,7 @@ impl Hub {
                 checkpoint: note.clone().into(),
                 consistency: process.desk.consistency(session.ledger_size)?,
                 model_length: process.model.len() as u64,
+                previous: Vec::new().into(),
             };
             invitations.push((*member, invitation));
         }

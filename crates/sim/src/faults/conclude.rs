@@ -88,6 +88,10 @@ impl Hub {
             model_digest: digest.clone(),
             accuracy: None,
             loss: None,
+            federated_accuracy: None,
+            federated_loss: None,
+            federated_error: None,
+            within_clip: None,
             epsilon_server: None,
             epsilon_public: None,
         });

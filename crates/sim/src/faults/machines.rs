@@ -337,7 +337,7 @@ impl HubMachine {
             manifest.encoding(),
             &manifest.noise(),
             u32::from(count),
-            manifest.weighting(),
+            manifest.terms(),
         )
         .map_err(|_| Abort::Implausible)?;
         Ok(Finished {

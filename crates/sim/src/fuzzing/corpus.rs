@@ -145,6 +145,7 @@ fn manifests(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), Si
             checkpoint: Vec::new().into(),
             consistency: Vec::new().into(),
             model_length: 0,
+            previous: Vec::new().into(),
         };
         let frame = ServerMessage::Invitation(Box::new(invitation)).encode()?;
         // Without the kind in front and the rest of the invitation behind.
@@ -336,6 +337,7 @@ fn hostile(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
         "-1",
         "1,3,14",
         "1,03",
+        "0.5,0.2,1,0.1,10",
     ] {
         add("decimal", text, text.as_bytes().to_vec());
     }

@@ -11,7 +11,7 @@ use tacita_ledger::layout::{is_tile_path, read_bundle, write_bundle};
 use tacita_ledger::{
     Checkpoint, Cosignature, Entry, KeyChain, Rotation, SignedCheckpoint, VerifierKey, note::Note,
 };
-use tacita_privacy::{Decimal, parse_dropouts};
+use tacita_privacy::{ClipRule, Decimal, parse_dropouts};
 use tacita_protocol::bitmap::Bitmap;
 use tacita_protocol::certificates::CertificateCache;
 use tacita_protocol::graph::Fraction;
@@ -256,6 +256,14 @@ pub(super) fn decimal(data: &[u8]) -> bool {
     if let Some(numbers) = parse_dropouts(text) {
         let again: Vec<String> = numbers.iter().map(u32::to_string).collect();
         assert_eq!(again.join(","), text);
+    }
+    if let Ok(rule) = ClipRule::parse(text) {
+        assert_eq!(rule.to_string(), text);
+        for within in [Decimal::ZERO, Decimal::ONE] {
+            let next = rule.next(rule.initial(), within);
+            assert!(next.is_ok_and(|next| rule.allows(next)), "{next:?}");
+        }
+        return true;
     }
     if let Ok(value) = text.parse::<Decimal>() {
         assert_eq!(Decimal::from_canonical(&value.to_string()), Ok(value));

@@ -53,7 +53,7 @@ pub const TARGETS: &[Target] = targets![
     decoders::bitmap ["protocol/bitmap::decode"]
     decoders::packing ["algebra/ring::check_packed", "algebra/ring::unpack_into", "algebra/ring::add_packed"]
     decoders::scalar ["algebra/scalar::from_canonical_bytes"]
-    decoders::decimal ["privacy/decimal::from_canonical", "privacy/decimal::from_str", "privacy/noise_levels::parse_dropouts", "protocol/graph/fraction::from_str"]
+    decoders::decimal ["privacy/decimal::from_canonical", "privacy/decimal::from_str", "privacy/noise_levels::parse_dropouts", "privacy/clip_rule::parse", "protocol/graph/fraction::from_str"]
     files::ledger ["ledger/verify::verify_with"]
     files::proofs ["ledger/tree::verify_inclusion", "ledger/tree::verify_consistency"]
     parts::part ["protocol/parts::push"]

@@ -7,6 +7,7 @@
 mod boxes;
 mod charge;
 mod checker;
+mod clips;
 mod codec;
 mod dealers;
 mod disk;

@@ -1,7 +1,7 @@
 //! P5, P12, P15 and P17: what the server writes into a manifest, or leaves out.
 
 use tacita_algebra::RingVector;
-use tacita_privacy::{BudgetTicket, DecodedMean, Headroom, LocalUpdate, NoiseShare};
+use tacita_privacy::{BudgetTicket, Contribution, DecodedMean, Headroom, LocalUpdate, NoiseShare};
 use tacita_protocol::client::Participant;
 use tacita_protocol::manifest::Manifest;
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
@@ -166,6 +166,13 @@ fn pitfall_15_one_member_cannot_be_told_otherwise() {
     }
 }
 
+fn beside(examples: u64) -> Contribution {
+    Contribution {
+        examples,
+        ..Contribution::default()
+    }
+}
+
 /// Failure: the mean of a weighted round is the plain one: weights are multiplied by one on the way.
 #[test]
 fn pitfall_15_weights_have_their_say() {
@@ -177,7 +184,7 @@ fn pitfall_15_weights_have_their_say() {
     .unwrap();
     weighted(&mut manifest);
     let manifest = manifest.check().unwrap();
-    let weighting = manifest.weighting().unwrap();
+    let terms = manifest.terms().unwrap();
     let mut rng = crate::desk::chance(65);
     let mut sum = RingVector::zeros(manifest.bits(), manifest.padded());
     // 10 and 90 examples, opposite updates: -0.4 against 0.4 is 0 uniformly and 0.32 weighted.
@@ -185,7 +192,7 @@ fn pitfall_15_weights_have_their_say() {
         let mut update = vec![0.0; 16];
         update[3] = value;
         let mut ticket = BudgetTicket::without_any_privacy_promise();
-        let noised = LocalUpdate::weighted(update, examples, weighting)
+        let noised = LocalUpdate::joint(update, terms, beside(examples))
             .and_then(|update| update.clip(manifest.encoding()))
             .unwrap()
             .encode(manifest.headroom(), &mut rng)
@@ -195,7 +202,7 @@ fn pitfall_15_weights_have_their_say() {
         sum.add_assign(noised.dangerous_inspect()).unwrap();
     }
     let noise = manifest.noise();
-    let mean = DecodedMean::from_sum(&sum, manifest.encoding(), &noise, 2, Some(weighting)).unwrap();
+    let mean = DecodedMean::from_sum(&sum, manifest.encoding(), &noise, 2, Some(terms)).unwrap();
     assert!(
         (mean.weight_sum().unwrap() - 1.0).abs() < 0.02,
         "{:?}",
