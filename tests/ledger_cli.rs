@@ -1,6 +1,8 @@
 //! `tacita ledger`: an auditor with a directory of files, against an operator who may write anything into it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed assumption is a failed test.
 
+#[path = "ledger_cli/clips.rs"]
+mod clips;
 #[path = "ledger_cli/damage.rs"]
 mod damage;
 #[path = "ledger_cli/keys.rs"]

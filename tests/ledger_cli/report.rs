@@ -55,7 +55,7 @@ fn without_any_one_field_there_is_no_report() {
             fields += 1;
         }
     }
-    assert_eq!(fields, 27 + 14 + 14 + 6, "every field of every kind");
+    assert_eq!(fields, 31 + 14 + 18 + 6, "every field of every kind");
 }
 
 /// Fields that may be null.

@@ -12,6 +12,7 @@ mod account;
 pub(crate) mod audit;
 mod charge;
 mod claims;
+mod federated;
 pub(crate) mod html;
 pub(crate) mod model;
 pub(crate) mod plain;
@@ -31,6 +32,7 @@ pub(crate) use model::{Finding, NoReport, Report, Round, Task};
 /// [`NoReport`] if a charged round lacks a field that its cost depends on, or has one that cannot be accounted for.
 pub(crate) fn recompute(entries: &[Entry]) -> Result<Report, NoReport> {
     let mut books = Books::default();
+    books.findings.extend(federated::off_sequence(entries));
     for (index, entry) in (0u64..).zip(entries) {
         match entry {
             Entry::Manifest(manifest) => books.manifest(index, manifest),
@@ -116,6 +118,7 @@ impl<'a> Books<'a> {
         row.outcome = Some(claims::row(index, outcome));
         let mut findings = claims::compare(name, index, outcome, &spent);
         findings.extend(claims::noise(name, index, outcome, row));
+        findings.extend(federated::error(name, index, outcome, row));
         self.findings.extend(findings);
         Ok(())
     }

@@ -14,6 +14,10 @@ pub(super) fn row(entry: u64, outcome: &Outcome) -> Claimed {
         noise_variance_q16: outcome.noise_variance_q16.clone(),
         accuracy: outcome.accuracy.clone(),
         loss: outcome.loss.clone(),
+        federated_accuracy: outcome.federated_accuracy.clone(),
+        federated_loss: outcome.federated_loss.clone(),
+        federated_error: outcome.federated_error.clone(),
+        within_clip: outcome.within_clip.clone(),
         claimed_epsilon_server: outcome.epsilon_server.clone(),
         claimed_epsilon_public: outcome.epsilon_public.clone(),
     }

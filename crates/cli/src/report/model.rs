@@ -209,6 +209,13 @@ pub(crate) struct Round {
     /// Drop-outs at which surplus noise is taken off.
     pub(crate) noise_levels: Option<String>,
     pub(crate) clip: String,
+    /// Of updates alone, where something travels beside them.
+    pub(crate) update_clip: Option<String>,
+    /// Scale and loss cap of federated metrics.
+    pub(crate) metrics: Option<String>,
+    /// How the update clip follows from round to round.
+    pub(crate) clip_rule: Option<String>,
+    pub(crate) count_scale: Option<String>,
     pub(crate) grid: u64,
     pub(crate) squared_l2_sensitivity: Option<String>,
     pub(crate) l1_sensitivity: Option<String>,
@@ -240,6 +247,11 @@ pub(crate) struct Claimed {
     pub(crate) noise_variance_q16: String,
     pub(crate) accuracy: Option<String>,
     pub(crate) loss: Option<String>,
+    /// Read from noised coordinates: covered by epsilon.
+    pub(crate) federated_accuracy: Option<String>,
+    pub(crate) federated_loss: Option<String>,
+    pub(crate) federated_error: Option<String>,
+    pub(crate) within_clip: Option<String>,
     pub(crate) claimed_epsilon_server: Option<String>,
     pub(crate) claimed_epsilon_public: Option<String>,
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use tacita_ledger::entry::Mechanism;
 
+use super::federated;
 use super::model::{Report, Round, Task};
 use super::plain::{self, decimal, spent};
 
@@ -19,7 +20,7 @@ pub(crate) const DIRECTION: &str = "upper bound, rounded up";
 /// What epsilon is about.
 pub(crate) const COVERED: [&str; 2] = [
     "every charged sum and what is computed from it, the models above all; with or without an outcome, repeated rounds once per charge",
-    "every coordinate of the sums, weights included; client sampling is not credited",
+    "every coordinate of the sums: weights, federated metrics and counts for the clip norm included; client sampling is not credited",
 ];
 
 /// What epsilon is not about.
@@ -108,6 +109,7 @@ fn render_task(out: &mut String, task: &Task) {
         field(&|round| round.bits.to_string()),
     );
     out.push_str(&table(&task.rounds));
+    out.push_str(&federated::table(&task.rounds));
     let _ = writeln!(out, "\n  Spent: {}", spent(&task.spent));
     let planned = task.rounds.last().map_or(0, |round| round.planned_rounds);
     let left = task.left_epsilon.as_deref().unwrap_or("no budget was set");

@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tacita_ledger::{VerifyOptions, verify_with};
+use tacita_server::ClipSequence;
 
 use checked::{Checked, LedgerFiles};
 use report::ReportArgs;
@@ -69,6 +70,8 @@ pub(crate) fn run(args: &LedgerArgs, output: &Output) -> anyhow::Result<Exit> {
     match &args.action {
         LedgerAction::Verify(files) => {
             let ledger = Checked::new(files)?;
+            ClipSequence::of(&ledger.verified.entries)
+                .with_context(|| format!("the ledger in {} does not verify", files.directory.display()))?;
             let text = format!("{}Verified: {}.", ledger.text(), ledger.origin());
             output.result(&text, &json!({ "verified": true, "ledger": ledger.json() }))?;
             Ok(Exit::Done)

@@ -207,21 +207,36 @@ fn accuracy(task: &Task) -> Option<Plot<'_>> {
     let measured = per_charge(task, |round| {
         round.outcome.as_ref()?.accuracy.as_ref()?.parse().ok()
     });
-    let last = measured.last()?;
+    let mut reported = per_charge(task, |round| {
+        round.outcome.as_ref()?.federated_accuracy.as_ref()?.parse().ok()
+    });
+    // Of the model that the round started from, which is the one that the charge before made.
+    reported
+        .iter_mut()
+        .for_each(|(at, value)| (*at, *value) = (*at - 1.0, value.max(0.0)));
+    let last = measured.last().or(reported.last())?;
+    let (stated, noisy) = ("stated", "members, noisy");
+    let caption = if reported.is_empty() {
+        "As the server states it in the outcome entries; a report cannot recompute it."
+    } else {
+        "As the server states it in the outcome entries, which a report cannot recompute, and as the members reported it on their own data: the mean \
+         of what each found, with the noise that epsilon is about."
+    };
     Some(Plot {
         id: id(task, "accuracy"),
         title: "Accuracy of the model".to_owned(),
         description: format!(
-            "The last accuracy that the server stated is {:.4}, after charge {}.",
+            "The last accuracy in the outcome entries is {:.4}, after charge {}.",
             last.1, last.0
         ),
-        caption: "As the server states it in the outcome entries; a report cannot recompute it.".to_owned(),
+        caption: caption.to_owned(),
         across: "charge",
         logarithmic: false,
-        lines: vec![Line {
-            name: "accuracy",
-            points: measured,
-        }],
+        lines: [(stated, measured), (noisy, reported)]
+            .into_iter()
+            .filter(|(_, points)| !points.is_empty())
+            .map(|(name, points)| Line { name, points })
+            .collect(),
         limit: None,
         limit_below: false,
     })

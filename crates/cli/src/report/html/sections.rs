@@ -36,6 +36,7 @@ pub(super) fn task(task: &Task) -> Markup {
                 (tables::spending(task))
                 h3 { "Planned and actual" }
                 (tables::planned(task))
+                @if let Some(table) = tables::federated(task) { h3 { "Federated metrics and clip norms" } (table) }
                 h3 { "Failed and repeated rounds" }
                 p {
                     (task.attempts) " attempts: " (task.rounds.len()) " charged, of which " (unfinished) " without an outcome and " (repeated)

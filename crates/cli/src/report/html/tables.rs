@@ -113,6 +113,29 @@ pub(super) fn planned(task: &Task) -> Markup {
     )
 }
 
+/// What members reported and where the clip norm went; nothing without either.
+pub(super) fn federated(task: &Task) -> Option<Markup> {
+    let rows = super::super::federated::rows(&task.rounds);
+    (!rows.is_empty()).then(|| {
+        scrolling(
+            "Federated metrics and clip norms by round",
+            &html! {
+                table {
+                    caption { span { (super::super::federated::EXPLAINED) } }
+                    thead { tr { @for heading in super::super::federated::HEADINGS { th scope="col" { (heading) } } } }
+                    tbody {
+                        @for row in &rows {
+                            tr { @for (column, cell) in row.iter().enumerate() {
+                                @if column == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
+                            } }
+                        }
+                    }
+                }
+            },
+        )
+    })
+}
+
 /// The integers behind each charge.
 pub(super) fn parameters(task: &Task) -> Markup {
     let label = "Parameters by round";
