@@ -51,6 +51,13 @@ pub(crate) struct Round {
     survivors: u16,
     accuracy: Option<f64>,
     loss: Option<f64>,
+    /// Of the members' own data, under noise: accuracy, loss and the standard error of the accuracy, of the model that the round started from.
+    federated_accuracy: Option<f64>,
+    federated_loss: Option<f64>,
+    federated_error: Option<f64>,
+    /// Clip norm of updates, and the noisy share within it.
+    clip: f64,
+    within_clip: Option<f64>,
     epsilon_public: Option<f64>,
     epsilon_server: Option<f64>,
     /// `None` where surplus noise was taken off: plain addition has nothing to compare it with.
@@ -141,6 +148,7 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
     std::fs::copy(&model, plan.out.join("model.safetensors")).with_context(|| model.display().to_string())?;
 
     let number = |d: Option<tacita_privacy::Decimal>| d.map(tacita_privacy::Decimal::to_f64);
+    let noisy = |text: &Option<String>| text.as_ref().and_then(|text| text.parse().ok());
     let privacy = &town.server.privacy;
     let (encoding, parameters) = (checked.plan.encoding(), &checked.parameters);
     let rounds: Vec<Round> = town
@@ -152,6 +160,11 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
             survivors: seen.report.survivors,
             accuracy: seen.report.accuracy,
             loss: seen.report.loss,
+            federated_accuracy: noisy(&seen.report.figures.0.accuracy),
+            federated_loss: noisy(&seen.report.figures.0.loss),
+            federated_error: noisy(&seen.report.figures.0.error),
+            clip: seen.report.figures.1.to_f64(),
+            within_clip: noisy(&seen.report.figures.0.within_clip),
             epsilon_public: number(seen.report.epsilon_public),
             epsilon_server: number(seen.report.epsilon_server),
             exact_sum: seen.exact,
@@ -291,6 +304,9 @@ pub(crate) fn text(plan: &Plan, report: &DemoReport) -> String {
             show(report.last.loss)
         ),
     ];
+    if let Some(federated) = federated(report) {
+        lines.push(federated);
+    }
     if let Some(baselines) = &report.baselines {
         lines.push(format!(
             "  federated {}   pooled {}   local only {}",
@@ -339,6 +355,29 @@ pub(crate) fn text(plan: &Plan, report: &DemoReport) -> String {
         plan.out.display()
     ));
     lines.join("\n")
+}
+
+/// What members reported in the last round.
+fn federated(report: &DemoReport) -> Option<String> {
+    let round = report.rounds.last()?;
+    let mut parts = Vec::new();
+    if let (Some(accuracy), Some(loss), Some(error)) = (
+        round.federated_accuracy,
+        round.federated_loss,
+        round.federated_error,
+    ) {
+        parts.push(format!(
+            "members' own data, under noise, before the last step: accuracy {accuracy:.3} (standard error {error:.3}), loss {loss:.3}"
+        ));
+    }
+    if round.within_clip.is_some() {
+        let first = report.rounds.first().map_or(round.clip, |first| first.clip);
+        parts.push(format!(
+            "clip norm {first:.4} at first, {:.4} in the last round",
+            round.clip
+        ));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// Accuracy against epsilon spent, round by round, as bars.

@@ -12,7 +12,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use tacita_client::{Hooks, Machine, enrolment};
 use tacita_identity::Role;
-use tacita_server::{Observer, RingBits, RingVector, RoundReport, Server, ServerEvent};
+use tacita_server::{NoisyFigures, Observer, RingBits, RingVector, RoundReport, Server, ServerEvent};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
@@ -71,6 +71,8 @@ struct RoundLine {
     noise_variance_q16: String,
     accuracy: Option<f64>,
     loss: Option<f64>,
+    /// Accuracy, loss, error, share within the clip norm, as the ledger has them; and the clip norm.
+    figures: ([Option<String>; 4], tacita_privacy::Decimal),
     epsilon_server: Option<tacita_privacy::Decimal>,
     epsilon_public: Option<tacita_privacy::Decimal>,
     seconds: f64,
@@ -151,6 +153,7 @@ fn run_server(args: &ChildArgs) -> anyhow::Result<Exit> {
             noise_variance_q16: report.noise.1.to_string(),
             accuracy: report.accuracy,
             loss: report.loss,
+            figures: figures(report),
             epsilon_server: report.epsilon_server,
             epsilon_public: report.epsilon_public,
             seconds: report.seconds,
@@ -333,8 +336,17 @@ fn note_vector(plain: &PlainSum, text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn figures(report: &RoundReport) -> ([Option<String>; 4], tacita_privacy::Decimal) {
+    let (figures, clip) = report.figures.clone();
+    (
+        [figures.accuracy, figures.loss, figures.error, figures.within_clip],
+        clip,
+    )
+}
+
 fn round_of(line: RoundLine) -> anyhow::Result<(RoundReport, RingVector)> {
     let sum = unpacked(line.bits, line.len, &line.sum)?;
+    let ([accuracy, loss, error, within_clip], clip) = line.figures;
     const PHASES: [&str; 8] = [
         "invite",
         "advertise",
@@ -357,6 +369,15 @@ fn round_of(line: RoundLine) -> anyhow::Result<(RoundReport, RingVector)> {
         noise: (line.surplus_removed, line.noise_variance_q16.parse()?),
         accuracy: line.accuracy,
         loss: line.loss,
+        figures: (
+            NoisyFigures {
+                accuracy,
+                loss,
+                error,
+                within_clip,
+            },
+            clip,
+        ),
         epsilon_server: line.epsilon_server,
         epsilon_public: line.epsilon_public,
         seconds: line.seconds,

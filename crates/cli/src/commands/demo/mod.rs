@@ -31,6 +31,7 @@ Examples:
   tacita demo --dataset heart --epsilon none     four hospitals, beside pooled and local training
   tacita demo --epsilon none --drop 0.2          no noise, a fifth of the clients vanish in every round
   tacita demo --clients 500 --rounds 30 --epsilon 2 --delta 1e-4 --out run1
+  tacita demo --clients 500 --metrics --adaptive-clip --clip 0.1    a clip norm that nobody chose well
   tacita ledger report run1/ledger --key run1/ledger.vkey";
 
 /// Noise levels as an argument.
@@ -81,6 +82,15 @@ pub(crate) struct DemoArgs {
     /// Numbers of drop-outs at which noise is taken off the sum again: off, auto, or R1,R2,... up to those tolerated
     #[arg(long, value_name = "LEVELS", default_value = "off", value_parser = levels)]
     pub(crate) noise_levels: Levels,
+    /// Clip norm of updates, the first one with --adaptive-clip [default: one that suits the data]
+    #[arg(long, value_name = "C", value_parser = decimal)]
+    pub(crate) clip: Option<Decimal>,
+    /// Let a noisy count of the updates within the clip norm move it from round to round
+    #[arg(long)]
+    pub(crate) adaptive_clip: bool,
+    /// Let members report loss and accuracy of the model that they receive on their own data, under the same noise
+    #[arg(long)]
+    pub(crate) metrics: bool,
     /// Fixes data split, initial model and who vanishes; never keys, masks or noise
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me};
 use tacita_learn::{Defaults, EmbeddedData};
-use tacita_privacy::{Budget, Decimal};
+use tacita_privacy::{Budget, ClipRule, Decimal};
 use tacita_server::config::{
     Agreement, CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection,
     ServerConfig, TaskSection, TrainingSection,
 };
+use tacita_server::{AdaptiveClipSection, MetricsSection};
 
 use super::{Dataset, DemoArgs, KeyAgreement};
 use crate::output::{refused, usage};
@@ -164,6 +165,35 @@ impl Plan {
         })
     }
 
+    fn clip(&self) -> anyhow::Result<Decimal> {
+        self.args.clip.map_or_else(|| float(self.defaults.clip_norm), Ok)
+    }
+
+    /// A fifth of the clip norm: 2 % more noise in everything else. The losses of a model that knows nothing are ln 10 and ln 2.
+    fn metrics(&self) -> anyhow::Result<MetricsSection> {
+        let loss_cap = match self.args.dataset {
+            Dataset::Digits => Decimal::new(4, 0)?,
+            Dataset::Heart => Decimal::new(2, 0)?,
+        };
+        let scale = Decimal::new(2, 1)?;
+        Ok(MetricsSection { scale, loss_cap })
+    }
+
+    /// The joint clip norm of the longest updates that the task may ever let through: what its participants consent to.
+    fn largest_clip(&self) -> anyhow::Result<Decimal> {
+        let beside = self
+            .server_config()?
+            .check(Path::new("these arguments"))
+            .map_err(usage)?
+            .beside;
+        let clip = beside
+            .rule()
+            .map(ClipRule::largest)
+            .map_or_else(|| self.clip(), Ok)?;
+        let terms = beside.terms(clip).map_err(usage)?;
+        Ok(terms.map_or(clip, |terms| terms.clip()))
+    }
+
     /// The operator's file; paths are relative to the output directory.
     pub(crate) fn server_config(&self) -> anyhow::Result<ServerConfig> {
         let defaults = &self.defaults;
@@ -194,10 +224,12 @@ impl Plan {
             privacy: PrivacySection {
                 epsilon: budget.map(|b| b.epsilon),
                 delta: budget.map(|b| b.delta),
-                clip: float(defaults.clip_norm)?,
+                clip: self.clip()?,
                 block: None,
                 noise_levels: self.args.noise_levels.0.clone(),
                 weighting: None,
+                metrics: self.args.metrics.then(|| self.metrics()).transpose()?,
+                adaptive_clip: self.args.adaptive_clip.then(adaptive_clip).transpose()?,
             },
             training: TrainingSection {
                 model: self.model.clone(),
@@ -254,12 +286,23 @@ impl Plan {
                 least_colluders_per_mille: 0,
                 noise_floor: budget.map(|_| Decimal::new(1, 1)).transpose()?,
                 allow_unprotected: budget.is_none(),
-                largest_clip: float(self.defaults.clip_norm)?,
+                largest_clip: self.largest_clip()?,
                 require_post_quantum: self.key_agreement == Agreement::Hybrid,
             },
             budget: budget.map(|task| Caps { task, day: None }),
         })
     }
+}
+
+/// Half of the updates within the clip norm; steps for some tens of rounds; bounds far from any clip norm that makes sense.
+fn adaptive_clip() -> anyhow::Result<AdaptiveClipSection> {
+    Ok(AdaptiveClipSection {
+        quantile: Decimal::new(5, 1)?,
+        rate: Decimal::ONE,
+        least: Decimal::new(1, 3)?,
+        largest: Decimal::new(100, 0)?,
+        count_scale: None,
+    })
 }
 
 /// A setting as an exact decimal.

@@ -232,9 +232,10 @@ fn line(report: &RoundReport, exact: Option<bool>) -> String {
         .epsilon_server
         .map_or_else(|| "none".into(), |e| format!("{:.3}", e.to_f64()));
     format!(
-        "{}/{} survivors  accuracy {accuracy}  epsilon {epsilon}  {:.2} s{}",
+        "{}/{} survivors  accuracy {accuracy}{}  epsilon {epsilon}  {:.2} s{}",
         report.survivors,
         report.cohort,
+        federated(report),
         report.seconds,
         match exact {
             Some(true) => "",
@@ -242,6 +243,30 @@ fn line(report: &RoundReport, exact: Option<bool>) -> String {
             None => "  surplus noise taken off",
         }
     )
+}
+
+/// The noisy figures of the members, if the round has any: of the model that they received, and of their updates.
+fn federated(report: &RoundReport) -> String {
+    let (figures, clip) = &report.figures;
+    let number = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<f64>().ok());
+    let mut out = String::new();
+    if let (Some(accuracy), Some(loss), Some(error)) = (
+        number(&figures.accuracy),
+        number(&figures.loss),
+        number(&figures.error),
+    ) {
+        out.push_str(&format!(
+            "  members' accuracy {accuracy:.3} +- {error:.3}, loss {loss:.3}"
+        ));
+    }
+    if let Some(within) = number(&figures.within_clip) {
+        out.push_str(&format!(
+            "  clip {:.4} ({:.0} % within)",
+            clip.to_f64(),
+            100.0 * within
+        ));
+    }
+    out
 }
 
 /// All clients of this process, and the store that they share.
