@@ -462,3 +462,6 @@ impl TailSums<'_> {
         (value + sign * above.error * deeper).max(0.0)
     }
 }
+
+#[cfg(test)]
+mod tests;
