@@ -127,22 +127,18 @@ impl<'a> Books<'a> {
             .into_values()
             .map(|(accounts, task)| {
                 let spent = accounts.spent(accounts.delta);
-                let (curve, renyi) = accounts.guarantee();
+                let guarantee = accounts.guarantee();
                 let last = task.rounds.last();
                 Task {
                     left_epsilon: charge::left(
                         last.and_then(|round| round.budget_epsilon.as_deref()),
                         spent.epsilon_server,
                     ),
-                    methods: vec![model::Method {
-                        name: text::METHOD,
-                        direction: text::DIRECTION,
-                        epsilon_server: spent.epsilon_server,
-                        epsilon_public: spent.epsilon_public,
-                    }],
                     spent,
-                    curve,
-                    renyi,
+                    methods: guarantee.methods,
+                    equivalents: guarantee.equivalents,
+                    curve: guarantee.curve,
+                    renyi: guarantee.renyi,
                     accounts,
                     ..task
                 }

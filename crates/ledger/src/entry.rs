@@ -52,12 +52,14 @@ pub enum EntryError {
 
 /// How noise is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
     /// No noise: no privacy claim beyond the sum.
     None,
     /// Every client adds a Skellam share.
     Skellam,
+    /// Every client adds a discrete Gaussian share.
+    DiscreteGaussian,
 }
 
 /// Whose contribution one unit of privacy is.

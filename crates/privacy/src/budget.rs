@@ -175,6 +175,52 @@ pub struct BudgetState {
     pub next: u64,
 }
 
+/// Charges added up as they come, so that one more costs the same however many there were. The last release is kept apart with its count:
+/// equal releases in a row are multiplied, with fewer roundings than an addition each.
+#[derive(Debug)]
+struct Sum {
+    settled: RdpCurve,
+    last: Option<(Release, RdpCurve, u64)>,
+    draws: u128,
+}
+
+impl Sum {
+    fn nothing() -> Self {
+        Self {
+            settled: RdpCurve::zero(),
+            last: None,
+            draws: 0,
+        }
+    }
+
+    fn add(&mut self, release: Release, count: u64) {
+        let draws = release.draws().saturating_mul(u128::from(count));
+        self.draws = self.draws.saturating_add(draws);
+        match &mut self.last {
+            Some((known, _, times)) if *known == release => *times = times.saturating_add(count),
+            last => {
+                if let Some((_, curve, times)) = last.replace((release, release.curve(), count)) {
+                    self.settled = self.settled.plus(&curve.times(times));
+                }
+            }
+        }
+    }
+
+    fn total(&self) -> RdpCurve {
+        match &self.last {
+            None => self.settled.clone(),
+            Some((_, curve, times)) => self.settled.plus(&curve.times(*times)),
+        }
+    }
+
+    fn curve_of(&self, release: &Release) -> RdpCurve {
+        match &self.last {
+            Some((known, curve, _)) if known == release => curve.clone(),
+            _ => release.curve(),
+        }
+    }
+}
+
 /// What has been charged and reserved against a [`Budget`]. Store [`BudgetFilter::state`] durably before acting on a change.
 #[derive(Debug)]
 pub struct BudgetFilter {
@@ -182,6 +228,8 @@ pub struct BudgetFilter {
     order: usize,
     limit: f64,
     committed: BTreeMap<Release, u64>,
+    /// The same, added up.
+    sum: Sum,
     reserved: BTreeMap<u64, Release>,
     /// Reservations whose ticket has been handed out since this filter was made.
     handed_out: BTreeSet<u64>,
@@ -203,6 +251,7 @@ impl BudgetFilter {
             order,
             limit,
             committed: BTreeMap::new(),
+            sum: Sum::nothing(),
             reserved: BTreeMap::new(),
             handed_out: BTreeSet::new(),
             next: 0,
@@ -221,6 +270,9 @@ impl BudgetFilter {
             .into_iter()
             .filter(|&(_, count)| count > 0)
             .collect();
+        for (&release, &count) in &filter.committed {
+            filter.sum.add(release, count);
+        }
         filter.reserved = state
             .reserved
             .into_iter()
@@ -295,6 +347,7 @@ impl BudgetFilter {
     pub fn charge_regardless(&mut self, release: Release) {
         let count = self.committed.entry(release).or_insert(0);
         *count = count.saturating_add(1);
+        self.sum.add(release, 1);
     }
 
     /// The ticket of a reservation found after a restart, for settling only: a vector noised before the restart may have
@@ -314,14 +367,10 @@ impl BudgetFilter {
 
     /// The Renyi curve of all charges and reservations.
     pub fn spent(&self) -> RdpCurve {
-        let one_each = self.reserved.values().map(|release| (release, 1));
-        self.committed
-            .iter()
-            .map(|(release, &count)| (release, count))
-            .chain(one_each)
-            .fold(RdpCurve::zero(), |sum, (release, count)| {
-                sum.plus(&release.curve().times(count))
-            })
+        let open = self.reserved.values();
+        open.fold(self.sum.total(), |sum, release| {
+            sum.plus(&self.sum.curve_of(release))
+        })
     }
 
     /// How many more rounds of this kind the budget admits, up to 2^32.
@@ -343,22 +392,19 @@ impl BudgetFilter {
     /// # Errors
     /// [`BudgetRefusal::Exhausted`], [`BudgetRefusal::SamplerError`].
     pub fn admits(&self, release: &Release, count: u64) -> Result<(), BudgetRefusal> {
-        let total = self.spent().plus(&release.curve().times(count));
+        let total = self.spent().plus(&self.sum.curve_of(release).times(count));
         if total.at_index(self.order) > self.limit {
             return Err(BudgetRefusal::Exhausted {
                 epsilon: self.budget.epsilon,
                 delta: self.budget.delta,
             });
         }
+        let asked = release.draws().saturating_mul(u128::from(count));
         let draws = self
-            .committed
-            .iter()
-            .map(|(known, &count)| known.draws().saturating_mul(u128::from(count)))
-            .chain(self.reserved.values().map(Release::draws))
-            .fold(
-                release.draws().saturating_mul(u128::from(count)),
-                u128::saturating_add,
-            );
+            .reserved
+            .values()
+            .map(Release::draws)
+            .fold(self.sum.draws.saturating_add(asked), u128::saturating_add);
         let (_, sampler_part) = delta_for_rdp(self.budget.delta.to_f64());
         if sampler_delta(self.budget.epsilon.to_f64(), draws) > sampler_part {
             return Err(BudgetRefusal::SamplerError {

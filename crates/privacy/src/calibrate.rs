@@ -2,13 +2,14 @@
 
 use tacita_algebra::RingBits;
 
-use crate::account::{AccountError, Adversary, Release, SkellamRelease};
+use crate::account::{AccountError, Adversary, Release};
 use crate::budget::{Budget, BudgetFilter, BudgetRefusal};
 use crate::decimal::Decimal;
 use crate::encoding::{Encoding, EncodingError};
 use crate::headroom::{Headroom, HeadroomError};
-use crate::noise::{NoiseError, NoiseShare};
+use crate::noise::{Mechanism, NoiseError, NoiseShare};
 use crate::noise_levels::{LevelsError, NoiseLevels};
+use crate::sampler::NoiseSampler;
 
 /// Widest ring whose coordinates still travel and add as 32-bit words.
 const NARROW_BITS: u8 = 32;
@@ -46,6 +47,9 @@ pub enum PlanError {
         "the target needs more noise than is sampled; ask for fewer rounds, more clients or a larger epsilon"
     )]
     TooMuchNoise,
+    /// A target without a mechanism that could meet it.
+    #[error("a target epsilon needs a noise mechanism")]
+    NoMechanism,
     /// The target itself.
     #[error(transparent)]
     Budget(#[from] BudgetRefusal),
@@ -89,6 +93,8 @@ pub struct PlanRequest {
     pub clip: Decimal,
     /// Drop-outs of each noise level, rising to n - m; empty for none.
     pub noise_levels: Vec<u32>,
+    /// The law of the noise; without an epsilon none is drawn.
+    pub mechanism: Mechanism,
 }
 
 impl PlanRequest {
@@ -122,7 +128,8 @@ impl Plan {
     /// by less than 1 %; the share's variance is the smallest whose T rounds at |U2| = m fit the budget; the ring is the
     /// smallest with headroom for n. Should the ring pass 32 bits or the noise the sampler's range, S is halved while it
     /// stays at 64 or more and 2 sqrt(d) or more (6 % inflation from the dimension at most), and all is found again; if that
-    /// does not help the first grid with a wide ring is taken.
+    /// does not help the first grid with a wide ring is taken. For discrete Gaussian noise S starts large enough for shares that the
+    /// account of their sum covers.
     ///
     /// The rotation seed of the result is zero; see [`Plan::headroom_for_round`].
     ///
@@ -132,6 +139,13 @@ impl Plan {
         let honest = check(&request)?;
         if request.epsilon.is_none() && !request.noise_levels.is_empty() {
             return Err(LevelsError::NoNoise.into());
+        }
+        match request.mechanism {
+            Mechanism::None if request.epsilon.is_some() => return Err(PlanError::NoMechanism),
+            Mechanism::DiscreteGaussian if !request.noise_levels.is_empty() => {
+                return Err(LevelsError::Undivided.into());
+            }
+            _ => {}
         }
         let budget = request.epsilon.map(|epsilon| Budget {
             epsilon,
@@ -153,6 +167,16 @@ impl Plan {
         let mut first: Option<Headroom> = None;
         let mut too_much_noise = false;
         let mut grid = usual.next_power_of_two();
+        // Shares too narrow for the account of their sum grow with the grid.
+        while budget.is_some()
+            && request.mechanism == Mechanism::DiscreteGaussian
+            && grid < Encoding::MAX_GRID
+        {
+            match find_share(&request, budget, grid, padded, honest)? {
+                Some(share) if share.variance_q16() == NoiseShare::MIN_GAUSSIAN_Q16 => grid *= 2,
+                _ => break,
+            }
+        }
         while grid >= noise_floor {
             match find_share(&request, budget, grid, padded, honest)? {
                 None => too_much_noise = true,
@@ -306,22 +330,18 @@ fn find_share(
     let filter = BudgetFilter::new(budget)?;
     let layers = u32::try_from(request.noise_levels.len() + 1).unwrap_or(u32::MAX);
     let rounds = u64::from(request.rounds);
-    let release = |share_variance_q16| {
-        Release::Skellam(SkellamRelease {
-            grid,
-            padded,
-            share_variance_q16,
-            honest_shares,
-            shares: request.clients.saturating_mul(layers),
-        })
+    let release = |variance: u64| {
+        let share = NoiseShare::of_law(request.mechanism, variance)?;
+        let draws = request.clients.saturating_mul(layers);
+        Release::of_integers((grid, padded), &share, honest_shares, draws).ok_or(PlanError::NoMechanism)
     };
     // Both the filter, round by round, and the schedule as a whole must stay within epsilon.
-    let fits = |variance: u64| -> Result<bool, BudgetRefusal> {
-        let release = release(variance);
+    let fits = |variance: u64| -> Result<bool, PlanError> {
+        let release = release(variance)?;
         match filter.admits(&release, rounds) {
             Ok(()) => {}
             Err(BudgetRefusal::Exhausted { .. }) => return Ok(false),
-            Err(other) => return Err(other),
+            Err(other) => return Err(other.into()),
         }
         let planned = release
             .curve()
@@ -329,7 +349,10 @@ fn find_share(
             .epsilon_with_sampler(budget.delta, release.draws().saturating_mul(u128::from(rounds)));
         Ok(planned.is_ok_and(|planned| planned <= budget.epsilon))
     };
-    let (mut low, mut high) = (0u64, NoiseShare::MAX_VARIANCE_Q16);
+    let (mut low, mut high) = match request.mechanism {
+        Mechanism::DiscreteGaussian => (NoiseShare::MIN_GAUSSIAN_Q16 - 1, NoiseSampler::MAX_GAUSSIAN_Q16),
+        _ => (0, NoiseShare::MAX_VARIANCE_Q16),
+    };
     if !fits(high)? {
         return Ok(None);
     }
@@ -341,7 +364,7 @@ fn find_share(
             low = middle;
         }
     }
-    let share = NoiseShare::skellam(high)?;
+    let share = NoiseShare::of_law(request.mechanism, high)?;
     if request.noise_levels.is_empty() {
         return Ok(Some(share));
     }

@@ -42,7 +42,8 @@ mod update;
 mod weighting;
 
 pub use account::{
-    AccountError, Adversary, DiscreteGaussianRelease, ORDERS, RdpCurve, Release, SkellamRelease, delta_total,
+    AccountError, Adversary, Concentrated, DiscreteGaussianRelease, ORDERS, RdpCurve, Release,
+    SkellamRelease, delta_total,
 };
 pub use adaptive_clip::ClipNoiseSplit;
 pub use budget::{Budget, BudgetFilter, BudgetMisuse, BudgetRefusal, BudgetState, BudgetTicket};

@@ -26,6 +26,7 @@ fn request(levels: &[u32]) -> PlanRequest {
         dimension: DIMENSION,
         clip: "1".parse().unwrap(),
         noise_levels: levels.to_vec(),
+        mechanism: tacita_privacy::Mechanism::Skellam,
     }
 }
 

@@ -48,7 +48,8 @@ pub fn reserve(manifest: &CheckedManifest, time: u64) -> Entry {
         grid: u64::from(f.grid),
         mechanism: match manifest.noise().mechanism() {
             Mechanism::None => entry::Mechanism::None,
-            _ => entry::Mechanism::Skellam,
+            Mechanism::Skellam => entry::Mechanism::Skellam,
+            Mechanism::DiscreteGaussian => entry::Mechanism::DiscreteGaussian,
         },
         share_variance_q16: f.share_variance_q16.to_string(),
         noise_levels: manifest.noise().levels().map(ToString::to_string),
@@ -110,7 +111,17 @@ pub fn uploads_root(charge: &entry::Charge) -> Option<Hash> {
     (hex(&root) == charge.uploads_root).then_some(root)
 }
 
-/// The noise of a reserve entry; `None` without any, or if it is no noise of such a round.
+/// The law of a reserve entry's noise.
+#[must_use]
+pub fn law_of(mechanism: entry::Mechanism) -> Mechanism {
+    match mechanism {
+        entry::Mechanism::None => Mechanism::None,
+        entry::Mechanism::Skellam => Mechanism::Skellam,
+        entry::Mechanism::DiscreteGaussian => Mechanism::DiscreteGaussian,
+    }
+}
+
+/// The noise of a reserve entry, also if that is none; `None` if it is no noise of such a round.
 #[must_use]
 pub fn noise_of(manifest: &entry::Manifest) -> Option<NoiseShare> {
     let narrow = |value: u64| u32::try_from(value).ok();
@@ -123,5 +134,6 @@ pub fn noise_of(manifest: &entry::Manifest) -> Option<NoiseShare> {
         None => Vec::new(),
         Some(levels) => parse_dropouts(levels)?,
     };
-    NoiseShare::of_round(manifest.share_variance_q16.parse().ok()?, counts, &dropouts).ok()
+    let variance_q16 = manifest.share_variance_q16.parse().ok()?;
+    NoiseShare::of_round(law_of(manifest.mechanism), variance_q16, counts, &dropouts).ok()
 }

@@ -3,7 +3,8 @@
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use tacita_algebra::{RingBits, TaggedHash};
 use tacita_privacy::{
-    Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, NoiseLevels, NoiseShare, Release,
+    Adversary, Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, NoiseError, NoiseLevels, NoiseShare,
+    Release,
 };
 use tls_codec::{
     Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize, TlsVecU8,
@@ -78,11 +79,11 @@ pub struct Manifest {
     pub clip: TlsByteVecU8,
     /// Grid steps per clip norm.
     pub grid: u32,
-    /// 0 none, 1 Skellam.
+    /// 0 none, 1 Skellam, 2 discrete Gaussian.
     pub mechanism: u8,
     /// Variance guaranteed in the sum by m - c honest survivors, in units of 2^-16 grid steps squared.
     pub total_variance_q16: u64,
-    /// Variance of one share: the total divided by m - c.
+    /// Variance of one share, of a discrete Gaussian sigma^2: the total divided by m - c.
     pub share_variance_q16: u64,
     /// Levels of drop-outs up to which the noise is kept, rising to n - m; empty when the noise has no layers.
     pub noise_levels: TlsVecU8<ManifestLevel>,
@@ -138,6 +139,16 @@ pub struct CheckedManifest {
     headroom: Headroom,
     weighting: Option<ExampleWeighting>,
     task: String,
+}
+
+/// The number of a law in a manifest.
+#[must_use]
+pub fn mechanism_field(mechanism: Mechanism) -> u8 {
+    match mechanism {
+        Mechanism::None => 0,
+        Mechanism::Skellam => 1,
+        Mechanism::DiscreteGaussian => 2,
+    }
 }
 
 impl ManifestLevel {
@@ -252,6 +263,10 @@ impl Manifest {
         let noise = match self.mechanism {
             0 if self.share_variance_q16 == 0 => NoiseShare::none(),
             1 => NoiseShare::skellam(self.share_variance_q16).map_err(|_| Refusal::NoiseShare)?,
+            2 => NoiseShare::discrete_gaussian(self.share_variance_q16).map_err(|error| match error {
+                NoiseError::GaussianTooNarrow(narrow) => Refusal::NarrowShare(narrow),
+                _ => Refusal::NoiseShare,
+            })?,
             _ => return Err(field("mechanism")),
         };
         let noise = self.check_levels(noise)?;
@@ -387,8 +402,15 @@ impl CheckedManifest {
     /// noise.
     #[must_use]
     pub fn release(&self) -> Option<Release> {
+        let colluders = u32::from(self.manifest.colluders);
+        self.release_for(Adversary::Server { colluders })
+    }
+
+    /// The same in the view of any adversary; `None` without noise, or if it knows every share.
+    #[must_use]
+    pub fn release_for(&self, adversary: Adversary) -> Option<Release> {
         let f = &self.manifest;
-        let honest = u32::from(f.minimum_survivors.saturating_sub(f.colluders));
+        let honest = adversary.honest_shares(u32::from(f.minimum_survivors))?;
         Release::of_round(self.encoding(), &self.noise(), honest, u32::from(f.cohort))
     }
 

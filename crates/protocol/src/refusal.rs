@@ -45,6 +45,9 @@ pub enum Refusal {
     /// The noise share is not total variance / (m - c).
     #[error("TAC-005: the noise share is not the total divided by m - c")]
     NoiseShare,
+    /// Discrete Gaussian shares so narrow that no account of their sum is proved.
+    #[error("TAC-005: sigma^2 {0} x 2^-16 is too narrow for the sum of discrete Gaussian shares")]
+    NarrowShare(u64),
     /// The ring is too narrow: the sum could wrap.
     #[error("TAC-006: no headroom: the sum could wrap around the ring")]
     Headroom,

@@ -13,7 +13,7 @@ use tacita_ledger::entry::{Entry, Release, printable_reason};
 use tacita_privacy::BudgetTicket;
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::ledger_entries::{self, hex_digest};
-use tacita_protocol::manifest::{CheckedManifest, Manifest, ManifestLevel};
+use tacita_protocol::manifest::{CheckedManifest, Manifest, ManifestLevel, mechanism_field};
 use tacita_protocol::messages::{Invitation, Proof, ServerMessage};
 use tacita_protocol::server::{CommittedCharge, Revealing};
 use tacita_protocol::{Hash, RoundError, limits};
@@ -225,7 +225,7 @@ impl Server {
             chunk: 16_384,
             clip: encoding.clip().to_string().into_bytes().into(),
             grid: encoding.grid(),
-            mechanism: u8::from(share.mechanism() != tacita_privacy::Mechanism::None),
+            mechanism: mechanism_field(share.mechanism()),
             total_variance_q16: share.variance_q16().saturating_mul(honest),
             share_variance_q16: share.variance_q16(),
             noise_levels: ManifestLevel::of(&share),
@@ -259,6 +259,10 @@ impl Server {
         let since = Instant::now();
         let entry = agreeing.charge(self.ledger_time()).map_err(RoundError::from)?;
         let index = self.append(&entry)?;
+        // From here on it is final, whatever fails.
+        let survivors = u32::from(agreeing.survivors().count());
+        self.account
+            .commit(attempt.ticket.take(), &attempt.manifest, survivors);
         let committed = CommittedCharge {
             checkpoint: self.desk.head().map_err(ServerError::from)?.to_bytes(),
             consistency: self
@@ -271,9 +275,6 @@ impl Server {
                 .map_err(ServerError::from)?,
             charge: self.desk.proven(index, &entry).map_err(ServerError::from)?,
         };
-        let survivors = u32::from(agreeing.survivors().count());
-        self.account
-            .commit(attempt.ticket.take(), &attempt.manifest, survivors);
         let revealing = agreeing.commit(committed, self.desk.verifier())?;
         attempt.mark("charge", since);
         Ok(revealing)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tacita_learn::csv::CsvOptions;
 use tacita_learn::{Algorithm, EmbeddedData, Instructions, ModelSpec};
-use tacita_privacy::{Decimal, ExampleWeighting, Plan, PlanError, PlanRequest};
+use tacita_privacy::{Decimal, ExampleWeighting, Mechanism, Plan, PlanError, PlanRequest};
 use tacita_protocol::graph::{ParameterError, RoundParameters};
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::manifest::Deadlines;
@@ -162,6 +162,9 @@ pub struct PrivacySection {
     /// Delta.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta: Option<Decimal>,
+    /// The law of the noise.
+    #[serde(default = "skellam")]
+    pub mechanism: Mechanism,
     /// Clip norm of an update.
     pub clip: Decimal,
     /// Values that are rotated together, a power of two; absent: chosen so that padding is small.
@@ -173,6 +176,10 @@ pub struct PrivacySection {
     /// Count clients by their examples; absent: all alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weighting: Option<WeightingSection>,
+}
+
+fn skellam() -> Mechanism {
+    Mechanism::Skellam
 }
 
 /// Example weights.
@@ -408,6 +415,7 @@ impl ServerConfig {
             block: self.privacy.block,
             clip,
             noise_levels,
+            mechanism: self.privacy.mechanism,
         };
         let plan = Plan::calibrate(request).map_err(|e| ConfigError::Plan {
             path: path.to_owned(),

@@ -26,7 +26,7 @@ mod server;
 mod spool;
 mod state;
 
-pub use account::Account;
+pub use account::{Account, Unaccountable};
 // The form of the sum that [`ServerEvent::RoundDone`] shows.
 pub use ledger_desk::{DeskError, LedgerDesk, cosigned_path};
 pub use ledger_files::Directory;

@@ -102,6 +102,9 @@ pub enum ServerError {
         /// The last reason.
         reason: String,
     },
+    /// The ledger holds a charge that no account covers.
+    #[error(transparent)]
+    Unaccountable(#[from] crate::account::Unaccountable),
     /// The listen address cannot be read.
     #[error("server.listen: '{0}' is not an address such as 0.0.0.0:7443")]
     Listen(String),
@@ -251,7 +254,7 @@ impl Server {
         };
         let mut account = Account::new(budget).map_err(ServerError::Budget)?;
         let verified = tacita_ledger::verify(desk.directory(), Some(desk.verifier()))?;
-        account.replay(&config.task.name, &verified.entries);
+        account.replay(&config.task.name, &verified.entries)?;
         restart::release_orphans(&mut desk, &verified.entries)?;
         let name = &config.task.name;
         let task = restart::progress(name, state.task(name)?, &verified.entries);

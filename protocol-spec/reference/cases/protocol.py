@@ -24,6 +24,8 @@ def manifests() -> list[Case]:
         "blocks of one": a_manifest(5, 1, 4, dimension=40, block=1, padded=40),
         "Skellam": skellam(10, 1, 8, 153_391_689),
         "Skellam in layers": leveled(10, 1, 6, 153_391_689, [1, 2, 4]),
+        "discrete Gaussian": skellam(10, 1, 8, 153_391_689, mechanism=2),
+        "narrowest discrete Gaussian": skellam(10, 1, 8, 294_912, mechanism=2),
         "weighted": a_manifest(
             5, 1, 4, weighting=1, weight_cap=100, weight_scale=b"0.5", update_clip=b"1.2", clip=b"1.3"
         ),
@@ -61,7 +63,11 @@ def manifests() -> list[Case]:
         "clip 0": (base.replace(clip=b"0"), "TAC-003"),
         "grid 0": (base.replace(grid=0), "TAC-003"),
         "total not the share times m - c": (noisy.replace(total_variance_q16=1), "TAC-005"),
-        "mechanism 2": (base.replace(mechanism=2), "TAC-003"),
+        "mechanism 3": (noisy.replace(mechanism=3), "TAC-003"),
+        "discrete Gaussian without a share": (base.replace(mechanism=2), "TAC-005"),
+        "discrete Gaussian too narrow": (skellam(10, 1, 8, 294_911, mechanism=2), "TAC-005"),
+        "discrete Gaussian too wide": (skellam(10, 1, 8, 6_553_600_000_001, mechanism=2), "TAC-005"),
+        "discrete Gaussian in layers": (good["Skellam in layers"].replace(mechanism=2), "TAC-063"),
         "noise without a mechanism": (noisy.replace(mechanism=0), "TAC-003"),
         **bad_levels(base),
         "one bit too few": (base.replace(bits=base.bits - 1), "TAC-006"),

@@ -121,7 +121,7 @@ class Client:
         policy, rule = self.me.policy, "TAC-007"
         require(checked.fields.task.decode() in policy.tasks, rule, "task")
         require(checked.post_quantum or not policy.require_post_quantum, rule, "post-quantum")
-        require(checked.fields.mechanism == 1 or policy.allow_unprotected, rule, "no noise")
+        require(checked.fields.mechanism != 0 or policy.allow_unprotected, rule, "no noise")
 
     def _advertise(self) -> Advertise:
         m, kem = self.manifest.digest, self.manifest.post_quantum

@@ -56,7 +56,7 @@ def reserve(checked: Checked, time: int) -> Entry:
         "padded": f.padded,
         "clip": f.clip.decode(),
         "grid": f.grid,
-        "mechanism": ("none", "skellam")[f.mechanism],
+        "mechanism": ("none", "skellam", "discrete-gaussian")[f.mechanism],
         "share_variance_q16": str(f.share_variance_q16),
         "noise_levels": ",".join(str(level.dropouts) for level in f.noise_levels) or None,
         "unit": "client",

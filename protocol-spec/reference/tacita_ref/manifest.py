@@ -14,6 +14,7 @@ MAX_DIMENSION = 2**28
 MAX_NEIGHBOURS = 500
 MAX_CHUNK_BYTES = 131_072
 MAX_SHARE_VARIANCE = 3_355_443_200_000_000
+MIN_GAUSSIAN = 294_912
 MAX_DEADLINE_MS = 86_400_000
 
 
@@ -131,6 +132,8 @@ def check(m: Manifest) -> Checked:
     require(m.share_variance_q16 * honest == m.total_variance_q16, "TAC-005")
     if m.mechanism == 1:
         require(0 < m.share_variance_q16 <= MAX_SHARE_VARIANCE, "TAC-005")
+    elif m.mechanism == 2:
+        require(MIN_GAUSSIAN <= m.share_variance_q16 <= noise.WIDEST_TABLE, "TAC-005")
     else:
         require(m.mechanism == 0 and m.share_variance_q16 == 0, field, "mechanism")
     _levels(m)
@@ -153,6 +156,7 @@ def _levels(m: Manifest) -> noise.Levels | None:
     """TAC-063."""
     if not m.noise_levels:
         return None
+    require(m.mechanism != 2, "TAC-063", "a discrete Gaussian does not divide")
     dropouts = [level.dropouts for level in m.noise_levels]
     found = noise.levels(m.cohort, m.colluders, m.minimum_survivors, m.share_variance_q16, dropouts)
     require(found is not None, "TAC-063")

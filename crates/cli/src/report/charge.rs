@@ -3,7 +3,7 @@
 use tacita_ledger::entry::{Adjacency, Charge, Manifest, Mechanism, Unit};
 use tacita_privacy::{
     Adversary, Decimal, Encoding, Headroom, IntegerSensitivity, NoiseError, NoiseShare, Release,
-    SkellamRelease, parse_dropouts,
+    parse_dropouts,
 };
 
 use super::model::{NoReport, Round, Spent};
@@ -79,10 +79,11 @@ pub(super) fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Resul
         narrow(manifest.minimum_survivors, "minimum_survivors")?,
         colluders,
     );
-    let noise = NoiseShare::of_round(share_variance_q16, counts, &dropouts).map_err(|error| match error {
-        NoiseError::Levels(_) => field("noise_levels"),
-        _ => field("share_variance_q16"),
-    })?;
+    let noise = NoiseShare::of_round(law(manifest.mechanism), share_variance_q16, counts, &dropouts)
+        .map_err(|error| match error {
+            NoiseError::Levels(_) => field("noise_levels"),
+            _ => field("share_variance_q16"),
+        })?;
     // Surplus counts as gone, whether it was revealed or not.
     let kept_variance_q16 = noise.kept_variance_q16(survivors);
     // What survived must carry what was planned; the rules of entries and levels give that, and a report rests on it.
@@ -96,17 +97,10 @@ pub(super) fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Resul
             round: manifest.round,
         });
     }
-    let shares = cohort.saturating_mul(noise.layers());
     let release = |adversary: Adversary| {
-        adversary.honest_shares(survivors).map(|honest_shares| {
-            Release::Skellam(SkellamRelease {
-                grid,
-                padded,
-                share_variance_q16: kept_variance_q16,
-                honest_shares,
-                shares,
-            })
-        })
+        let honest = adversary.honest_shares(survivors)?;
+        let whole = Release::of_integers((grid, padded), &noise, honest, cohort)?;
+        Some(whole.of_survivors(&noise, honest, survivors))
     };
     Ok(Noise {
         delta: Some(delta),
@@ -116,6 +110,14 @@ pub(super) fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Resul
         server: release(Adversary::Server { colluders }),
         public: release(Adversary::Public),
     })
+}
+
+fn law(mechanism: Mechanism) -> tacita_privacy::Mechanism {
+    match mechanism {
+        Mechanism::None => tacita_privacy::Mechanism::None,
+        Mechanism::Skellam => tacita_privacy::Mechanism::Skellam,
+        Mechanism::DiscreteGaussian => tacita_privacy::Mechanism::DiscreteGaussian,
+    }
 }
 
 pub(super) fn row(entry: u64, manifest: &Manifest, charge: &Charge, noise: &Noise, spent: Spent) -> Round {

@@ -102,7 +102,9 @@ pub(crate) struct Task {
     pub(crate) left_epsilon: Option<String>,
     /// What each accounting method says; [`Task::spent`] is the smallest.
     pub(crate) methods: Vec<Method>,
-    /// Epsilon at other deltas.
+    /// The same in other notions of privacy.
+    pub(crate) equivalents: Vec<Equivalent>,
+    /// Epsilon at other deltas, each the smallest of all methods.
     pub(crate) curve: Vec<Spent>,
     /// The Renyi bounds at every order.
     pub(crate) renyi: Vec<RenyiBound>,
@@ -121,11 +123,27 @@ pub(crate) struct Task {
 #[derive(Debug, Serialize)]
 pub(crate) struct Method {
     pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
     pub(crate) direction: &'static str,
     #[serde(serialize_with = "number")]
     pub(crate) epsilon_server: Option<Decimal>,
     #[serde(serialize_with = "number")]
     pub(crate) epsilon_public: Option<Decimal>,
+    /// Whether [`Task::spent`] against the server is its value.
+    pub(crate) is_tightest: bool,
+    /// Its epsilon at other deltas.
+    pub(crate) curve: Vec<Spent>,
+}
+
+/// One number of another notion of privacy; `None` where there is none.
+#[derive(Debug, Serialize)]
+pub(crate) struct Equivalent {
+    pub(crate) name: &'static str,
+    /// Whether it is a guarantee; if not, a comparison.
+    pub(crate) proven: bool,
+    pub(crate) what: &'static str,
+    pub(crate) server: Option<f64>,
+    pub(crate) public: Option<f64>,
 }
 
 /// An upper bound on the Renyi divergence in nats, per adversary; `None` where there is none.
@@ -158,6 +176,7 @@ impl Task {
             },
             left_epsilon: None,
             methods: Vec::new(),
+            equivalents: Vec::new(),
             curve: Vec::new(),
             renyi: Vec::new(),
             given_up: Vec::new(),

@@ -13,6 +13,18 @@ pub(crate) const UNIT: &str = "client: everything that one client sends in a rou
 pub(crate) const ADJACENCY: &str = "zero-out: the vector of one client replaced by zero";
 /// How epsilon is computed.
 pub(crate) const METHOD: &str = "Renyi differential privacy of the Skellam mechanism at orders 2 to 128 and 256, exact integer sensitivities";
+/// The same for discrete Gaussian noise.
+pub(crate) const METHOD_OF_SUMS: &str = "Renyi differential privacy of sums of discrete Gaussians, tau included, at orders 2 to 128 and 256, exact integer sensitivities";
+/// The same for rounds of both.
+pub(crate) const METHOD_OF_BOTH: &str = "Renyi differential privacy of the Skellam mechanism and of sums of discrete Gaussians, tau included, added order by order at orders 2 to 128 and 256, exact integer sensitivities";
+/// The same from concentrated privacy.
+pub(crate) const METHOD_OF_LINES: &str = "zero-concentrated differential privacy, xi + rho a at every order a above 1, exact integer sensitivities";
+/// How the report chooses among them.
+pub(crate) const METHODS: &str = "the smallest upper bound of the accountants that are proved for a task's noise, each listed with the task";
+/// What rho and xi say.
+pub(crate) const LINE: &str = "the Renyi divergence is at most xi + rho a at every order a above 1";
+/// What mu says.
+pub(crate) const GAUSSIAN: &str = "the Gaussian mechanism that has the same epsilon at this delta; not proven for this noise, and no bound at other deltas";
 /// Which way numbers are off, if at all.
 pub(crate) const DIRECTION: &str = "upper bound, rounded up";
 
@@ -120,6 +132,31 @@ fn render_task(out: &mut String, task: &Task) {
     for sentence in plain::statement(task).iter().chain(&plain::delta_note(task)) {
         wrapped(out, sentence, "    ");
     }
+    let _ = writeln!(out, "\n  By accounting method (server / everyone else)");
+    for method in &task.methods {
+        let _ = writeln!(
+            out,
+            "    {} / {}{}",
+            decimal(method.epsilon_server),
+            decimal(method.epsilon_public),
+            if method.is_tightest { ", the smallest" } else { "" },
+        );
+        let how = format!("{}; {}; {}", method.name, method.direction, method.version);
+        wrapped(out, &how, "      ");
+    }
+    let _ = writeln!(out, "\n  In other notions of privacy (server / everyone else)");
+    for notion in &task.equivalents {
+        let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), up);
+        let proven = if notion.proven { "proven" } else { "NOT proven" };
+        let _ = writeln!(
+            out,
+            "    {:<10} {} / {} ({proven})",
+            notion.name,
+            value(notion.server),
+            value(notion.public)
+        );
+        wrapped(out, notion.what, "      ");
+    }
     let _ = writeln!(out, "\n  Epsilon at other deltas (server / everyone else)");
     for point in &task.curve {
         let _ = writeln!(
@@ -137,6 +174,11 @@ fn render_task(out: &mut String, task: &Task) {
             given_up.round, given_up.entry, given_up.reason
         );
     }
+}
+
+/// Six places, rounded up.
+pub(super) fn up(value: f64) -> String {
+    format!("{:.6}", (value * 1e6).ceil() / 1e6)
 }
 
 /// In lines of at most 96 columns.
@@ -232,6 +274,7 @@ pub(super) fn mechanism(mechanism: Mechanism) -> &'static str {
     match mechanism {
         Mechanism::None => "none",
         Mechanism::Skellam => "skellam",
+        Mechanism::DiscreteGaussian => "discrete-gaussian",
     }
 }
 

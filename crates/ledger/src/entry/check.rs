@@ -101,9 +101,9 @@ fn manifest(entry: &Manifest) -> Result<(), EntryError> {
     if let Some(levels) = &entry.noise_levels {
         let fit = dropouts(levels).is_some_and(|levels| levels.last() == Some(&n.saturating_sub(m)));
         require(
-            fit && entry.mechanism != Mechanism::None,
+            fit && entry.mechanism == Mechanism::Skellam,
             "noise_levels",
-            "must be at most 8 rising integers, the last n - m, and only with a mechanism",
+            "must be at most 8 rising integers, the last n - m, and only with skellam noise",
         )?;
     }
     let silent = entry.mechanism == Mechanism::None;

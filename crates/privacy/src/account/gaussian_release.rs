@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::concentrated::Concentrated;
 use super::rdp::RdpCurve;
 use super::renyi::DiscreteGaussianSum;
 use crate::sensitivity::IntegerSensitivity;
@@ -27,6 +28,23 @@ impl DiscreteGaussianRelease {
     /// Its Renyi curve, with tau for the distance of the sum from one discrete Gaussian ([`DiscreteGaussianSum::rdp`]). Infinite for shares
     /// outside the proof.
     pub fn curve(&self) -> RdpCurve {
+        let Some(sum) = self.proved() else {
+            return RdpCurve::from_integer_bound(|_| f64::INFINITY);
+        };
+        let (tau, norms) = (sum.tau(), self.norms());
+        RdpCurve::from_integer_bound(|order| sum.rdp_at(tau, f64::from(order), norms, f64::from(self.padded)))
+    }
+
+    /// See [`super::Release::concentrated`].
+    pub(super) fn concentrated(&self) -> Concentrated {
+        let (l2, _) = self.norms();
+        self.proved().map_or(Concentrated::UNBOUNDED, |sum| {
+            Concentrated::discrete_gaussians(&sum, l2, f64::from(self.padded))
+        })
+    }
+
+    /// The sum that the adversary does not know; `None` outside the proof.
+    fn proved(&self) -> Option<DiscreteGaussianSum> {
         let sum = DiscreteGaussianSum {
             // Down: less noise than there is.
             sigma: (self.share_sigma_squared_q16 as f64 / 65_536.0)
@@ -34,15 +52,14 @@ impl DiscreteGaussianRelease {
                 .next_down(),
             shares: self.honest_shares,
         };
-        let proved = self.honest_shares > 0 && sum.check(self.padded).is_ok();
+        (self.honest_shares > 0 && sum.check(self.padded).is_ok()).then_some(sum)
+    }
+
+    /// Delta2 and Delta1, both up: a root and a count above 2^53 round.
+    fn norms(&self) -> (f64, f64) {
         let sensitivity = IntegerSensitivity::after_rounding(self.grid, self.padded);
-        // Up, both: a root and a count above 2^53 round.
         let l2 = (sensitivity.squared_l2 as f64).next_up().sqrt().next_up();
-        let l1 = (sensitivity.l1 as f64).next_up();
-        RdpCurve::from_integer_bound(|order| match proved {
-            true => sum.rdp(f64::from(order), l2, l1, f64::from(self.padded)),
-            false => f64::INFINITY,
-        })
+        (l2, (sensitivity.l1 as f64).next_up())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::concentrated::Concentrated;
 use super::gaussian_release::DiscreteGaussianRelease;
 use super::rdp::RdpCurve;
 use crate::decimal::Decimal;
@@ -60,6 +61,12 @@ impl SkellamRelease {
         let sensitivity = IntegerSensitivity::after_rounding(self.grid, self.padded);
         RdpCurve::skellam(sensitivity, self.honest_variance_q16())
     }
+
+    /// See [`Release::concentrated`].
+    fn concentrated(&self) -> Concentrated {
+        let sensitivity = IntegerSensitivity::after_rounding(self.grid, self.padded);
+        Concentrated::skellam(sensitivity, self.honest_variance_q16())
+    }
 }
 
 /// One release of one round, the unit of charging.
@@ -82,18 +89,29 @@ impl Release {
         honest_shares: u32,
         clients: u32,
     ) -> Option<Self> {
+        let (grid, padded) = (encoding.grid(), encoding.padded());
+        Self::of_integers((grid, padded), share, honest_shares, clients)
+    }
+
+    /// The same from the grid S and the padded dimension d alone.
+    pub fn of_integers(
+        (grid, padded): (u32, u32),
+        share: &NoiseShare,
+        honest_shares: u32,
+        clients: u32,
+    ) -> Option<Self> {
         match share.mechanism() {
             crate::Mechanism::None => None,
             crate::Mechanism::Skellam => Some(Self::Skellam(SkellamRelease {
-                grid: encoding.grid(),
-                padded: encoding.padded(),
+                grid,
+                padded,
                 share_variance_q16: share.variance_q16(),
                 honest_shares,
                 shares: clients.saturating_mul(share.layers()),
             })),
             crate::Mechanism::DiscreteGaussian => Some(Self::DiscreteGaussian(DiscreteGaussianRelease {
-                grid: encoding.grid(),
-                padded: encoding.padded(),
+                grid,
+                padded,
                 share_sigma_squared_q16: share.variance_q16(),
                 honest_shares,
                 shares: clients,
@@ -123,6 +141,14 @@ impl Release {
         match self {
             Self::Skellam(release) => release.curve(),
             Self::DiscreteGaussian(release) => release.curve(),
+        }
+    }
+
+    /// Its cost as concentrated privacy, at every order above 1.
+    pub fn concentrated(&self) -> Concentrated {
+        match self {
+            Self::Skellam(release) => release.concentrated(),
+            Self::DiscreteGaussian(release) => release.concentrated(),
         }
     }
 

@@ -9,6 +9,7 @@ fn d(text: &str) -> Decimal {
 fn request() -> PlanRequest {
     PlanRequest {
         noise_levels: Vec::new(),
+        mechanism: Mechanism::Skellam,
         epsilon: Some(d("8")),
         delta: d("0.00001"),
         rounds: 40,

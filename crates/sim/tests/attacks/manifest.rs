@@ -1,7 +1,7 @@
 //! What a manifest may not say.
 
 use tacita_privacy::{Budget, BudgetFilter};
-use tacita_protocol::manifest::Manifest;
+use tacita_protocol::manifest::{Manifest, ManifestLevel};
 use tacita_protocol::messages::ServerMessage;
 use tacita_protocol::refusal::ConsentRefusal;
 use tacita_protocol::{Abort, Refusal};
@@ -113,6 +113,43 @@ fn noise_share_is_not_the_total_over_honest_survivors() {
     }
     // Also where the product would overflow, and where nobody honest remains.
     member_0_refuses(|m| m.share_variance_q16 = u64::MAX, &Refusal::NoiseShare);
+}
+
+/// Failure: a client adds discrete Gaussian noise that the account of its sum does not cover, or takes another law's number for Skellam.
+#[test]
+fn discrete_gaussian_shares_outside_the_proof() {
+    let discrete = |share: u64| {
+        let mut world = noisy("30");
+        world.setting().noise = Noise::DiscreteGaussian(share << 16);
+        world
+    };
+    let report = discrete(3000).run_honest(&Plan::new()).unwrap();
+    exact(&report, &[0, 1, 2, 3]);
+    private(&report);
+    let narrow = |m: &mut Manifest| {
+        m.share_variance_q16 = 294_911;
+        m.total_variance_q16 = 294_911 * 2;
+    };
+    let wide = |m: &mut Manifest| {
+        m.share_variance_q16 = 6_553_600_000_001;
+        m.total_variance_q16 = 6_553_600_000_001 * 2;
+    };
+    let level = ManifestLevel {
+        dropouts: 1,
+        variance_q16: 1000 << 16,
+    };
+    let edits: [(&dyn Fn(&mut Manifest), Refusal); 4] = [
+        (&narrow, Refusal::NarrowShare(294_911)),
+        (&wide, Refusal::NoiseShare),
+        (&|m| m.noise_levels = vec![level].into(), Refusal::NoiseLevels),
+        (&|m| m.mechanism = 3, Refusal::ManifestField("mechanism")),
+    ];
+    for (edit, reason) in edits {
+        let report = edited(&mut discrete(3000), edit);
+        refused(&report, &[0], &reason);
+        exact(&report, &[1, 2, 3]);
+        private(&report);
+    }
 }
 
 /// Failure: a client whose policy has a noise floor takes part below it, or without noise at all.

@@ -195,7 +195,7 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
             unit: "client",
             adjacency: "zero-out",
             mechanism: if privacy.epsilon.is_some() {
-                "skellam"
+                plan.args.mechanism.name()
             } else {
                 "none"
             },

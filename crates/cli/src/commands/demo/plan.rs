@@ -11,7 +11,7 @@ use tacita_server::config::{
     ServerConfig, TaskSection, TrainingSection,
 };
 
-use super::{Dataset, DemoArgs, KeyAgreement};
+use super::{Dataset, DemoArgs, KeyAgreement, Mechanism};
 use crate::output::{refused, usage};
 
 /// Thousandths of n that survive at least, without drop-outs asked for.
@@ -194,6 +194,10 @@ impl Plan {
             privacy: PrivacySection {
                 epsilon: budget.map(|b| b.epsilon),
                 delta: budget.map(|b| b.delta),
+                mechanism: match self.args.mechanism {
+                    Mechanism::Skellam => tacita_privacy::Mechanism::Skellam,
+                    Mechanism::DiscreteGaussian => tacita_privacy::Mechanism::DiscreteGaussian,
+                },
                 clip: float(defaults.clip_norm)?,
                 block: None,
                 noise_levels: self.args.noise_levels.0.clone(),
@@ -257,7 +261,11 @@ impl Plan {
                 largest_clip: float(self.defaults.clip_norm)?,
                 require_post_quantum: self.key_agreement == Agreement::Hybrid,
             },
-            budget: budget.map(|task| Caps { task, day: None }),
+            budget: budget.map(|task| Caps {
+                task,
+                day: None,
+                total: None,
+            }),
         })
     }
 }

@@ -66,6 +66,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
             .map_or_else(|| Decimal::new(1, 0), Ok)
             .map_err(usage)?,
         noise_levels: Vec::new(),
+        mechanism: tacita_privacy::Mechanism::Skellam,
     })
     .map_err(explain)?;
     let epsilon_public = plan.epsilon_for(Adversary::Public)?;

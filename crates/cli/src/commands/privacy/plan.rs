@@ -59,6 +59,7 @@ pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
         block: None,
         clip: args.clip,
         noise_levels: Vec::new(),
+        mechanism: tacita_privacy::Mechanism::Skellam,
     })
     .map_err(explain)?;
     let epsilon_public = plan.epsilon_for(Adversary::Public)?;

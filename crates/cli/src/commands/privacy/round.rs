@@ -2,11 +2,9 @@
 
 use clap::Args;
 use serde_json::json;
-use tacita_privacy::account::DiscreteGaussianRelease;
 use tacita_privacy::account::renyi::DiscreteGaussianSum;
 use tacita_privacy::{
     AccountError, Adversary, Decimal, Encoding, EncodingError, IntegerSensitivity, NoiseShare, Release,
-    SkellamRelease,
 };
 
 use super::epsilon::EpsilonArgs;
@@ -15,8 +13,6 @@ use super::{number, written};
 use crate::args::decimal;
 use crate::output::{Exit, Output, usage};
 use crate::report::text;
-
-const METHOD_OF_SUMS: &str = "Renyi differential privacy of sums of discrete Gaussians, tau included, at orders 2 to 128 and 256, exact integer sensitivities";
 
 /// A round of a deployment, in the integers of its manifest.
 #[derive(Debug, Args)]
@@ -66,32 +62,19 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
         return Err(usage(EncodingError::Block(block).to_string()));
     }
     let padded = dimension.next_multiple_of(block);
-    let release = |honest_shares: u32| match share.mechanism() {
-        tacita_privacy::Mechanism::DiscreteGaussian => Release::DiscreteGaussian(DiscreteGaussianRelease {
-            grid,
-            padded,
-            share_sigma_squared_q16: share.variance_q16(),
-            honest_shares,
-            shares: survivors,
-        }),
-        _ => Release::Skellam(SkellamRelease {
-            grid,
-            padded,
-            share_variance_q16: share.variance_q16(),
-            honest_shares,
-            shares: survivors,
-        }),
-    };
+    let release = |honest_shares: u32| Release::of_integers((grid, padded), &share, honest_shares, survivors);
     let method = match share.mechanism() {
-        tacita_privacy::Mechanism::DiscreteGaussian => METHOD_OF_SUMS,
-        _ => text::METHOD,
+        tacita_privacy::Mechanism::DiscreteGaussian => text::METHOD_OF_SUMS,
+        tacita_privacy::Mechanism::Skellam | tacita_privacy::Mechanism::None => text::METHOD,
     };
     let spent = |adversary: Adversary| -> anyhow::Result<Option<Decimal>> {
         let Some(honest_shares) = adversary.honest_shares(survivors) else {
             return Ok(None);
         };
         narrow(&share, honest_shares, padded)?;
-        let release = release(honest_shares);
+        let Some(release) = release(honest_shares) else {
+            return Ok(None);
+        };
         let rounds = u64::from(rounds);
         let draws = release.draws().saturating_mul(u128::from(rounds));
         Ok(Some(

@@ -128,7 +128,7 @@ pub(super) fn method(report: &Report) -> Markup {
         section {
             h2 { "How the numbers were computed" }
             dl.pairs {
-                (pair("Method", text::METHOD))
+                (pair("Method", text::METHODS))
                 (pair("Rounding", text::DIRECTION))
                 (pair("Composition", text::COMPOSITION))
                 (pair("Rounding of updates", &format!("conditional, bias bound beta = {}; the norm is checked in exact integers", text::ROUNDING_BIAS)))
@@ -145,7 +145,7 @@ pub(super) fn method(report: &Report) -> Markup {
                                 th.words scope="col" { "Method" }
                                 th scope="col" { "Epsilon, server" }
                                 th scope="col" { "Epsilon, everyone else" }
-                                th.words scope="col" { "Direction" }
+                                th.words scope="col" { "Direction, version" }
                             }
                         }
                         tbody {
@@ -154,7 +154,17 @@ pub(super) fn method(report: &Report) -> Markup {
                                     th.words scope="row" { (method.name) }
                                     td { (decimal(method.epsilon_server)) }
                                     td { (decimal(method.epsilon_public)) }
-                                    td.words { (method.direction) }
+                                    td.words { (method.direction) ", " (method.version) }
+                                }
+                            }
+                        }
+                        tbody {
+                            @for notion in &task.equivalents {
+                                tr {
+                                    th.words scope="row" { (notion.name) }
+                                    td { (notion.server.map_or_else(|| "-".to_owned(), text::up)) }
+                                    td { (notion.public.map_or_else(|| "-".to_owned(), text::up)) }
+                                    td.words { (if notion.proven { "proven" } else { "not proven" }) ": " (notion.what) }
                                 }
                             }
                         }
