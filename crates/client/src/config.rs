@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tacita_learn::csv::{CsvOptions, Scale, Target};
 use tacita_learn::defaults::{EmbeddedData, UnknownData};
 use tacita_learn::partition::Partition;
-use tacita_privacy::{Budget, Decimal};
+use tacita_privacy::{Budget, BudgetFilter, Decimal};
 use tacita_protocol::consent::ConsentPolicy;
 
 /// Why a configuration is not accepted.
@@ -238,6 +238,9 @@ pub struct Caps {
     /// Cap for each task and day (UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Budget>,
+    /// Cap for all tasks together, over their whole lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Budget>,
 }
 
 /// The whole file.
@@ -309,6 +312,19 @@ impl ClientConfig {
         }
         if self.consent.smallest_cohort < 2 {
             return wrong("consent.smallest_cohort", "a sum over fewer than 2 hides nothing");
+        }
+        let caps = self.budget.iter();
+        let caps = caps.flat_map(|caps| {
+            [
+                ("budget.task", Some(caps.task)),
+                ("budget.day", caps.day),
+                ("budget.total", caps.total),
+            ]
+        });
+        for (key, cap) in caps {
+            if let Some(Err(refusal)) = cap.map(BudgetFilter::new) {
+                return wrong(key, &refusal.to_string());
+            }
         }
         if self.budget.is_none() && !self.consent.allow_unprotected {
             return wrong(

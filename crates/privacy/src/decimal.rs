@@ -107,6 +107,14 @@ impl Decimal {
         Self::new(nanos.to_u64().ok_or(DecimalError::TooLong)?, 9)
     }
 
+    /// What is left of this after `spent`, rounded down to a multiple of 10^-6; zero when nothing is.
+    #[must_use]
+    pub fn left_after(self, spent: Self) -> Self {
+        let micros = self.scaled().saturating_sub(spent.scaled()) / 1_000_000_000_000;
+        let micros = u64::try_from(micros).unwrap_or(u64::MAX).min(Self::LIMIT - 1);
+        Self::new(micros, 6).unwrap_or(Self::ZERO)
+    }
+
     /// `value` x 10^-6.
     pub(crate) fn from_micros(value: u64) -> Result<Self, DecimalError> {
         Self::new(value, 6)
@@ -247,6 +255,18 @@ mod tests {
         // sqrt 2 = 1.414213562 373...
         assert_eq!(d("1").hypot_up(d("1")).unwrap(), d("1.414213563"));
         assert_eq!(d("0.5").hypot_up(Decimal::ZERO).unwrap(), d("0.5"));
+    }
+
+    /// Failure: more is said to be left of a budget than is, or a negative rest wraps.
+    #[test]
+    fn what_is_left_is_rounded_down_and_never_negative() {
+        let d = |text: &str| text.parse::<Decimal>().unwrap();
+        assert_eq!(d("8").left_after(d("2.5")), d("5.5"));
+        assert_eq!(d("1.0000009").left_after(Decimal::ZERO), d("1"));
+        assert_eq!(d("1").left_after(d("0.0000001")), d("0.999999"));
+        assert_eq!(d("1").left_after(d("1.000001")), Decimal::ZERO);
+        let most = d("999999999999999999");
+        assert!(most.left_after(Decimal::ZERO) < most);
     }
 
     #[test]

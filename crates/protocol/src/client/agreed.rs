@@ -30,6 +30,12 @@ pub struct Agreed {
 }
 
 impl Agreed {
+    /// The survivors that were signed, by roster index.
+    #[must_use]
+    pub fn survivors(&self) -> &Bitmap {
+        &self.survivors
+    }
+
     /// Step 8: verifies the global quorum (and on the ring the local one), the manifest and charge entries, then
     /// reveals one share per neighbour in U1 (TAC-054 to TAC-062), and the seed of the noise that is surplus for its own S.
     ///
