@@ -16,8 +16,14 @@ use crate::output::{refused, usage};
 
 /// Thousandths of n that survive at least, without drop-outs asked for.
 const KEPT: u64 = 950_000;
-/// Seconds that a client waits before its server gives a phase up.
-const PATIENCE: u32 = 120;
+/// Seconds that a phase may take, whatever the work.
+const LEAST_PATIENCE: u64 = 120;
+/// A day, the protocol's limit.
+const MOST_PATIENCE: u32 = 24 * 3600;
+/// Values, masked for one neighbour each, that all clients of one machine get done in a second, at the slowest.
+const MASKED_A_SECOND: u64 = 1_000_000_000;
+/// Neighbours that training, upload and the largest graph of this many clients cost together.
+const USUAL_NEIGHBOURS: u64 = 400;
 /// Seconds between two visits to the authority.
 const VISITS: NonZeroU16 = NonZeroU16::MIN.saturating_add(59);
 
@@ -157,6 +163,14 @@ impl Plan {
             .join(format!("{}.toml", Self::client_name(index)))
     }
 
+    /// Seconds before a phase is given up: all parties share one machine, so the work of a phase grows with clients times values.
+    fn patience(&self) -> u32 {
+        let values = self.defaults.spec.parameters() as u64;
+        let masked = values * u64::from(self.clients) * USUAL_NEIGHBOURS.min(self.clients.into());
+        let seconds = (LEAST_PATIENCE + masked / MASKED_A_SECOND).min(u64::from(MOST_PATIENCE));
+        u32::try_from(seconds).unwrap_or(MOST_PATIENCE)
+    }
+
     fn budget(&self) -> Option<Budget> {
         self.args.epsilon.0.map(|epsilon| Budget {
             epsilon,
@@ -168,6 +182,7 @@ impl Plan {
     pub(crate) fn server_config(&self) -> anyhow::Result<ServerConfig> {
         let defaults = &self.defaults;
         let budget = self.budget();
+        let patience = self.patience();
         Ok(ServerConfig {
             server: ServerMe {
                 name: "aggregator".into(),
@@ -214,11 +229,11 @@ impl Plan {
                 ..EvaluationSection::default()
             },
             deadlines: DeadlineSection {
-                advertise: PATIENCE,
-                share: PATIENCE,
-                upload: PATIENCE,
-                agree: PATIENCE,
-                reveal: PATIENCE,
+                advertise: patience,
+                share: patience,
+                upload: patience,
+                agree: patience,
+                reveal: patience,
             },
         })
     }
