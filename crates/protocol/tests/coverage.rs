@@ -251,9 +251,9 @@ const SHELLS: [(&str, &str, &str, &str); 11] = [
     ),
     (
         "certificates kept",
-        "4,096, then the shelf is emptied",
+        "16,384, then the shelf is emptied",
         "protocol/src/certificates.rs",
-        "MAX_KEPT: usize = 4096;",
+        "MAX_KEPT: usize = 16_384;",
     ),
     (
         "reconnects, inside a round too",

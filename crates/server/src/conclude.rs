@@ -35,7 +35,7 @@ impl Server {
             &roster,
             &signers,
             |i| revealing.signers_shown_to(i).collect(),
-            |i| Ok(ServerMessage::Reveal(Box::new(revealing.request(i)))),
+            |i| Ok(revealing.message(i)),
         )?;
         let limit = ms(attempt.manifest.fields().deadlines.reveal_ms);
         let expected = identities(&roster, signers.iter().copied());
@@ -46,18 +46,23 @@ impl Server {
                     Called::Back(session, index) => {
                         if let Some(index) = index {
                             let shown: Vec<u16> = revealing.signers_shown_to(index).collect();
-                            let message = ServerMessage::Reveal(Box::new(revealing.request(index)));
-                            send(session, &roster, &shown, &message)?;
+                            send(session, &roster, &shown, &revealing.message(index))?;
                         }
                         return Ok(Progress::More);
                     }
                     Called::Away(..) => return Ok(Progress::More),
                 };
-                let ClientMessage::Reveal(reveal) = message else {
-                    return Err(Refusal::Unexpected(message.name()).into());
-                };
-                revealing.handle_reveal(index, &reveal)?;
-                Ok(Progress::Done)
+                match message {
+                    ClientMessage::Draws(draws) => {
+                        revealing.handle_draws(index, &draws)?;
+                        Ok(Progress::Reply)
+                    }
+                    ClientMessage::Reveal(reveal) => {
+                        revealing.handle_reveal(index, &reveal)?;
+                        Ok(Progress::Done)
+                    }
+                    other => Err(Refusal::Unexpected(other.name()).into()),
+                }
             })
             .await?;
         attempt.mark("reveal", since);

@@ -22,6 +22,7 @@ pub struct SpentRound {
 pub struct MemoryRecord {
     spent: BTreeMap<[u8; 32], SpentRound>,
     signed: BTreeMap<[u8; 32], Hash>,
+    signers: BTreeMap<[u8; 32], Hash>,
     head: Option<LedgerHead>,
     forks: Vec<ForkEvidence>,
     budget: Option<BudgetFilter>,
@@ -39,7 +40,7 @@ impl MemoryRecord {
     /// Applies a change.
     ///
     /// # Panics
-    /// If a round is spent twice or a second statement is signed in one: the guarantee under test does not hold.
+    /// If a round is spent twice, a second statement signed or a second list of signers fixed in one: the guarantee under test does not hold.
     pub fn apply(&mut self, change: RecordChange) {
         match change {
             RecordChange::Head(head) => self.head = Some(head),
@@ -65,6 +66,13 @@ impl MemoryRecord {
                 assert!(
                     earlier.is_none(),
                     "G5: a second statement was recorded for one round"
+                );
+            }
+            RecordChange::FixedSigners { round_id, signers } => {
+                let earlier = self.signers.insert(round_id, signers);
+                assert!(
+                    earlier.is_none(),
+                    "G1: a second list of signers was fixed in one round"
                 );
             }
             RecordChange::Fork(evidence) => self.forks.push(*evidence),
@@ -95,6 +103,11 @@ impl MemoryRecord {
         &self.signed
     }
 
+    /// Lists of signers fixed, by round id.
+    pub fn fixed(&self) -> &BTreeMap<[u8; 32], Hash> {
+        &self.signers
+    }
+
     /// Forks of the ledger seen.
     pub fn forks(&self) -> &[ForkEvidence] {
         &self.forks
@@ -118,6 +131,10 @@ impl ClientRecord for MemoryRecord {
 
     fn signed_statement(&self, round_id: &[u8; 32]) -> Option<Hash> {
         self.signed.get(round_id).copied()
+    }
+
+    fn fixed_signers(&self, round_id: &[u8; 32]) -> Option<Hash> {
+        self.signers.get(round_id).copied()
     }
 
     fn head(&self) -> Option<LedgerHead> {

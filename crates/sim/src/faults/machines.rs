@@ -233,10 +233,10 @@ impl HubMachine {
             Self::Agreeing(state) if state.survivors().contains(index) => {
                 (Vec::new(), Some(ServerMessage::Agree(state.request())))
             }
-            Self::Revealing(state) if state.signers().any(|signer| signer == index) => {
-                let message = ServerMessage::Reveal(Box::new(state.request(index)));
-                (state.signers_shown_to(index).collect(), Some(message))
-            }
+            Self::Revealing(state) if state.signers().any(|signer| signer == index) => (
+                state.signers_shown_to(index).collect(),
+                Some(state.message(index)),
+            ),
             _ => (Vec::new(), None),
         })
     }

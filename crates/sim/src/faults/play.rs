@@ -116,11 +116,11 @@ impl Member {
             }
         }
         if let ServerMessage::Roster(roster) = message {
-            let identities = roster.identities.as_slice();
+            let identities = forge::identities(roster);
             let own = self.participant.certificate.identity.0;
             let index = identities.iter().position(|identity| *identity == own);
             let index = index.and_then(|index| u16::try_from(index).ok());
-            play.roster = index.map(|index| (forge::roster_root(identities, &roster.merkle_root), index));
+            play.roster = index.map(|index| (forge::roster_root(&identities, &roster.merkle_root), index));
             for (what, secret) in machines::secrets_of_dealing(process.rng.clone()) {
                 stage.watch.secret(what, &secret);
             }

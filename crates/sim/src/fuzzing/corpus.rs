@@ -10,7 +10,9 @@ use tacita_identity::{
 };
 use tacita_ledger::MemoryFiles;
 use tacita_protocol::manifest::Manifest;
-use tacita_protocol::messages::{ClientMessage, Hello, Resume, ServerMessage};
+use tacita_protocol::messages::{
+    ClientMessage, Draws, Hello, Resume, SampledRequest, ServerMessage, SignersMessage,
+};
 
 use crate::cast::{Cast, NOW};
 use crate::error::SimError;
@@ -70,11 +72,24 @@ fn messages(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), Sim
     });
     let report = world.run(&Plan::new(), &mut look)?;
     drop(look);
-    let more = [
+    let mut more = vec![
         ServerMessage::abort("too few"),
         ServerMessage::Finished(b"done".as_slice().into()),
         ServerMessage::Resume(Resume { next: 3 }),
+        // Those of a cohort above 1,000: a round of one is no input to start from.
+        ServerMessage::Signers(SignersMessage {
+            signers: [0xff; 126].as_slice().into(),
+            root: [3; 32],
+        }),
     ];
+    if let Some(ServerMessage::Reveal(request)) = kinds.get("reveal request") {
+        let proofs = vec![vec![[4; 32]; 10].into(); request.signatures.len()].into();
+        let request = (**request).clone();
+        more.push(ServerMessage::Sampled(Box::new(SampledRequest {
+            request,
+            proofs,
+        })));
+    }
     for message in kinds.into_values().chain(more) {
         add("server_message", message.name(), message.encode()?);
     }
@@ -100,6 +115,10 @@ fn messages(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), Sim
         reason: b"TAC-052".as_slice().into(),
     });
     add("client_message", "leave", leave.encode()?);
+    let draws = ClientMessage::Draws(Draws {
+        drawn: (0..66).map(|i| 15 * i).collect::<Vec<u16>>().into(),
+    });
+    add("client_message", "draws", draws.encode()?);
     manifests(add)
 }
 

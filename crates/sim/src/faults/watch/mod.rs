@@ -239,6 +239,7 @@ impl Watch {
                 *manifest.digest(),
                 manifest.threshold(),
                 manifest.is_complete(),
+                manifest.fields().cohort,
                 cast.len(),
                 &colluders,
             ),

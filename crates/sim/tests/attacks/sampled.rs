@@ -1,0 +1,320 @@
+//! Above 1,000 members: what a server does with the list of signers that members draw from.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use tacita_ledger::tree::{Tree, leaf_hash};
+use tacita_protocol::bitmap::Bitmap;
+use tacita_protocol::certificates::CertificateCache;
+use tacita_protocol::client::RecordChange;
+use tacita_protocol::limits::{IDENTITY_PREFIX, SAMPLE};
+use tacita_protocol::messages::{ClientMessage, Draws, Proof, SampledRequest, ServerMessage, SignersMessage};
+use tacita_protocol::{Refusal, RoundError};
+use tacita_sim::{Backstage, Cast, Moment, Plan, Report, Script, Setting, Stage, State, World, plain};
+
+use crate::private;
+
+static LARGE: LazyLock<Arc<Cast>> = LazyLock::new(|| Arc::new(Cast::new(1001, 14).unwrap()));
+
+/// n = 1001, c = 0, m = 1000: k = 4, t = 3, Q = 501.
+fn large() -> World {
+    World::new(LARGE.clone(), Setting::new(1001, 0, 1000), 4).unwrap()
+}
+
+/// Signatures as they reach the server, by roster index: with a full roster, by member.
+type Signed = RefCell<BTreeMap<u16, [u8; 64]>>;
+
+fn listen(signed: &Signed, from: usize, message: &ClientMessage) {
+    if let ClientMessage::Agreement(agreement) = message {
+        let index = u16::try_from(from).unwrap();
+        signed.borrow_mut().insert(index, agreement.signature);
+    }
+}
+
+/// A list of a server's own making: all that signed, some signatures changed.
+struct Forged {
+    bitmap: Bitmap,
+    signatures: BTreeMap<u16, [u8; 64]>,
+    tree: Tree,
+}
+
+impl Forged {
+    fn of(signatures: BTreeMap<u16, [u8; 64]>) -> Self {
+        let leaves = signatures
+            .iter()
+            .map(|(i, s)| leaf_hash(&[&i.to_be_bytes()[..], s].concat()))
+            .collect();
+        Self {
+            bitmap: Bitmap::from_indices(1001, signatures.keys().copied()),
+            tree: Tree::from_leaves(leaves),
+            signatures,
+        }
+    }
+
+    fn commit(&self, message: &mut SignersMessage) {
+        message.signers = self.bitmap.bytes().to_vec().into();
+        message.root = self.tree.root();
+    }
+
+    /// The signatures asked for, with good proofs under the forged root.
+    fn open(&self, message: &mut SampledRequest) {
+        let shown = Bitmap::decode(1001, message.request.signers.as_slice()).unwrap();
+        let rank = |i: u16| u64::from(self.bitmap.rank(i));
+        let proof = |i| Proof::from(self.tree.inclusion_proof(rank(i)).unwrap());
+        message.request.signatures = shown
+            .indices()
+            .map(|i| self.signatures[&i])
+            .collect::<Vec<_>>()
+            .into();
+        message.proofs = shown.indices().map(proof).collect::<Vec<_>>().into();
+    }
+}
+
+/// What is neither the victim's nor its neighbours'.
+fn strangers(at: &Backstage<'_>, victim: usize, signed: &Signed) -> Vec<u16> {
+    let own = u16::try_from(victim).unwrap();
+    let near = at.views[0].roster().unwrap().neighbours(own);
+    let all = signed.borrow();
+    all.keys()
+        .copied()
+        .filter(|i| *i != own && !near.contains(i))
+        .collect()
+}
+
+#[track_caller]
+fn refuses(report: &Report, member: usize, reason: &Refusal) {
+    assert_eq!(report.refusal(member), Some(reason), "member {member}");
+    let revealed = |sent: &tacita_sim::Sent| matches!(sent.message(), Ok(ClientMessage::Reveal(_)));
+    assert!(
+        !report
+            .sent
+            .iter()
+            .any(|sent| sent.from == member && revealed(sent))
+    );
+}
+
+/// A round of 1,001 comes to its sum; a member that vanishes is in no list, and each of the others draws for itself.
+#[test]
+fn honest() {
+    let mut world = large();
+    let plan = Plan {
+        vanish: [(7, Moment::AfterShare)].into(),
+        round_id: Some([9; 32]),
+        ..Plan::new()
+    };
+    let prefixes = Cell::new(0);
+    let mut attack = Script::new().edit(|_, to, message| {
+        if let (ServerMessage::Roster(roster), 0) = (message, to) {
+            prefixes.set(roster.identities.len());
+        }
+    });
+    let report = world.run(&plan, &mut attack).unwrap();
+    private(&report);
+    let sum = report.result().unwrap();
+    assert!(plain::is_exact(&report, sum));
+    assert_eq!((sum.survivors.len(), sum.responders), (1000, 1000));
+    assert_eq!(prefixes.get(), 1001 * IDENTITY_PREFIX);
+    assert!((0..1001).all(|member| (report.clients[member].state == State::Done) == (member != 7)));
+    let draws: Vec<Vec<u16>> = report
+        .sent
+        .iter()
+        .filter_map(|sent| match sent.message() {
+            Ok(ClientMessage::Draws(draws)) => Some(draws.drawn.into()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(draws.len(), 1000);
+    assert!(
+        draws
+            .iter()
+            .all(|drawn| drawn.len() == SAMPLE && !drawn.contains(&7))
+    );
+    assert_ne!(draws[0], draws[1]);
+    // Everybody is drawn by somebody: 66 draws a member, 66 for each on the average.
+    let mut often = [0; 1001];
+    draws
+        .iter()
+        .flatten()
+        .for_each(|index| often[usize::from(*index)] += 1);
+    assert!(
+        (0..1001).all(|i| i == 7 || (20..130).contains(&often[i])),
+        "{often:?}"
+    );
+    assert!(world.record(0).unwrap().fixed().contains_key(&[9; 32]));
+}
+
+/// Failure: a list that is false, short, exchanged or not shown moves a member to reveal.
+#[test]
+fn lists_that_are_not_what_they_say() {
+    let signed = Signed::default();
+    let forged: RefCell<BTreeMap<usize, Forged>> = RefCell::default();
+    let plan = Plan {
+        round_id: Some([9; 32]),
+        adjust: Some(Box::new(|member, participant| {
+            if member == 600 {
+                participant.cache = Arc::new(CertificateCache::default());
+            }
+        })),
+        ..Plan::new()
+    };
+    let mut attack = Script::new()
+        .from_clients(|_, from, message| {
+            listen(&signed, from, &message);
+            vec![message]
+        })
+        .to_clients(|at, to, mut message| {
+            if let ServerMessage::Signers(list) = &mut message {
+                let mut all = signed.borrow().clone();
+                let strangers = strangers(at, to, &signed);
+                match to {
+                    // Half of the list is made up.
+                    0 => strangers
+                        .iter()
+                        .step_by(2)
+                        .for_each(|i| all.get_mut(i).unwrap()[40] ^= 1),
+                    // One colluder signs for everybody that is not looked at anyway.
+                    100 => {
+                        let one = all[&strangers[0]];
+                        strangers.iter().for_each(|i| *all.get_mut(i).unwrap() = one);
+                    }
+                    // Two signers fewer than there must be.
+                    200 => all.retain(|i, _| !strangers[..2].contains(i)),
+                    300 => list.signers = vec![0xff; 126].into(),
+                    _ => {}
+                }
+                if [0, 100, 200].contains(&to) {
+                    let list_of = Forged::of(all);
+                    list_of.commit(list);
+                    forged.borrow_mut().insert(to, list_of);
+                }
+                if to == 400 {
+                    // Another list once the first is fixed.
+                    let mut other = list.clone();
+                    other.root[0] ^= 1;
+                    return vec![message, ServerMessage::Signers(other)];
+                }
+            }
+            if let ServerMessage::Sampled(request) = &mut message {
+                match to {
+                    0 | 100 => forged.borrow()[&to].open(request),
+                    // Signatures that nobody asked for: those of the first members instead of the ones drawn.
+                    500 => {
+                        let drawn = Bitmap::decode(1001, request.request.signers.as_slice()).unwrap();
+                        let first = Bitmap::from_indices(1001, 0..drawn.count());
+                        request.request.signers = first.bytes().to_vec().into();
+                        Forged::of(signed.borrow().clone()).open(request);
+                    }
+                    700 => request.proofs[65] = request.proofs[64].clone(),
+                    // A good signature of another member, at a place that was drawn.
+                    800 => request.request.signatures[3] = request.request.signatures[4],
+                    // One drawn is left out.
+                    900 => {
+                        let mut proofs = request.proofs.as_slice().to_vec();
+                        proofs.pop();
+                        request.proofs = proofs.into();
+                    }
+                    // What was drawn is withheld, and a whole quorum shown instead.
+                    950 => return vec![ServerMessage::Reveal(Box::new(request.request.clone()))],
+                    // Or nothing at all.
+                    1000 => return Vec::new(),
+                    _ => {}
+                }
+            }
+            match (&message, to, at.stage) {
+                (ServerMessage::Certificates(_), 600, Stage::Reveal) => Vec::new(),
+                _ => vec![message],
+            }
+        });
+    let mut world = large();
+    // Member 50 fixed a list of this round in another life.
+    world.record(50).unwrap().apply(RecordChange::FixedSigners {
+        round_id: [9; 32],
+        signers: [1; 32],
+    });
+    let report = world.run(&plan, &mut attack).unwrap();
+    private(&report);
+    refuses(&report, 0, &Refusal::StatementSignature);
+    refuses(&report, 100, &Refusal::StatementSignature);
+    refuses(&report, 200, &Refusal::NoQuorum(999, 1000));
+    refuses(&report, 300, &Refusal::Signers("bitmap length or spare bits"));
+    refuses(&report, 400, &Refusal::Repeated("signers"));
+    refuses(&report, 50, &Refusal::SecondSigners);
+    for member in [500, 700, 800, 900] {
+        refuses(&report, member, &Refusal::NotDrawn);
+    }
+    refuses(&report, 950, &Refusal::Unexpected("reveal request"));
+    assert!(matches!(report.refusal(600), Some(Refusal::UnknownSigner(_))));
+    refuses(&report, 1000, &Refusal::Unexpected("outcome"));
+    let went_on = |member: usize| matches!(report.clients[member].state, State::Revealed | State::Done);
+    assert_eq!((0..1001).filter(|member| went_on(*member)).count(), 1001 - 13);
+}
+
+/// Failure: a member that is no survivor is among the signers.
+#[test]
+fn signers_that_did_not_survive() {
+    let plan = Plan {
+        vanish: [(7, Moment::AfterShare)].into(),
+        ..Plan::new()
+    };
+    let mut attack = Script::new().edit(|_, to, message| {
+        if let (ServerMessage::Signers(list), 0) = (message, to) {
+            list.signers[0] |= 1 << 7;
+        }
+    });
+    let report = large().run(&plan, &mut attack).unwrap();
+    private(&report);
+    refuses(&report, 0, &Refusal::Signers("not within U2"));
+    assert_eq!(report.result().unwrap().responders, 999);
+}
+
+/// Failure: a server shows signatures to whoever asks for other than [`SAMPLE`] signers, or takes shares from who saw none.
+#[test]
+fn draws_that_the_server_turns_down() {
+    let mut attack = Script::new().from_clients(|_, from, message| {
+        let ClientMessage::Draws(draws) = &message else {
+            return match (&message, from) {
+                // Other draws once the first were answered.
+                (ClientMessage::Reveal(_), 4) => {
+                    let other = Draws {
+                        drawn: (0..66).collect::<Vec<u16>>().into(),
+                    };
+                    vec![ClientMessage::Draws(other), message]
+                }
+                _ => vec![message],
+            };
+        };
+        let mut drawn = draws.drawn.as_slice().to_vec();
+        match from {
+            0 => drop(drawn.pop()),
+            1 => drawn.swap(3, 4),
+            2 => drawn[65] = 1001,
+            3 => drawn[1] = drawn[0],
+            5 => {
+                let reveal = tacita_protocol::messages::Reveal {
+                    shares: Vec::new().into(),
+                    noise_seed: Vec::new().into(),
+                    cosigned_at: 0,
+                    cosignature: [0; 64],
+                };
+                return vec![ClientMessage::Reveal(reveal), message];
+            }
+            _ => return vec![message],
+        }
+        let bad = ClientMessage::Draws(Draws { drawn: drawn.into() });
+        vec![bad, message]
+    });
+    let report = large().run(&Plan::new(), &mut attack).unwrap();
+    private(&report);
+    let reasons = [
+        Refusal::Draws,
+        Refusal::Draws,
+        Refusal::Draws,
+        Refusal::Draws,
+        Refusal::Changed,
+        Refusal::Unexpected("reveal"),
+    ];
+    let expected: Vec<RoundError> = reasons.into_iter().map(RoundError::from).collect();
+    assert_eq!(report.turned(0), expected.iter().collect::<Vec<_>>());
+    assert_eq!(report.result().unwrap().responders, 1001);
+}
