@@ -9,6 +9,7 @@
 
 mod account;
 mod attempt;
+mod cohort;
 mod conclude;
 pub mod config;
 mod evaluation;

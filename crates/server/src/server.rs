@@ -14,7 +14,7 @@ use tacita_ledger::verify::VerifyError;
 use tacita_privacy::{Budget, BudgetRefusal, Decimal};
 use tacita_protocol::messages::ServerMessage;
 use tacita_store::{SqliteStore, Store, StoreError};
-use tacita_transport::{Admission, CLOSE_DONE, Limits, ServerEndpoint, Standing, TransportError};
+use tacita_transport::{Admission, CLOSE_DONE, ServerEndpoint, Standing, TransportError};
 use tokio::sync::{mpsc, watch};
 
 use crate::account::Account;
@@ -263,11 +263,6 @@ impl Server {
             .listen
             .parse()
             .map_err(|_| ServerError::Listen(config.server.listen.clone()))?;
-        let limits = if config.server.loopback {
-            Limits::loopback()
-        } else {
-            Limits::default()
-        };
         let standing = setup.standing.borrow().clone();
         let watched = setup.standing.clone();
         let admission = Admission::members().screened_by(move |certificate| {
@@ -281,7 +276,7 @@ impl Server {
             listen,
             standing.identity,
             admission,
-            limits,
+            config.limits(),
         )?);
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
         let gate = Gate::new(config.server.uploads_in_flight);

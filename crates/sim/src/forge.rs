@@ -13,6 +13,7 @@ use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{
     Advertise, RevealRequest, RosterEntry, RosterMessage, SealedBox, ShareRoot, SharerEntry, SharersMessage,
 };
+use tacita_protocol::roster::identity_width;
 use tacita_protocol::{Hash, SecretKind, labels};
 
 use crate::error::SimError;
@@ -65,6 +66,12 @@ pub fn roster_root<I: AsRef<[u8]>>(identities: &[I], merkle_root: &Hash) -> Hash
         .bytes(&list.finish())
         .bytes(merkle_root)
         .finish()
+}
+
+/// The identities of a roster message as it has them in a round of `cohort`, whole or their first bytes.
+pub fn listed(roster: &RosterMessage, cohort: u16) -> Vec<&[u8]> {
+    let width = identity_width(cohort);
+    roster.identities.as_slice().chunks(width).collect()
 }
 
 /// The identities of a roster message that has whole ones.

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tacita_ledger::tree::verify_inclusion;
 use tacita_protocol::messages::{ClientMessage, Reveal, RosterMessage, ShareRoot, SharersMessage, Shares};
-use tacita_protocol::roster::identity_width;
 use tacita_protocol::{Hash, SecretKind};
 
 use crate::cast::Cast;
@@ -74,11 +73,7 @@ impl Knowledge {
 
     /// A client accepted a roster and dealt.
     pub fn dealt(&mut self, cast: &Cast, member: usize, roster: &RosterMessage, shares: &Shares) {
-        let identities: Vec<&[u8]> = roster
-            .identities
-            .as_slice()
-            .chunks(identity_width(self.cohort))
-            .collect();
+        let identities = forge::listed(roster, self.cohort);
         let members: Vec<Option<usize>> = identities
             .iter()
             .map(|identity| cast.number_of(identity))

@@ -44,7 +44,7 @@ impl Gathering {
         if self.is_full() {
             return Err(Refusal::CohortFull);
         }
-        // Where the list has prefixes no two may be the same: nobody comes by such a name without 2^64 tries.
+        // Where the list has prefixes no two may be the same; a name that begins like a given one takes 2^64 tries.
         let prefix = identity
             .get(..identity_width(self.manifest.fields().cohort))
             .unwrap_or(&identity);

@@ -1,7 +1,7 @@
 //! Above 1,000 members: what a server does with the list of signers that members draw from.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use tacita_ledger::tree::{Tree, leaf_hash};
@@ -10,8 +10,9 @@ use tacita_protocol::certificates::CertificateCache;
 use tacita_protocol::client::RecordChange;
 use tacita_protocol::limits::{IDENTITY_PREFIX, SAMPLE};
 use tacita_protocol::messages::{ClientMessage, Draws, Proof, SampledRequest, ServerMessage, SignersMessage};
+use tacita_protocol::server::Gathering;
 use tacita_protocol::{Refusal, RoundError};
-use tacita_sim::{Backstage, Cast, Moment, Plan, Report, Script, Setting, Stage, State, World, plain};
+use tacita_sim::{Backstage, Cast, Moment, Plan, Report, Script, Setting, Stage, State, World, forge, plain};
 
 use crate::private;
 
@@ -317,4 +318,131 @@ fn draws_that_the_server_turns_down() {
     let expected: Vec<RoundError> = reasons.into_iter().map(RoundError::from).collect();
     assert_eq!(report.turned(0), expected.iter().collect::<Vec<_>>());
     assert_eq!(report.result().unwrap().responders, 1001);
+}
+
+/// Failure: after a lost connection a member draws anew, or answers what it was shown with other bytes; or a server that did not
+/// hear the draws, or whose answer was lost, does not take up where they are.
+#[test]
+fn the_exchange_again() {
+    let lost = RefCell::new(BTreeSet::new());
+    let first = |member: usize| lost.borrow_mut().insert(member);
+    let mut attack = Script::new()
+        .to_clients(|_, to, message| match (&message, to) {
+            // Both come twice to one; what is shown to another is lost, and a list to a third.
+            (ServerMessage::Signers(_) | ServerMessage::Sampled(_), 0) => vec![message.clone(), message],
+            (ServerMessage::Sampled(_), 300) | (ServerMessage::Signers(_), 600) if first(to) => Vec::new(),
+            _ => vec![message],
+        })
+        .from_clients(|_, from, message| match &message {
+            // Draws that the server does not hear the first time.
+            ClientMessage::Draws(_) if from == 900 && first(from) => Vec::new(),
+            _ => vec![message],
+        })
+        .more_to_clients(|at| {
+            // On other connections: what the server has to say now.
+            let again = |member| at.views[0].messages(at.stage, at.cast, member).unwrap();
+            let of = |member| again(member).into_iter().map(move |message| (member, message));
+            match at.stage {
+                Stage::Reveal => [300, 600, 900].into_iter().flat_map(of).collect(),
+                _ => Vec::new(),
+            }
+        });
+    let report = large().run(&Plan::new(), &mut attack).unwrap();
+    private(&report);
+    assert!(plain::is_exact(&report, report.result().unwrap()));
+    assert_eq!(report.result().unwrap().responders, 1001);
+    let said = |from: usize| -> Vec<Vec<u8>> {
+        let of = report.sent.iter();
+        of.filter(|sent| sent.from == from && sent.stage == Stage::Reveal)
+            .map(|sent| sent.frame.clone())
+            .collect()
+    };
+    let all = |from: usize, kinds: &[&str]| {
+        let names: Vec<String> = said(from)
+            .iter()
+            .map(|frame| ClientMessage::decode(frame).unwrap().name().to_owned())
+            .collect();
+        assert_eq!(names, kinds, "member {from}");
+    };
+    all(0, &["draws", "draws", "reveal", "reveal"]);
+    all(300, &["draws", "reveal"]);
+    all(600, &["draws", "reveal"]);
+    all(900, &["draws", "draws", "reveal"]);
+    for member in [0, 900] {
+        assert_eq!(said(member)[0], said(member)[1], "member {member}");
+    }
+    assert_eq!(said(0)[2], said(0)[3]);
+    assert!(report.turned(0).is_empty());
+}
+
+/// Failure: two members whose identities begin alike are both in a roster whose list has only the beginnings.
+#[test]
+fn two_identities_that_begin_alike() {
+    for (cohort, width) in [(1001, IDENTITY_PREFIX), (1000, 32)] {
+        let setting = Setting::new(cohort, 0, cohort - 1);
+        let manifest = setting.manifest(
+            1,
+            [7; 32],
+            (0, tacita_ledger::tree::empty_root()),
+            tacita_sim::NOW,
+        );
+        let manifest = Arc::new(manifest.unwrap().check().unwrap());
+        let mut gathering = Gathering::open(manifest.clone());
+        let mut join = |number: usize, same: Option<usize>| {
+            let member = LARGE.member(number).unwrap();
+            let mut joining = member.member();
+            let mut certificate = (*joining.certificate).clone();
+            if let Some(same) = same {
+                // Of the first so many bytes; a real one of 8 takes 2^64 names.
+                certificate.identity.0[..same]
+                    .copy_from_slice(&LARGE.member(0).unwrap().certificate.identity.0[..same]);
+            }
+            joining.certificate = Arc::new(certificate);
+            let advertise = forge::advertise(
+                &member.key,
+                manifest.digest(),
+                &member.certificate.fingerprint,
+                ([9; 32], [9; 32]),
+                forge::ANY_KEM,
+                [1; 32],
+            );
+            gathering.handle_advertise(joining, advertise)
+        };
+        assert_eq!(join(0, None), Ok(()));
+        assert_eq!(join(1, Some(7)), Ok(()));
+        let eight = join(2, Some(8));
+        if width == 32 {
+            assert_eq!(eight, Ok(()));
+        } else {
+            assert_eq!(eight, Err(Refusal::Roster("an identity that begins so is in it")));
+            // Nor one that is greater or less than it behind the eighth byte.
+            assert!(join(900, Some(20)).is_err());
+        }
+        assert_eq!(join(3, None), Ok(()));
+    }
+}
+
+/// Failure: a member takes a list of beginnings in which one comes twice, or the last is cut short.
+#[test]
+fn lists_of_beginnings() {
+    let mut attack = Script::new().edit(|_, to, message| {
+        if let ServerMessage::Roster(roster) = message {
+            let mut list = roster.identities.as_slice().to_vec();
+            match to {
+                0 => list.copy_within(8 * 400..8 * 401, 8 * 401),
+                1 => list.truncate(8 * 1000 + 4),
+                // Whole identities, as in a smaller cohort, do not carry the graph.
+                2 => list = list.iter().flat_map(|byte| [*byte; 4]).collect(),
+                _ => return,
+            }
+            roster.identities = list.into();
+        }
+    });
+    let world = World::new(LARGE.clone(), Setting::new(1001, 0, 998), 4);
+    let report = world.unwrap().run(&Plan::new(), &mut attack).unwrap();
+    private(&report);
+    refuses(&report, 0, &Refusal::Roster("identities are not strictly rising"));
+    refuses(&report, 1, &Refusal::Roster("the list ends inside an identity"));
+    refuses(&report, 2, &Refusal::Roster("size outside max(m, k + 1) to n"));
+    assert_eq!(report.result().unwrap().responders, 998);
 }

@@ -1,0 +1,161 @@
+//! The cohort of a task, and what follows from its size.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tacita_protocol::graph::RoundParameters;
+use tacita_protocol::kem::KeyAgreement;
+use tacita_protocol::limits::{MAX_COHORT, MAX_NEIGHBOURS, SAMPLED_PERCENT, UNSAMPLED_COHORT};
+use tacita_transport::limits::CONNECTIONS;
+
+use crate::config::ConfigError;
+
+/// The cohort.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CohortSection {
+    /// n.
+    pub clients: u16,
+    /// m.
+    pub minimum_survivors: u16,
+    /// c.
+    pub colluders: u16,
+    /// Seconds to wait for the whole cohort before a round starts with fewer.
+    #[serde(default = "minute")]
+    pub wait_seconds: u32,
+    /// How pairs of clients agree on their masks.
+    #[serde(default)]
+    pub key_agreement: Agreement,
+}
+
+/// How pairs of clients agree on their masks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Agreement {
+    /// X25519 and ML-KEM-768.
+    #[default]
+    Hybrid,
+    /// X25519 alone; clients refuse it unless their policy says otherwise.
+    X25519,
+}
+
+impl From<Agreement> for KeyAgreement {
+    fn from(agreement: Agreement) -> Self {
+        match agreement {
+            Agreement::Hybrid => Self::Hybrid,
+            Agreement::X25519 => Self::Classical,
+        }
+    }
+}
+
+fn minute() -> u32 {
+    60
+}
+
+impl CohortSection {
+    /// n, c and m.
+    pub(crate) fn counts(&self) -> (u32, u32, u32) {
+        (
+            u32::from(self.clients),
+            u32::from(self.colluders),
+            u32::from(self.minimum_survivors),
+        )
+    }
+
+    /// Graph, k, t and Q; `path` is only for the errors.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a cohort of which every client would refuse the manifest (TAC-003, TAC-004).
+    pub(crate) fn parameters(&self, path: &Path) -> Result<RoundParameters, ConfigError> {
+        let wrong = |key, message| ConfigError::Value {
+            path: path.to_owned(),
+            key,
+            message,
+        };
+        if self.clients > MAX_COHORT {
+            return Err(wrong(
+                "cohort.clients",
+                format!("this version serves at most {MAX_COHORT}"),
+            ));
+        }
+        let (n, c, m) = self.counts();
+        let parameters = RoundParameters::derive(n, c, m).map_err(|source| ConfigError::Cohort {
+            path: path.to_owned(),
+            source,
+        })?;
+        if self.clients > UNSAMPLED_COHORT && 100 * m < SAMPLED_PERCENT * (n + c) {
+            let least = (SAMPLED_PERCENT * (n + c)).div_ceil(100);
+            return Err(wrong(
+                "cohort.minimum_survivors",
+                format!(
+                    "above {UNSAMPLED_COHORT} clients at least {SAMPLED_PERCENT} % of clients and colluders, {least}"
+                ),
+            ));
+        }
+        if n > 1 + parameters.neighbours && parameters.neighbours > u32::from(MAX_NEIGHBOURS) {
+            return Err(wrong(
+                "cohort.minimum_survivors",
+                format!(
+                    "each client would have {} neighbours, at most {MAX_NEIGHBOURS} are possible",
+                    parameters.neighbours
+                ),
+            ));
+        }
+        Ok(parameters)
+    }
+
+    /// Connections to hold open: the usual bound, or twice the cohort if that is more, so that members can wait for a place
+    /// and a lost connection's successor finds one.
+    pub(crate) fn connections(&self) -> usize {
+        CONNECTIONS.max(2 * usize::from(self.clients))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cohort(clients: u16, colluders: u16, minimum_survivors: u16) -> CohortSection {
+        CohortSection {
+            clients,
+            minimum_survivors,
+            colluders,
+            wait_seconds: 60,
+            key_agreement: Agreement::Hybrid,
+        }
+    }
+
+    /// Failure: a cohort larger than the usual bound on connections can never be complete.
+    #[test]
+    fn every_member_finds_a_connection() {
+        for clients in [3, 1000, 1024, 1025, 2048, 2049, MAX_COHORT] {
+            let open = cohort(clients, 0, clients).connections();
+            assert!(
+                open >= 2 * usize::from(clients) && open >= CONNECTIONS,
+                "{clients}: {open}"
+            );
+        }
+        assert_eq!(cohort(1000, 0, 1000).connections(), CONNECTIONS);
+        assert_eq!(cohort(MAX_COHORT, 0, MAX_COHORT).connections(), 20_000);
+    }
+
+    /// Failure: a server starts with a cohort of which every client refuses the manifest.
+    #[test]
+    fn cohorts_that_no_client_would_join() {
+        let refused = |cohort: CohortSection| match cohort.parameters(Path::new("x")) {
+            Err(ConfigError::Value { key, message, .. }) => format!("{key}: {message}"),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            refused(cohort(10_001, 500, 9_500)),
+            "cohort.clients: this version serves at most 10000"
+        );
+        // 0.76 x 1,101 = 836.76.
+        assert_eq!(
+            refused(cohort(1_050, 51, 836)),
+            "cohort.minimum_survivors: above 1000 clients at least 76 % of clients and colluders, 837"
+        );
+        assert!(cohort(1_050, 51, 837).parameters(Path::new("x")).is_ok());
+        assert!(refused(cohort(1_000, 200, 650)).contains("552 neighbours"));
+    }
+}
