@@ -1,7 +1,13 @@
 //! `tacita ledger`: an auditor with a directory of files, against an operator who may write anything into it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A failed assumption is a failed test.
 
+#[path = "ledger_cli/damage.rs"]
+mod damage;
+#[path = "ledger_cli/keys.rs"]
+mod keys;
 mod ledgers;
+#[path = "ledger_cli/report.rs"]
+mod report;
 mod running;
 
 use std::fs;

@@ -1,53 +1,60 @@
-//! Noise draws a second, and what an update costs from clipping to noise.
+//! Noise draws a second of both laws, beside bare key stream, and what an update costs from clipping to packed bytes.
 //!
-//! With `--features prio`, the exact discrete Gaussian of the `prio` crate draws beside it, in turn.
+//! With `--features prio`, the exact discrete Gaussian of the `prio` crate draws beside them, in turn.
 #![allow(clippy::print_stdout, clippy::unwrap_used)] // A bench prints, and fails on a failed assumption.
 
 use std::time::{Duration, Instant};
 
+use aes::Aes256;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
+use ctr::Ctr128BE;
+use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
-use tacita_benches::Effort;
+use tacita_algebra::RingVector;
+use tacita_benches::{Effort, Race, Spread};
 use tacita_privacy::{
-    Budget, BudgetFilter, BudgetTicket, EncodedUpdate, Encoding, Headroom, LocalUpdate, NoiseShare, Release,
+    Budget, BudgetFilter, BudgetTicket, EncodedUpdate, Encoding, Headroom, LocalUpdate, NoiseSampler,
+    NoiseShare, Release,
 };
 
 /// Coordinates of the vector.
 const COORDINATES: u32 = 1 << 20;
 /// Shares that are summed: decides what the ring must hold and what a release costs, not the work of one client.
 const CLIENTS: u32 = 1000;
-/// Standard deviations of one client's share, in grid steps. Above 10^4 a draw is a sum of draws.
-const DEVIATIONS: [u64; 4] = [20, 1_000, 10_000, 30_000];
+/// Standard deviations of one draw, in grid steps.
+const DEVIATIONS: [u64; 5] = [1, 4, 64, 1_000, 10_000];
+/// Above 10^4 a Skellam value is a sum of draws: of nine.
+const SUMMED: u64 = 30_000;
 
 struct Bed {
     headroom: Headroom,
     share: NoiseShare,
-    filter: BudgetFilter,
     rng: ChaCha20Rng,
 }
 
 impl Bed {
     fn new(deviation: u64) -> Self {
         let share = NoiseShare::skellam((deviation * deviation) << 16).unwrap();
-        let grid = 256;
+        // 8 sqrt(d), where calibration starts.
+        let grid = 8 << 10;
         let bits = Headroom::needed_bits(grid, COORDINATES, &share, CLIENTS).unwrap();
         let encoding = Encoding::new(COORDINATES, "1".parse().unwrap(), grid, bits, [3; 32]).unwrap();
-        let budget = Budget {
-            epsilon: "20".parse().unwrap(),
-            delta: "0.00001".parse().unwrap(),
-        };
         Self {
             headroom: Headroom::prove(encoding, share, CLIENTS).unwrap(),
             share,
-            filter: BudgetFilter::new(budget).unwrap(),
             rng: ChaCha20Rng::from_seed([5; 32]),
         }
     }
 
-    fn ticket(&mut self) -> BudgetTicket {
+    /// From a filter of its own: budgets are not what is measured.
+    fn ticket(&self) -> BudgetTicket {
         let release = Release::of_round(self.headroom.encoding(), &self.share, CLIENTS, CLIENTS).unwrap();
-        self.filter.reserve(release).unwrap()
+        let budget = Budget {
+            epsilon: "20".parse().unwrap(),
+            delta: "0.00001".parse().unwrap(),
+        };
+        BudgetFilter::new(budget).unwrap().reserve(release).unwrap()
     }
 
     /// Not all coordinates alike; longer than the clip norm, so that clipping has work to do.
@@ -67,7 +74,7 @@ impl Bed {
 fn groups(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("Skellam noise on 2^20 coordinates");
     group.throughput(Throughput::Elements(u64::from(COORDINATES)));
-    for deviation in [1_000, 30_000] {
+    for deviation in [1_000, SUMMED] {
         let mut bed = Bed::new(deviation);
         let mut rng = bed.rng.clone();
         group.bench_function(BenchmarkId::new("share deviation", deviation), |b| {
@@ -77,12 +84,7 @@ fn groups(criterion: &mut Criterion) {
                     let encoded = bed.encoded();
                     (encoded, ticket)
                 },
-                |(encoded, mut ticket)| {
-                    let noised = encoded.noise(&mut ticket, &mut rng).unwrap();
-                    // The benched filter is not what is measured: its reservation is left open.
-                    drop(ticket);
-                    noised
-                },
+                |(encoded, mut ticket)| encoded.noise(&mut ticket, &mut rng).unwrap(),
                 BatchSize::PerIteration,
             );
         });
@@ -90,97 +92,165 @@ fn groups(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Best, median and worst of some laps.
-fn spread(mut laps: Vec<Duration>) -> [f64; 3] {
-    laps.sort_unstable();
-    let at = |i: usize| laps.get(i).map_or(f64::NAN, Duration::as_secs_f64);
-    [at(0), at(laps.len() / 2), at(laps.len().saturating_sub(1))]
-}
+/// Draws that one lap of the `prio` crate takes, a thousandth of ours.
+#[cfg(feature = "prio")]
+const PRIO_DRAWS: u32 = 2_000;
 
 #[cfg(feature = "prio")]
-fn prio_draws(deviation: u64, draws: u32, rng: &mut ChaCha20Rng) -> Duration {
+fn prio_draws(deviation: u64, rng: &mut ChaCha20Rng) {
     use prio::dp::Rational;
     use prio::dp::distributions::DiscreteGaussian;
     use rand::distr::Distribution as _;
     let deviation = Rational::from_unsigned(u128::from(deviation), 1u128).unwrap();
     let law = DiscreteGaussian::new(deviation).unwrap();
-    let start = Instant::now();
-    for _ in 0..draws {
+    for _ in 0..PRIO_DRAWS {
         std::hint::black_box(law.sample(rng));
     }
-    start.elapsed()
 }
 
+/// Millions a second at the best, median and worst lap.
+fn rates(spread: &Spread, draws: f64) -> [f64; 3] {
+    [spread.best(), spread.median(), spread.worst()].map(|lap| draws / lap.as_secs_f64() / 1e6)
+}
+
+fn sampler(skellam: bool, deviation: u64) -> (NoiseSampler, Duration) {
+    let start = Instant::now();
+    let variance = (deviation * deviation) << 16;
+    let sampler = if skellam {
+        NoiseSampler::skellam(variance)
+    } else {
+        NoiseSampler::discrete_gaussian(variance)
+    };
+    (sampler.unwrap(), start.elapsed())
+}
+
+/// Both laws beside each other, the floor, and `prio`, in turn.
 fn draws(effort: Effort) {
     println!(
-        "\nexact noise, millions of draws a second, {} laps in turn",
+        "\nexact noise, millions of draws a second on one core, {} laps in turn; ratios are best against best",
         effort.laps()
     );
     println!(
-        "    {:<26} {:>9} {:>9} {:>9}   {:>22} {:>9}",
-        "deviation of a share", "best", "median", "worst", "prio discrete Gaussian", "times"
+        "    {:<9} {:<18} {:>9} {:>9} {:>9} {:>9} {:>11}",
+        "deviation", "", "best", "median", "worst", "table, ms", "times prio"
     );
-    for deviation in DEVIATIONS {
-        let mut bed = Bed::new(deviation);
-        let mut ours = Vec::new();
-        #[cfg_attr(not(feature = "prio"), allow(unused_mut))]
-        let mut theirs: Vec<Duration> = Vec::new();
-        // The first lap, which makes the table, is not counted.
-        for lap in 0..=effort.laps() {
-            let (encoded, mut ticket) = (bed.encoded(), bed.ticket());
-            let start = Instant::now();
-            let noised = encoded.noise(&mut ticket, &mut bed.rng).unwrap();
-            let time = start.elapsed();
-            drop(noised);
-            bed.filter.release(ticket).unwrap();
-            if lap == 0 {
-                continue;
-            }
-            ours.push(time);
-            #[cfg(feature = "prio")]
-            theirs.push(prio_draws(deviation, 2_000, &mut bed.rng));
+    for deviation in DEVIATIONS.into_iter().chain([SUMMED]) {
+        let (skellam, skellam_table) = sampler(true, deviation);
+        let gaussian = (deviation != SUMMED).then(|| sampler(false, deviation));
+        let mut values = vec![vec![0i64; COORDINATES as usize]; 2];
+        let [first, second] = values.as_mut_slice() else {
+            return;
+        };
+        let rng = ChaCha20Rng::from_seed([5; 32]);
+        let (mut one, mut two) = (rng.clone(), rng.clone());
+        let mut race = Race::new().enter("Skellam", move || skellam.add(first, &mut one));
+        let mut tables = vec![Some(skellam_table)];
+        if let Some((gaussian, table)) = gaussian {
+            race = race.enter("discrete Gaussian", move || gaussian.add(second, &mut two));
+            tables.push(Some(table));
         }
-        let [best, median, worst] = spread(ours).map(|s| f64::from(COORDINATES) / s / 1e6);
-        print!("    {deviation:<26} {best:>9.1} {median:>9.1} {worst:>9.1}");
-        if theirs.is_empty() {
-            println!("   {:>22}", "(--features prio)");
-        } else {
-            let [rate, ..] = spread(theirs).map(|s| 2_000.0 / s / 1e6);
-            println!("   {rate:>22.4} {:>8.0}x", best / rate);
+        // 16 bytes a draw, into the same small buffer as a sampler does.
+        let mut bytes = [0u8; 16 * 512];
+        let mut stream = Ctr128BE::<Aes256>::new(&[7; 32].into(), &[0; 16].into());
+        race = race.enter("bare AES-256-CTR", move || {
+            for _ in 0..COORDINATES / 512 {
+                stream.write_keystream(&mut bytes);
+                std::hint::black_box(&bytes);
+            }
+        });
+        tables.push(None);
+        #[cfg(feature = "prio")]
+        let race = {
+            let mut rng = rng;
+            race.enter("prio", move || prio_draws(deviation, &mut rng))
+        };
+        let spreads = race.run(effort.laps());
+        #[cfg(feature = "prio")]
+        let (theirs, spreads) = {
+            let (last, ours) = spreads.split_last().unwrap();
+            let theirs = rates(last, f64::from(PRIO_DRAWS));
+            let [best, median, worst] = theirs;
+            println!(
+                "    {deviation:<9} {:<18} {best:>9.4} {median:>9.4} {worst:>9.4}",
+                "prio"
+            );
+            (Some(theirs[0]), ours)
+        };
+        #[cfg(not(feature = "prio"))]
+        let (theirs, spreads) = (None::<f64>, spreads.as_slice());
+        for (spread, table) in spreads.iter().zip(tables) {
+            let [best, median, worst] = rates(spread, f64::from(COORDINATES));
+            let table = table.map_or(String::new(), |time| format!("{:.1}", time.as_secs_f64() * 1e3));
+            let times = theirs.map_or("(--features prio)".into(), |theirs| {
+                format!("{:.0}", best / theirs)
+            });
+            println!(
+                "    {deviation:<9} {:<18} {best:>9.1} {median:>9.1} {worst:>9.1} {table:>9} {times:>11}",
+                spread.name
+            );
         }
     }
 }
 
+/// Coordinates that are packed together, as for the wire.
+const CHUNK: usize = 1 << 16;
+
+/// Best, median and worst of some laps, in milliseconds.
+fn spread(mut laps: Vec<Duration>) -> [f64; 3] {
+    laps.sort_unstable();
+    let at = |i: usize| laps.get(i).map_or(f64::NAN, Duration::as_secs_f64) * 1e3;
+    [at(0), at(laps.len() / 2), at(laps.len().saturating_sub(1))]
+}
+
+/// The whole walk of one client's update, on one core: the pool that rotation spreads over has one thread.
 fn pipeline(effort: Effort) {
-    println!("\none update of 2^20 coordinates, milliseconds by step");
+    println!("\none update of 2^20 coordinates on one core, milliseconds by step");
     println!(
-        "    {:<34} {:>9} {:>9} {:>9}",
+        "    {:<38} {:>9} {:>9} {:>9}",
         "share deviation 1,000", "best", "median", "worst"
     );
     let mut bed = Bed::new(1_000);
-    let (mut clipping, mut encoding, mut noising) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..effort.laps() {
+    let mut steps: [(&str, Vec<Duration>); 5] = [
+        ("take and clip", Vec::new()),
+        ("rotate, scale, round, check norm", Vec::new()),
+        ("draw and add noise, into the ring", Vec::new()),
+        ("pack at b bits", Vec::new()),
+        ("all of it", Vec::new()),
+    ];
+    let ring = RingVector::zeros(bed.headroom.encoding().bits(), COORDINATES as usize);
+    // The first lap makes the table.
+    for lap in 0..=effort.laps() {
         let (update, mut ticket) = (Bed::update(), bed.ticket());
+        let mut times = Vec::new();
         let start = Instant::now();
         let local = LocalUpdate::new(update).unwrap();
         let clipped = local.clip(bed.headroom.encoding()).unwrap();
-        clipping.push(start.elapsed());
-        let start = Instant::now();
+        times.push(start.elapsed());
         let encoded = clipped.encode(&bed.headroom, &mut bed.rng).unwrap();
-        encoding.push(start.elapsed());
-        let start = Instant::now();
-        drop(encoded.noise(&mut ticket, &mut bed.rng).unwrap());
-        noising.push(start.elapsed());
-        bed.filter.release(ticket).unwrap();
+        times.push(start.elapsed());
+        let noised = encoded.noise(&mut ticket, &mut bed.rng).unwrap();
+        times.push(start.elapsed());
+        // Another vector of this ring: the noised one opens for its mask only, and packing does not depend on what is in it.
+        for chunk in 0..COORDINATES as usize / CHUNK {
+            std::hint::black_box(ring.pack(chunk * CHUNK..(chunk + 1) * CHUNK));
+        }
+        times.push(start.elapsed());
+        drop(noised);
+        if lap == 0 {
+            continue;
+        }
+        let mut before = Duration::ZERO;
+        for ((_, laps), &time) in steps.iter_mut().zip(&times) {
+            laps.push(time - before);
+            before = time;
+        }
+        steps[4].1.push(before);
     }
-    for (name, laps) in [
-        ("take and clip", clipping),
-        ("rotate, scale, round, check norm", encoding),
-        ("draw and add noise, into the ring", noising),
-    ] {
-        let [best, median, worst] = spread(laps).map(|s| s * 1e3);
-        println!("    {name:<34} {best:>9.2} {median:>9.2} {worst:>9.2}");
+    for (name, laps) in steps {
+        let [best, median, worst] = spread(laps);
+        println!("    {name:<38} {best:>9.2} {median:>9.2} {worst:>9.2}");
     }
+    println!("    ring of {} bits", bed.headroom.encoding().bits().get());
 }
 
 fn main() {

@@ -170,8 +170,12 @@ pub fn walk(cast: &Arc<Cast>, shape: &Shape) -> Account {
     let mut walk = Walk {
         cast,
         model: Sha256::digest(&setting.model).into(),
-        view: View::open(checked.clone(), ledger, Box::new(Disk::default()))
-            .expect("the manifest is reserved"),
+        view: View::open(
+            checked.clone(),
+            ledger,
+            (Box::<Disk>::default(), Box::<Disk>::default()),
+        )
+        .expect("the manifest is reserved"),
         runtime: tokio::runtime::Builder::new_current_thread()
             .build()
             .expect("a runtime"),

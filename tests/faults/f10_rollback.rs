@@ -60,6 +60,10 @@ fn an_older_ledger_is_refused_by_the_server_and_an_older_server_by_its_clients()
             assert_eq!(client.wait(), 1);
             let said = client.stderr();
             assert!(said.contains("error: ") && said.contains("ledger"), "{said}");
+            assert!(
+                said.contains("the evidence is kept in") && said.contains("/evidence/fork-"),
+                "{said}"
+            );
         }
     }
     assert!(stopped > 0);

@@ -166,14 +166,14 @@ fn an_upload_without_space_is_refused_by_name_and_the_task_goes_on_later() {
         model: Some("mlp 2 4096 2"),
         ..Plan::new(3, 3, 0)
     });
-    // Room for the first chunk of one, and for nobody's second.
+    // Room for what is dealt and for the first chunk of one, and for nobody's second.
     let spool = federation.server_state().join("spool");
-    let Some(disk) = SmallDisk::mount(&spool, "48k") else {
+    let Some(disk) = SmallDisk::mount(&spool, "60k") else {
         return;
     };
     let mut server = federation.start_server();
     let mut clients = federation.start_clients();
-    server.wait_for("TAC-043: the upload cannot be stored");
+    server.wait_for("TAC-043: what was sent cannot be stored");
     let said = server.stderr();
     let line = said.lines().find(|line| line.contains("TAC-043")).unwrap();
     assert!(

@@ -33,4 +33,8 @@ mod f32_client_killed;
 mod f34_disk_full;
 mod f36_bit_flip;
 mod f38_two_servers;
+mod f39_fork_shown_to_some;
+mod f40_stolen_ledger_key;
+mod f41_wrong_accounts;
+mod f42_too_little_noise;
 mod f51_sharers_lists;

@@ -261,7 +261,12 @@ async fn relay(
         // Its streams stay open with the connection.
         Some(Act::Kill(_, Death::Silent)) => drop(upstream.closed().await),
         Some(Act::Cut(_)) => cut(&client, &upstream).await,
-        Some(Act::Kill(_, Death::Announced)) | None => upstream.close(0, "gone"),
+        Some(Act::Kill(_, Death::Announced)) => upstream.close(0, "gone"),
+        // What it said last arrives before its end does.
+        None => {
+            let _ = tokio::time::timeout(Duration::from_secs(2), to_server.finish_and_wait()).await;
+            upstream.close(0, "gone");
+        }
     }
     Ok(())
 }

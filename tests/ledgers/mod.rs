@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use tacita_ledger::entry::{Adjacency, Mechanism, Unit};
+use tacita_ledger::tree::{Tree, leaf_hash};
 use tacita_ledger::{
-    Charge, Entry, FileChange, KeyType, Log, Manifest, MemoryFiles, Outcome, Release, VerifierKey,
-    statement_digest,
+    Charge, Checkpoint, Entry, FileChange, KeyType, Log, Manifest, MemoryFiles, Outcome, Release,
+    VerifierKey, layout, statement_digest,
 };
 use tempfile::TempDir;
 
@@ -83,7 +84,7 @@ pub fn outcome(id: u8, round: u64, epsilon: &str) -> Entry {
         time: 1_700_000_004 + u64::from(id) * 10,
         survivor_count: 9,
         responders: 9,
-        noise_variance_q16: "0".to_owned(),
+        noise_variance_q16: "45000000000000".to_owned(),
         sum_digest: digest(0x44),
         model_digest: digest(0x55),
         accuracy: Some("0.8125".to_owned()),
@@ -132,6 +133,28 @@ impl World {
         }
         let mut files = MemoryFiles::new();
         files.apply_all(&log.publish(&key()).unwrap());
+        Self::of(log, &files)
+    }
+
+    /// What an operator who has the key can sign: any bytes as entries, fewer than 256 of them.
+    pub fn forged(items: &[Vec<u8>]) -> Self {
+        let tree = Tree::from_leaves(items.iter().map(|bytes| leaf_hash(bytes)).collect());
+        let head = Checkpoint {
+            origin: ORIGIN.to_owned(),
+            size: tree.size(),
+            root: tree.root(),
+        };
+        let mut files = MemoryFiles::new();
+        let all = files.contents_mut();
+        all.insert("checkpoint".to_owned(), head.sign(&key()).unwrap().to_bytes());
+        for tile in layout::tiles(tree.size()) {
+            let bundle = || layout::write_bundle(items.iter().map(Vec::as_slice));
+            all.insert(tile.path(), tile.hashes(&tree).or_else(bundle).unwrap());
+        }
+        Self::of(Log::create(ORIGIN).unwrap(), &files)
+    }
+
+    fn of(log: Log, files: &MemoryFiles) -> Self {
         let world = Self {
             root: tempfile::tempdir().unwrap(),
             log,

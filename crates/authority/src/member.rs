@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use tacita_identity::{DenyListContent, Name, Role};
+use tacita_ledger::{KeyType, VerifierKey};
 
 use crate::directory::AuthorityDir;
 use crate::error::AuthorityError;
 use crate::host;
+use crate::register::damaged;
 
 /// How a member stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +65,31 @@ pub struct Overview {
 }
 
 impl AuthorityDir {
+    /// The keys under which clients may have cosigned ledger heads, as verifier keys (type 0x04) by name: one for each
+    /// certificate that the register remembers, those that have expired included.
+    ///
+    /// # Errors
+    /// [`AuthorityError`] if the register cannot be read.
+    pub fn witnesses(&self) -> Result<Vec<VerifierKey>, AuthorityError> {
+        let mut keys = Vec::new();
+        for (fingerprint, issued) in self.register().certificates()? {
+            let place = || damaged("certificate.der", &fingerprint);
+            let der = self.register().certificate_der(&fingerprint)?.ok_or_else(place)?;
+            if issued.role != Role::Client {
+                continue;
+            }
+            let anchor = self.authority().anchor();
+            let certificate = anchor
+                .verify(&der, Role::Client, issued.issued_at)
+                .map_err(|_| place())?;
+            let name = certificate.name.as_str();
+            keys.push(VerifierKey::new(name, KeyType::CosignatureV1, certificate.key).map_err(|_| place())?);
+        }
+        keys.sort_by_key(|key| key.to_string());
+        keys.dedup();
+        Ok(keys)
+    }
+
     /// Who was enrolled, who may still enrol, who is revoked.
     ///
     /// # Errors

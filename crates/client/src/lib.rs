@@ -10,6 +10,7 @@ pub mod config;
 mod contact;
 mod cpu;
 pub mod enrolment;
+mod evidence;
 mod line;
 mod link;
 pub mod record;
@@ -18,11 +19,12 @@ mod session;
 mod training;
 
 pub use contact::first_contact;
+pub use evidence::{Evidence, EvidenceError};
 pub use link::LinkError;
 // What a caller needs to open a client; the rooms below stay out of the command line's sight.
 pub use round::{ClientError, RoundEnd};
 pub use session::{
-    Client, ClientSetup, Hooks, JoinEnd, Moment, Probe, SetupError, Stopper, VanishPlan, load_data,
+    Canary, Client, ClientSetup, Hooks, JoinEnd, Moment, Probe, SetupError, Stopper, VanishPlan, load_data,
 };
 pub use tacita_protocol::Refusal;
 pub use tacita_protocol::certificates::CertificateCache;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use tacita_privacy::{Budget, BudgetFilter, BudgetState, BudgetTicket, Release};
 use tacita_protocol::client::{ClientRecord, RecordChange};
-use tacita_protocol::{ForkEvidence, Hash, LedgerHead};
+use tacita_protocol::{Hash, LedgerHead};
 use tacita_store::{Batch, Store, StoreError};
 
 use crate::config::Caps;
+use crate::evidence::{Evidence, EvidenceError};
 
 const SPENT: &str = "client/spent";
 const SIGNED: &str = "client/signed";
@@ -38,12 +39,15 @@ pub enum RecordError {
         /// Which value.
         what: &'static str,
     },
-    /// The record holds evidence of a forked ledger: this participant has stopped.
+    /// The record holds evidence that a server lied: this participant has stopped.
     #[error(
-        "the ledger was shown in two versions that cannot both be true; both heads are kept in the state \
-         directory (client/fork). Ask the operator, and do not take part until it is explained"
+        "this participant has stopped: {0}. `tacita client status` names the file with the evidence. Ask the operator, and do \
+         not take part until it is explained"
     )]
-    Forked,
+    Stopped(String),
+    /// Evidence could not be written as a file; the durable record holds it.
+    #[error("evidence could not be written as a file: {0}")]
+    Evidence(#[source] EvidenceError),
 }
 
 /// One round that this client masked for, as `client status` shows it.
@@ -94,19 +98,28 @@ pub struct StoreRecord {
 }
 
 impl StoreRecord {
-    /// Loads the record of `name`.
+    /// Loads the record of `name`, to take part.
+    ///
+    /// # Errors
+    /// [`RecordError`]; [`RecordError::Stopped`] if it holds evidence that a server lied.
+    pub fn open(store: Arc<dyn Store>, name: &str, caps: Option<Caps>) -> Result<Self, RecordError> {
+        let record = Self::read(store, name, caps)?;
+        match record.evidence()?.into_iter().next() {
+            Some(evidence) => Err(RecordError::Stopped(evidence.what().to_owned())),
+            None => Ok(record),
+        }
+    }
+
+    /// Loads the record of `name`, to look at it.
     ///
     /// # Errors
     /// [`RecordError`].
-    pub fn open(store: Arc<dyn Store>, name: &str, caps: Option<Caps>) -> Result<Self, RecordError> {
+    pub fn read(store: Arc<dyn Store>, name: &str, caps: Option<Caps>) -> Result<Self, RecordError> {
         let damaged = |what| RecordError::Damaged {
             name: name.to_owned(),
             what,
         };
         let prefix = key(name, b"");
-        if !store.scan(FORK, &prefix)?.is_empty() {
-            return Err(RecordError::Forked);
-        }
         let id_of = |bytes: &[u8], what| -> Result<[u8; 32], RecordError> {
             bytes
                 .get(prefix.len()..)
@@ -295,7 +308,7 @@ impl StoreRecord {
                 self.signers.insert(round_id, signers);
                 Ok(())
             }
-            RecordChange::Fork(evidence) => self.keep_fork(&evidence).await,
+            RecordChange::Fork(evidence) => self.keep_evidence(&Evidence::of_fork(&evidence)).await,
             RecordChange::Spent { .. } => Err(RecordError::Damaged {
                 name: self.name.clone(),
                 what: "call order",
@@ -316,15 +329,36 @@ impl StoreRecord {
         Ok(())
     }
 
-    async fn keep_fork(&mut self, evidence: &ForkEvidence) -> Result<(), RecordError> {
-        let both = serde_json::json!({
-            "ours": encode_head(&evidence.ours),
-            "shown": encode_head(&evidence.shown),
-        });
+    /// Makes evidence durable. From then on this participant takes no part.
+    ///
+    /// # Errors
+    /// As [`StoreRecord::spend`].
+    pub async fn keep_evidence(&mut self, evidence: &Evidence) -> Result<(), RecordError> {
         let mut batch = Batch::new();
-        batch.put(FORK, key(&self.name, &evidence.shown.root), json(&both));
+        batch.put(
+            FORK,
+            key(&self.name, evidence.name().as_bytes()),
+            evidence.json().to_vec(),
+        );
         self.store.commit_async(batch).await?;
         Ok(())
+    }
+
+    /// All evidence kept.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn evidence(&self) -> Result<Vec<Evidence>, RecordError> {
+        let prefix = key(&self.name, b"");
+        let kept = self.store.scan(FORK, &prefix)?.into_iter();
+        kept.map(|(stored, json)| {
+            let name = stored.get(prefix.len()..).unwrap_or_default();
+            Evidence::stored(name, json).ok_or(RecordError::Damaged {
+                name: self.name.clone(),
+                what: "piece of evidence",
+            })
+        })
+        .collect()
     }
 
     fn add_head(&mut self, batch: &mut Batch) {

@@ -1,6 +1,7 @@
 //! One round, as the shell walks it: the protocol's states in order, effects carried out between them. Which connection
 //! carries it is the business of `line.rs`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{AbortMessage, ClientMessage, Invitation, ServerMessage};
 use tacita_protocol::{Refusal, RoundError};
 
+use crate::evidence::Evidence;
 use crate::line::Line;
 use crate::link::{Link, LinkError};
 use crate::record::RecordError;
@@ -41,6 +43,14 @@ pub enum ClientError {
     /// The client refused: a rule was broken, or its policy or budget forbids the round.
     #[error("{0}")]
     Refused(Refusal),
+    /// The client refused, and holds proof that the server lied.
+    #[error("{refusal}; the evidence is kept in {}", file.display())]
+    Evidence {
+        /// Why it refused.
+        refusal: RoundError,
+        /// Where the evidence lies.
+        file: PathBuf,
+    },
     /// The state machine failed on our side.
     #[error("{0}")]
     Round(RoundError),
@@ -62,7 +72,11 @@ impl ClientError {
     /// What the server may be told: the number of the rule, and nothing that depends on data or budget (G1).
     fn outward(&self) -> String {
         match self {
-            Self::Refused(refusal) => refusal.to_string().chars().take_while(|c| *c != ':').collect(),
+            Self::Evidence {
+                refusal: RoundError::Refusal(refusal),
+                ..
+            }
+            | Self::Refused(refusal) => refusal.to_string().chars().take_while(|c| *c != ':').collect(),
             _ => "this client cannot go on".to_owned(),
         }
     }
@@ -107,6 +121,8 @@ impl Client {
 
         let deadlines = manifest.fields().deadlines;
         let within = |ms: u32| Duration::from_millis(u64::from(ms)) + SLACK;
+        // Messages of a member's own are made in turns while the phase that they open runs already.
+        let or_in_turn = |closing: u32, opened: u32| within(closing.saturating_add(opened));
         let step = cpu::run(move || invited.advertise(&mut random()))
             .await
             .ok_or(ClientError::Worker)?;
@@ -114,7 +130,9 @@ impl Client {
         effects.extend(more);
         self.answer(line, mark, effects).await?;
 
-        let model = match self.receive_model(line, model_length).await {
+        // A thousand members may take the model at once, and it is needed no sooner than the roster.
+        let patience = or_in_turn(deadlines.advertise_ms, deadlines.share_ms);
+        let model = match self.receive_model(line, model_length, patience).await {
             Ok(Ok(model)) => model,
             Ok(Err(end)) => {
                 self.record.give_back(manifest.task(), ticket);
@@ -133,7 +151,9 @@ impl Client {
         let training = tokio::spawn(self.train(model, manifest.clone(), ticket));
 
         let early = async {
-            let (message, mark) = self.awaited(line, within(deadlines.advertise_ms)).await?;
+            let (message, mark) = self
+                .awaited(line, or_in_turn(deadlines.advertise_ms, deadlines.share_ms))
+                .await?;
             let ServerMessage::Roster(roster) = message else {
                 return unexpected(message);
             };
@@ -145,7 +165,9 @@ impl Client {
             if self.vanishes(round, Moment::AfterShare) {
                 return Ok(Err(RoundEnd::Vanished(Moment::AfterShare)));
             }
-            let (message, mark) = self.awaited(line, within(deadlines.share_ms)).await?;
+            let (message, mark) = self
+                .awaited(line, or_in_turn(deadlines.share_ms, deadlines.upload_ms))
+                .await?;
             let ServerMessage::Sharers(sharers) = message else {
                 return unexpected(message);
             };
@@ -198,7 +220,9 @@ impl Client {
             return Ok(RoundEnd::Vanished(Moment::AfterSign));
         }
 
-        let (message, mark) = self.awaited(line, within(deadlines.agree_ms)).await?;
+        let (message, mark) = self
+            .awaited(line, or_in_turn(deadlines.agree_ms, deadlines.reveal_ms))
+            .await?;
         let (step, mark) = match message {
             ServerMessage::Reveal(request) => {
                 let step = cpu::run(move || agreed.handle_reveal_request(&request, now()));
@@ -274,15 +298,23 @@ impl Client {
             .await
     }
 
-    /// Keeps evidence of a fork, turns a refusal into an error.
+    /// Keeps evidence against the server, turns a refusal into an error.
     async fn refused<T>(&mut self, step: Result<T, Refused>) -> Result<T, ClientError> {
         match step {
             Ok(value) => Ok(value),
-            Err(Refused { error, evidence }) => {
-                if let Some(evidence) = evidence {
-                    self.record.apply(RecordChange::Fork(evidence)).await?;
+            Err(refused) => {
+                let kept = match (&refused.evidence, &refused.statements) {
+                    (Some(fork), _) => Some(Evidence::of_fork(fork)),
+                    (None, Some(statements)) => Some(Evidence::of_statements(statements)),
+                    (None, None) => None,
+                };
+                if let Some(evidence) = kept {
+                    self.record.keep_evidence(&evidence).await?;
+                    let file = evidence.write(&self.evidence).map_err(RecordError::Evidence)?;
+                    let refusal = refused.error;
+                    return Err(ClientError::Evidence { refusal, file });
                 }
-                Err(match error {
+                Err(match refused.error {
                     RoundError::Refusal(refusal) => ClientError::Refused(refusal),
                     other => ClientError::Round(other),
                 })
@@ -305,6 +337,7 @@ impl Client {
         &self,
         line: &mut Line<'_>,
         length: u64,
+        patience: Duration,
     ) -> Result<Result<GlobalModel, RoundEnd>, ClientError> {
         if length == 0 || length > MAX_MODEL {
             return Err(ClientError::Training(format!(
@@ -313,7 +346,7 @@ impl Client {
         }
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < length {
-            let message = line.next(&self.record, SLACK).await?;
+            let message = line.next(&self.record, patience).await?;
             let ServerMessage::Model(part) = message else {
                 return unexpected(message);
             };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -40,6 +41,9 @@ pub type VanishPlan = Arc<dyn Fn(&str, u32) -> Option<Moment> + Send + Sync>;
 /// Sees a client's noised vector before it is masked: name, round id, update. Exists so that a test harness can compare
 /// the server's sum with plain addition; no configuration file can set it.
 pub type Probe = Arc<dyn Fn(&str, &[u8; 32], &NoisedUpdate) + Send + Sync>;
+/// What a member sends in place of what it would have trained, by name and round, in model units; `None`: it trains. Exists so that an
+/// audit can put canaries into real rounds; no configuration file can set it.
+pub type Canary = Arc<dyn Fn(&str, u32) -> Option<Vec<f32>> + Send + Sync>;
 
 /// Hooks of a harness that runs clients in its own process.
 #[derive(Clone, Default)]
@@ -48,6 +52,8 @@ pub struct Hooks {
     pub vanish: Option<VanishPlan>,
     /// Who looks at noised vectors.
     pub probe: Option<Probe>,
+    /// Who sends canaries.
+    pub canary: Option<Canary>,
 }
 
 /// Everything a client needs.
@@ -66,6 +72,8 @@ pub struct ClientSetup {
     pub policy: ConsentPolicy,
     /// Its budget caps.
     pub caps: Option<Caps>,
+    /// Where evidence against a server is put, as files.
+    pub evidence: PathBuf,
     /// Its durable record's store.
     pub store: Arc<dyn Store>,
     /// Its training data.
@@ -130,6 +138,7 @@ pub struct Client {
     pub(crate) data: Arc<Dataset>,
     pub(crate) trainer: Arc<Mutex<Option<Arc<Trainer>>>>,
     pub(crate) hooks: Hooks,
+    pub(crate) evidence: PathBuf,
     own: Own,
     address: Arc<Address>,
 }
@@ -157,6 +166,7 @@ impl Client {
             data: setup.data,
             trainer: Arc::default(),
             hooks: setup.hooks,
+            evidence: setup.evidence,
             own: Own {
                 standing: setup.standing,
                 anchor: setup.anchor,
@@ -203,7 +213,8 @@ impl Client {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Err(error) if comes_back(&error) => {
-                    link.close("left");
+                    // Why it left, if it was said, shall arrive.
+                    link.finish("left").await;
                     tracing::warn!(client = %self.name, %error, "left the round; coming back for the next");
                     tokio::time::sleep(link.pause()).await;
                 }
@@ -296,6 +307,7 @@ fn comes_back(error: &ClientError) -> bool {
             Refusal::LedgerFork | Refusal::Consent(_) | Refusal::Budget(_) | Refusal::Version(_),
         )
         | ClientError::Record(_)
+        | ClientError::Evidence { .. }
         | ClientError::Training(_) => false,
         ClientError::Refused(_) => true,
     }

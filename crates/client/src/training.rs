@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use rand_core::Rng as _;
-use tacita_learn::{GlobalModel, Instructions, Trainer};
-use tacita_privacy::{BudgetTicket, NoisedUpdate};
+use tacita_learn::{Dataset, GlobalModel, Instructions, Trainer};
+use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
 use tacita_protocol::manifest::CheckedManifest;
 
 use crate::round::ClientError;
@@ -22,9 +22,18 @@ impl Client {
     ) -> impl Future<Output = Trained> + Send + use<> {
         let data = self.data.clone();
         let kept = self.trainer.clone();
+        let canary = self
+            .hooks
+            .canary
+            .as_ref()
+            .and_then(|canary| canary(&self.name, manifest.fields().round));
         async move {
             let done = cpu::run(move || {
-                let result = train_once(&data, &kept, &model, &manifest, &mut ticket);
+                let local = match canary {
+                    Some(values) => planted(values, &manifest),
+                    None => trained(&data, &kept, &model, &manifest),
+                };
+                let result = local.and_then(|update| noised(update, &manifest, &mut ticket));
                 (result, ticket)
             })
             .await;
@@ -37,13 +46,13 @@ impl Client {
     }
 }
 
-fn train_once(
-    data: &tacita_learn::Dataset,
+/// What training makes of the model.
+fn trained(
+    data: &Dataset,
     kept: &std::sync::Mutex<Option<Arc<Trainer>>>,
     model: &GlobalModel,
     manifest: &CheckedManifest,
-    ticket: &mut BudgetTicket,
-) -> Result<NoisedUpdate, String> {
+) -> Result<LocalUpdate, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let instructions = Instructions::from_text(manifest.training()).map_err(|e| text(&e))?;
     if instructions.model != model.spec() {
@@ -60,13 +69,31 @@ fn train_once(
             }
         }
     };
-    let mut rng = random();
-    let (config, seed) = (instructions.config(), rng.next_u64());
-    let update = match manifest.weighting() {
+    let (config, seed) = (instructions.config(), random().next_u64());
+    match manifest.weighting() {
         None => trainer.train(model, &config, seed),
         Some(weighting) => trainer.train_weighted(model, &config, weighting, seed),
     }
-    .map_err(|e| text(&e))?;
+    .map_err(|e| text(&e))
+}
+
+/// A canary, at the largest weight there is.
+fn planted(values: Vec<f32>, manifest: &CheckedManifest) -> Result<LocalUpdate, String> {
+    match manifest.weighting() {
+        None => LocalUpdate::new(values),
+        Some(weighting) => LocalUpdate::weighted(values, u64::MAX, weighting),
+    }
+    .map_err(|e| e.to_string())
+}
+
+/// Clipping, encoding and noise: the same for whatever a member has to say.
+fn noised(
+    update: LocalUpdate,
+    manifest: &CheckedManifest,
+    ticket: &mut BudgetTicket,
+) -> Result<NoisedUpdate, String> {
+    let text = |e: &dyn std::fmt::Display| e.to_string();
+    let mut rng = random();
     update
         .clip(manifest.encoding())
         .map_err(|e| text(&e))?

@@ -1,4 +1,4 @@
-//! Ledger entries: four kinds, one canonical JSON text each.
+//! Ledger entries: five kinds, one canonical JSON text each.
 //!
 //! An entry is one flat JSON object with its keys in ascending order, no white space, and values that are
 //! integers in 0..2^53, strings without any character that JSON escapes, or null. There is thus exactly one
@@ -210,6 +210,20 @@ pub struct Release {
     pub reason: String,
 }
 
+/// The log's key changes: the key in force hands the log to the next one. [`crate::rotation`] says what is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rotation {
+    /// When the entry was made.
+    pub time: u64,
+    /// vkey of the key in force so far, whose name is the origin.
+    pub key: String,
+    /// vkey of the key that signs the head over this entry and every later one; of the same name.
+    pub next_key: String,
+    /// Signature of `key`: 128 lower-case hex digits.
+    pub signature: String,
+}
+
 /// One entry of the ledger. `kind` and `version` belong to the text only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -222,6 +236,8 @@ pub enum Entry {
     Outcome(Outcome),
     /// End of an attempt that was never charged.
     Release(Release),
+    /// The log's key changes.
+    Rotation(Rotation),
 }
 
 impl Entry {
@@ -256,23 +272,25 @@ impl Entry {
         Ok(entry)
     }
 
-    /// `manifest`, `charge`, `outcome` or `release`.
+    /// `manifest`, `charge`, `outcome`, `release` or `rotation`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Manifest(_) => "manifest",
             Self::Charge(_) => "charge",
             Self::Outcome(_) => "outcome",
             Self::Release(_) => "release",
+            Self::Rotation(_) => "rotation",
         }
     }
 
-    /// The attempt that the entry is about, in hex.
-    pub fn round_id(&self) -> &str {
+    /// The attempt that the entry is about, in hex; a rotation is about none.
+    pub fn round_id(&self) -> Option<&str> {
         match self {
-            Self::Manifest(entry) => &entry.round_id,
-            Self::Charge(entry) => &entry.round_id,
-            Self::Outcome(entry) => &entry.round_id,
-            Self::Release(entry) => &entry.round_id,
+            Self::Manifest(entry) => Some(&entry.round_id),
+            Self::Charge(entry) => Some(&entry.round_id),
+            Self::Outcome(entry) => Some(&entry.round_id),
+            Self::Release(entry) => Some(&entry.round_id),
+            Self::Rotation(_) => None,
         }
     }
 
@@ -283,6 +301,7 @@ impl Entry {
             Self::Charge(entry) => entry.time,
             Self::Outcome(entry) => entry.time,
             Self::Release(entry) => entry.time,
+            Self::Rotation(entry) => entry.time,
         }
     }
 }

@@ -163,6 +163,12 @@ pub fn is_tile_path(path: &str) -> bool {
     parse(path).is_some_and(|tile| tile.path() == path)
 }
 
+/// How many entries a ledger has at least, that holds the bundle at this path.
+pub(crate) fn bundle_end(path: &str) -> Option<u64> {
+    let tile = parse(path).filter(|tile| tile.level.is_none() && tile.path() == path)?;
+    tile.first().checked_add(tile.width)
+}
+
 fn parse(path: &str) -> Option<Tile> {
     let (level, rest) = path.strip_prefix("tile/")?.split_once('/')?;
     let level = match level {

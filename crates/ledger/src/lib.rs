@@ -12,8 +12,9 @@
 //! | [`tree`] | RFC 6962 hashes, inclusion and consistency proofs; also used for other Merkle roots |
 //! | [`note`] | C2SP signed notes and verifier keys |
 //! | [`checkpoint`] | the signed head, and witness cosignatures |
-//! | [`entry`] | the four kinds of entry and their one canonical text |
+//! | [`entry`] | the five kinds of entry and their one canonical text |
 //! | [`rules`] | what entries must say about each other |
+//! | [`rotation`] | who signs: keys that hand the log on |
 //! | [`layout`] | which file holds what (C2SP tlog-tiles) |
 //! | [`files`] | files as values: reading, changes, and the in-memory directory |
 //! | [`log`] | the writer |
@@ -26,15 +27,17 @@ mod hexes;
 pub mod layout;
 pub mod log;
 pub mod note;
+pub mod rotation;
 pub mod rules;
 pub mod tree;
 pub mod verify;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Cosignature, SignedCheckpoint};
-pub use entry::{Charge, Entry, EntryError, Manifest, Outcome, Release, statement_digest};
+pub use entry::{Charge, Entry, EntryError, Manifest, Outcome, Release, Rotation, statement_digest};
 pub use files::{FileChange, Files, FilesError, MemoryFiles};
 pub use log::{Log, LogError};
 pub use note::{KeyType, NoteError, SignerKey, VerifierKey};
+pub use rotation::{KeyChain, KeyInForce, RotationError};
 pub use rules::{Rules, RulesError};
 pub use tree::{Hash, Tree, TreeError};
-pub use verify::{Verified, VerifyError, VerifyOptions, verify, verify_with};
+pub use verify::{CosignedHead, Verified, VerifyError, VerifyOptions, verify, verify_with};

@@ -11,9 +11,10 @@ use crate::entry::{Entry, EntryError};
 use crate::files::{FileChange, Files};
 use crate::layout::{self, CHECKPOINT_PATH, TILE_WIDTH, Tile};
 use crate::note::{KeyType, VerifierKey};
+use crate::rotation::{self, KeyChain, RotationError};
 use crate::rules::{Rules, RulesError};
 use crate::tree::{Hash, Tree, TreeError, empty_root, leaf_hash, verify_consistency};
-use crate::verify::{self, HeadError, VerifyError, VerifyOptions};
+use crate::verify::{self, HeadError, VerifyError, signatures};
 
 /// Why the log refuses to append, sign or open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,9 +44,17 @@ pub enum LogError {
     /// A head or cosignature is unusable.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    /// The signing key is not the one that signed the last head.
-    #[error("the signing key is not the key of the last signed head")]
-    OtherKey,
+    /// The signing key is not the one in force.
+    #[error("the signing key is {given}, the log's key in force is {in_force}")]
+    OtherKey {
+        /// Name and id of the key in force.
+        in_force: String,
+        /// Name and id of the other one.
+        given: String,
+    },
+    /// The log cannot be handed over like that.
+    #[error("rotation refused: {0}")]
+    Rotation(#[from] RotationError),
     /// The leaf in memory is not that of the entry's bytes: memory is damaged, nothing is signed.
     #[error("entry {index} no longer hashes to its leaf")]
     DamagedLeaf {
@@ -66,6 +75,7 @@ pub struct Log {
     origin: String,
     tree: Tree,
     rules: Rules,
+    keys: KeyChain,
     /// Bytes of the entries from the last bundle boundary at or before the published size.
     tail: Vec<Vec<u8>>,
     published: Option<SignedCheckpoint>,
@@ -82,12 +92,13 @@ impl Log {
             origin: origin.to_owned(),
             tree: Tree::new(),
             rules: Rules::new(),
+            keys: KeyChain::new(),
             tail: Vec::new(),
             published: None,
         })
     }
 
-    /// Opens the log of `key` from its directory, recomputing every leaf, tile and rule and the signed root.
+    /// Opens the log that `key` signs from its directory, recomputing every leaf, tile and rule and the signed root.
     ///
     /// `last` is the largest head that this operator knows to have been signed (kept elsewhere): a directory
     /// that is older, such as a restored copy, or that differs is refused, because signing on top of it would
@@ -95,26 +106,24 @@ impl Log {
     /// before anything else. Cosignature lines are kept as they are, unverified.
     ///
     /// # Errors
-    /// [`LogError::Verify`], [`LogError::Head`].
+    /// [`LogError::Verify`], [`LogError::Head`], [`LogError::OtherKey`] for a key that was in force before.
     pub fn open(
         files: &dyn Files,
         key: &VerifierKey,
         last: Option<&Checkpoint>,
     ) -> Result<(Self, Vec<FileChange>), LogError> {
-        let options = VerifyOptions {
-            log_key: Some(key.clone()),
-            allow_unlisted: true,
-            ..VerifyOptions::default()
-        };
-        let (signed, _) = verify::read_head(files, &options)?;
+        let signed = verify::read_head(files, Some(key))?;
         let checkpoint = signed.checkpoint().clone();
         let tail_start = checkpoint.size - checkpoint.size % TILE_WIDTH;
         let mut tail = Vec::new();
-        let loaded = verify::load(files, &signed, |index, bytes, _| {
+        let mut loaded = verify::load(files, &signed, |index, bytes, _| {
             if index >= tail_start {
                 tail.push(bytes.to_vec());
             }
         })?;
+        signatures::anchor(&mut loaded.keys, Some(key))?;
+        in_force(&loaded.keys, key)?;
+        signatures::check(&signed, Some(key), &[], true)?;
         if let Some(last) = last {
             verify::contains_head(&loaded.tree, &checkpoint.origin, last)?;
         }
@@ -127,6 +136,7 @@ impl Log {
             origin: checkpoint.origin,
             tree: loaded.tree,
             rules: loaded.rules,
+            keys: loaded.keys,
             tail,
             published: Some(signed),
         };
@@ -163,12 +173,34 @@ impl Log {
         let bytes = entry
             .encode()
             .map_err(|source| LogError::Entry { index, source })?;
+        let mut keys = self.keys.clone();
+        if let Entry::Rotation(rotation) = entry {
+            keys.admit(&self.origin, index, &self.tree.root(), rotation)?;
+        }
         self.rules
             .admit(entry)
             .map_err(|source| LogError::Rule { index, source })?;
         self.tree.append(leaf_hash(&bytes));
         self.tail.push(bytes);
+        self.keys = keys;
         Ok(index)
+    }
+
+    /// Hands the log over: appends the rotation by which `key`, which is in force, names `next`. The next
+    /// [`Log::publish`], and every later one, takes the private key of `next`.
+    ///
+    /// # Errors
+    /// [`LogError::OtherKey`], [`LogError::Rotation`], and as [`Log::append`].
+    pub fn rotate(&mut self, key: &SigningKey, next: &VerifierKey, time: u64) -> Result<u64, LogError> {
+        let root = self.tree.root();
+        let rotation = rotation::sign(&self.origin, self.tree.size(), &root, time, key, next)
+            .map_err(CheckpointError::from)?;
+        self.append(&Entry::Rotation(rotation))
+    }
+
+    /// The log's keys, oldest first; empty before the first publication.
+    pub fn keys(&self) -> &KeyChain {
+        &self.keys
     }
 
     /// Signs the head over every entry and returns the changes that bring the directory there, to be applied in
@@ -185,12 +217,11 @@ impl Log {
     pub fn publish(&mut self, key: &SigningKey) -> Result<Vec<FileChange>, LogError> {
         let verifier = VerifierKey::new(&self.origin, KeyType::Ed25519, key.verifying_key())
             .map_err(CheckpointError::from)?;
+        self.keys.begin(&verifier);
+        in_force(&self.keys, &verifier)?;
         let mut changes = Vec::new();
         let old = match &self.published {
-            Some(signed) => {
-                signed.check(&verifier).map_err(|_| LogError::OtherKey)?;
-                signed.checkpoint().clone()
-            }
+            Some(signed) => signed.checkpoint().clone(),
             None => {
                 let empty = Checkpoint {
                     origin: self.origin.clone(),
@@ -322,6 +353,16 @@ impl Log {
         let skip = usize::try_from(tile.first().saturating_sub(bundle_start(old))).unwrap_or(usize::MAX);
         let width = usize::try_from(tile.width).unwrap_or(0);
         layout::write_bundle(self.tail.iter().skip(skip).take(width).map(Vec::as_slice)).ok_or(damaged)
+    }
+}
+
+fn in_force(keys: &KeyChain, key: &VerifierKey) -> Result<(), LogError> {
+    match keys.current() {
+        Some(current) if current != key => Err(LogError::OtherKey {
+            in_force: rotation::named(current),
+            given: rotation::named(key),
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@
 //! * **With the log's key**, every changed, missing, added or reordered byte of entries, tiles and head is an
 //!   error: entries and tiles must hash to the root, and the root is signed. The operator, who has the key,
 //!   can still sign another history; consistency proofs between heads and witness cosignatures reveal that.
+//!   The key may be any that the log was ever signed with: from there on, rotations are followed to the head.
 //! * **Without a key** the check is of *integrity only, origin not checked*: the files agree with each other.
 //!   Anybody can make such files. In the head, the 68 bytes (key id and signature) behind the origin in the log's
 //!   signature line are then unchecked, and a change there passes; every other changed bit is still an error.
@@ -13,163 +14,35 @@
 //!   unless [`VerifyOptions::allow_unlisted`] is set; then it is reported as unverified, and a change in its name,
 //!   id, time or signature passes.
 
+mod error;
 mod head;
+pub(crate) mod signatures;
 
 use std::collections::BTreeSet;
 
+pub use error::VerifyError;
 pub use head::HeadError;
 pub(crate) use head::contains_head;
+pub use signatures::{Witness, distinct_witnesses};
 
-use crate::checkpoint::{Checkpoint, CheckpointError, Cosignature, SignedCheckpoint};
-use crate::entry::{Entry, EntryError};
+use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
+use crate::entry::Entry;
 use crate::files::{Files, FilesError};
 use crate::layout::{self, BundleError, CHECKPOINT_PATH, MAX_BUNDLE, MAX_TILE, Tile};
 use crate::note::{MAX_NOTE, VerifierKey};
-use crate::rules::{Rules, RulesError};
+use crate::rotation::KeyChain;
+use crate::rules::Rules;
 use crate::tree::{Tree, leaf_hash};
-
-/// Why a ledger does not pass: always with the file, and with the entry's index where there is one.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum VerifyError {
-    /// The directory cannot be listed.
-    #[error("the directory cannot be listed: {0}")]
-    List(#[source] FilesError),
-    /// A file cannot be read, or is too long for what it should hold.
-    #[error("{file}: {source}")]
-    Read {
-        /// Its path.
-        file: String,
-        /// Why.
-        source: FilesError,
-    },
-    /// A file that a ledger of this size consists of is missing.
-    #[error("{file}: missing")]
-    Missing {
-        /// Its path.
-        file: String,
-    },
-    /// A tile or bundle that does not belong to a ledger of this size.
-    #[error("{file}: surplus; a ledger of {size} entries has no such file")]
-    Surplus {
-        /// Its path.
-        file: String,
-        /// The size that the checkpoint states.
-        size: u64,
-    },
-    /// A file that no ledger has.
-    #[error("{file}: not a file of a ledger")]
-    Unknown {
-        /// Its path.
-        file: String,
-    },
-    /// The head is malformed, of another log, or badly signed.
-    #[error("checkpoint: {0}")]
-    Checkpoint(#[from] CheckpointError),
-    /// The head has no signature line under the origin's name.
-    #[error("checkpoint: no signature line in the name of the origin")]
-    NoLogSignature,
-    /// A key (name and id) signed twice.
-    #[error("checkpoint: two signature lines of {name}")]
-    RepeatedSignature {
-        /// Its name.
-        name: String,
-    },
-    /// A signature line of a key that the caller did not list.
-    #[error("checkpoint: signature line of {name}+{key_id}, a key that was not listed")]
-    UnlistedSignature {
-        /// Its name.
-        name: String,
-        /// Its key id in hex.
-        key_id: String,
-    },
-    /// A bundle is cut short or has bytes left over.
-    #[error("{file}: {source}")]
-    Bundle {
-        /// Its path.
-        file: String,
-        /// Why.
-        source: BundleError,
-    },
-    /// An entry that is not canonical or not valid by itself.
-    #[error("{file}: entry {index}: {source}")]
-    Entry {
-        /// The bundle's path.
-        file: String,
-        /// Index in the ledger.
-        index: u64,
-        /// Why.
-        source: EntryError,
-    },
-    /// An entry that contradicts an earlier one.
-    #[error("{file}: entry {index}: {source}")]
-    Rule {
-        /// The bundle's path.
-        file: String,
-        /// Index in the ledger.
-        index: u64,
-        /// Why.
-        source: RulesError,
-    },
-    /// A tile that is not 32 bytes per hash.
-    #[error("{file}: {found} bytes instead of {expected}")]
-    TileLength {
-        /// Its path.
-        file: String,
-        /// Bytes it must have.
-        expected: usize,
-        /// Bytes it has.
-        found: usize,
-    },
-    /// An entry that does not have the hash its level-0 tile gives it: one of the two files was changed.
-    #[error("{file}: entry {index} does not have the hash that {tile} gives it")]
-    Leaf {
-        /// The bundle's path.
-        file: String,
-        /// The tile's path.
-        tile: String,
-        /// Index in the ledger.
-        index: u64,
-    },
-    /// A tile of a higher level that differs from what the entries hash to.
-    #[error("{file}: hash {item} is not that of the entries from {entry}")]
-    Tile {
-        /// Its path.
-        file: String,
-        /// First wrong hash within the tile.
-        item: u64,
-        /// First entry below that hash.
-        entry: u64,
-    },
-    /// The signed root is not that of the entries.
-    #[error("checkpoint: the root is not that of the {size} entries")]
-    Root {
-        /// Number of entries.
-        size: u64,
-    },
-}
 
 /// What the caller knows and accepts.
 #[derive(Debug, Clone, Default)]
 pub struct VerifyOptions {
-    /// The log's pinned key. Without it, the origin is not checked.
+    /// The log's pinned key, or one that came before it was rotated. Without it, the origin is not checked.
     pub log_key: Option<VerifierKey>,
     /// Keys (type 0x04) of the witnesses whose cosignatures are to be verified.
     pub witnesses: Vec<VerifierKey>,
     /// Accept cosignature lines of other keys, unverified.
     pub allow_unlisted: bool,
-}
-
-/// A cosignature line on the head.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Witness {
-    /// Key name.
-    pub name: String,
-    /// Key id in hex.
-    pub key_id: String,
-    /// The time it states, if the line has the form of a cosignature.
-    pub time: Option<u64>,
-    /// Whether it was verified under a listed key.
-    pub verified: bool,
 }
 
 /// A ledger that passed.
@@ -185,6 +58,28 @@ pub struct Verified {
     pub witnesses: Vec<Witness>,
     /// The tree over the entries: roots and proofs of every past size.
     pub tree: Tree,
+    /// The log's keys, oldest first; empty if none is pinned and none changed.
+    pub keys: KeyChain,
+}
+
+/// An earlier head, with its cosignatures, that the ledger continues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CosignedHead {
+    /// The head.
+    pub checkpoint: Checkpoint,
+    /// Its cosignature lines, in order.
+    pub witnesses: Vec<Witness>,
+}
+
+/// Why an earlier head does not support a ledger.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CosignedHeadError {
+    /// It is no head, or badly signed.
+    #[error(transparent)]
+    Note(#[from] VerifyError),
+    /// The ledger does not continue it.
+    #[error(transparent)]
+    Head(#[from] HeadError),
 }
 
 impl Verified {
@@ -193,9 +88,9 @@ impl Verified {
         self.signed.checkpoint()
     }
 
-    /// Number of cosignatures that were verified.
+    /// Number of witnesses whose cosignature of the head was verified.
     pub fn verified_witnesses(&self) -> usize {
-        self.witnesses.iter().filter(|witness| witness.verified).count()
+        distinct_witnesses(&self.witnesses)
     }
 
     /// Whether an earlier head of the same log (one that a client kept, or that witnesses cosigned) is a prefix
@@ -205,6 +100,27 @@ impl Verified {
     /// [`HeadError`].
     pub fn contains_head(&self, earlier: &Checkpoint) -> Result<(), HeadError> {
         contains_head(&self.tree, &self.checkpoint().origin, earlier)
+    }
+
+    /// An earlier head as a note with cosignatures: signed by the key that was in force at its size, cosigned, and a
+    /// prefix of this ledger. Lines of keys that are not listed are reported as unverified.
+    ///
+    /// # Errors
+    /// [`CosignedHeadError`].
+    pub fn cosigned_head(
+        &self,
+        note: &[u8],
+        witnesses: &[VerifierKey],
+    ) -> Result<CosignedHead, CosignedHeadError> {
+        let signed = SignedCheckpoint::parse_unverified(note).map_err(VerifyError::from)?;
+        let checkpoint = signed.checkpoint().clone();
+        self.contains_head(&checkpoint)?;
+        let key = self.keys.in_force(checkpoint.size);
+        let witnesses = signatures::check(&signed, key, witnesses, true)?;
+        Ok(CosignedHead {
+            checkpoint,
+            witnesses,
+        })
     }
 }
 
@@ -228,9 +144,12 @@ pub fn verify(files: &dyn Files, key: Option<&VerifierKey>) -> Result<Verified, 
 /// # Errors
 /// [`VerifyError`]: the first thing found wrong.
 pub fn verify_with(files: &dyn Files, options: &VerifyOptions) -> Result<Verified, VerifyError> {
-    let (signed, witnesses) = read_head(files, options)?;
+    let signed = read_head(files, options.log_key.as_ref())?;
     let mut entries = Vec::new();
-    let loaded = load(files, &signed, |_, _, entry| entries.push(entry))?;
+    let mut loaded = load(files, &signed, |_, _, entry| entries.push(entry))?;
+    signatures::anchor(&mut loaded.keys, options.log_key.as_ref())?;
+    let key = loaded.keys.current();
+    let witnesses = signatures::check(&signed, key, &options.witnesses, options.allow_unlisted)?;
     if let Some(file) = loaded.surplus.into_iter().next() {
         return Err(VerifyError::Surplus {
             file,
@@ -244,6 +163,7 @@ pub fn verify_with(files: &dyn Files, options: &VerifyOptions) -> Result<Verifie
         origin_checked,
         witnesses,
         tree: loaded.tree,
+        keys: loaded.keys,
     })
 }
 
@@ -253,67 +173,26 @@ pub(crate) struct Loaded {
     pub(crate) tree: Tree,
     /// The rules after the last entry.
     pub(crate) rules: Rules,
+    /// The keys that entries name.
+    pub(crate) keys: KeyChain,
     /// Tile files that a ledger of this size does not have, in order.
     pub(crate) surplus: Vec<String>,
 }
 
-/// Reads the head and checks its signature lines.
+/// Reads the head; who signed it is known when the entries, which may change the key, were read.
 pub(crate) fn read_head(
     files: &dyn Files,
-    options: &VerifyOptions,
-) -> Result<(SignedCheckpoint, Vec<Witness>), VerifyError> {
+    key: Option<&VerifierKey>,
+) -> Result<SignedCheckpoint, VerifyError> {
     let signed = SignedCheckpoint::parse_unverified(&read(files, CHECKPOINT_PATH, MAX_NOTE)?)?;
-    if let Some(key) = &options.log_key {
-        signed.check(key)?;
-    }
-    let origin = &signed.checkpoint().origin;
-    let mut seen = BTreeSet::new();
-    let mut log_lines = 0usize;
-    let mut witnesses = Vec::new();
-    for line in signed.note().signatures() {
-        if !seen.insert((&line.name, line.key_id)) {
-            return Err(VerifyError::RepeatedSignature {
-                name: line.name.clone(),
-            });
+    match key {
+        Some(key) if key.name() != signed.checkpoint().origin => Err(CheckpointError::OtherOrigin {
+            expected: key.name().to_owned(),
+            found: signed.checkpoint().origin.clone(),
         }
-        let by_log = match &options.log_key {
-            Some(key) => key.matches(line),
-            // All that is known without a key: whose name the line carries and how long its signature is.
-            None => log_lines == 0 && line.name == *origin && line.signature.len() == 64,
-        };
-        if by_log {
-            log_lines = log_lines.saturating_add(1);
-            continue;
-        }
-        let key_id = hex::encode(line.key_id);
-        let listed = options.witnesses.iter().find(|key| key.matches(line));
-        let (time, verified) = match listed {
-            Some(key) => {
-                let cosignature = Cosignature::from_line(line)?;
-                cosignature.verify(signed.checkpoint(), key)?;
-                (Some(cosignature.time), true)
-            }
-            None if options.allow_unlisted => {
-                (Cosignature::from_line(line).ok().map(|line| line.time), false)
-            }
-            None => {
-                return Err(VerifyError::UnlistedSignature {
-                    name: line.name.clone(),
-                    key_id,
-                });
-            }
-        };
-        witnesses.push(Witness {
-            name: line.name.clone(),
-            key_id,
-            time,
-            verified,
-        });
+        .into()),
+        _ => Ok(signed),
     }
-    if log_lines == 0 {
-        return Err(VerifyError::NoLogSignature);
-    }
-    Ok((signed, witnesses))
 }
 
 /// Recomputes everything below the head from the entries' bytes, giving each entry to `keep` with its index and
@@ -323,10 +202,11 @@ pub(crate) fn load(
     signed: &SignedCheckpoint,
     mut keep: impl FnMut(u64, &[u8], Entry),
 ) -> Result<Loaded, VerifyError> {
-    let Checkpoint { size, root, .. } = signed.checkpoint();
+    let Checkpoint { origin, size, root } = signed.checkpoint();
     let surplus = check_names(files, *size)?;
     let mut tree = Tree::new();
     let mut rules = Rules::new();
+    let mut keys = KeyChain::new();
     for tile in layout::tiles(*size) {
         match tile.level {
             None => {
@@ -345,6 +225,17 @@ pub(crate) fn load(
                         index,
                         source,
                     })?;
+                    if let Entry::Rotation(rotation) = &entry {
+                        // The bundle's leaves are in the tree already.
+                        let before = tree.root_at(index).unwrap_or_default();
+                        keys.admit(origin, index, &before, rotation).map_err(|source| {
+                            VerifyError::Rotation {
+                                file: file.clone(),
+                                index,
+                                source,
+                            }
+                        })?;
+                    }
                     keep(index, bytes, entry);
                 }
             }
@@ -355,7 +246,12 @@ pub(crate) fn load(
     if tree.size() != *size || tree.root() != *root {
         return Err(VerifyError::Root { size: tree.size() });
     }
-    Ok(Loaded { tree, rules, surplus })
+    Ok(Loaded {
+        tree,
+        rules,
+        keys,
+        surplus,
+    })
 }
 
 /// Checks that every expected file is there and returns the surplus tiles; any other file is an error.
@@ -366,12 +262,21 @@ fn check_names(files: &dyn Files, size: u64) -> Result<Vec<String>, VerifyError>
     for tile in layout::tiles(size) {
         let file = tile.path();
         if !present.remove(&file) {
-            return Err(VerifyError::Missing { file });
+            return Err(missing(file, size, &present));
         }
     }
     match present.iter().find(|file| !layout::is_tile_path(file)) {
         Some(file) => Err(VerifyError::Unknown { file: file.clone() }),
         None => Ok(present.into_iter().collect()),
+    }
+}
+
+/// A file that should be there; unless there are bundles beyond the head, which is then what does not belong here.
+fn missing(file: String, size: u64, others: &BTreeSet<String>) -> VerifyError {
+    let end = |path: &String| layout::bundle_end(path).map(|end| (end, path.clone()));
+    match others.iter().filter_map(end).max() {
+        Some((found, file)) if found > size => VerifyError::RolledBack { size, file, found },
+        _ => VerifyError::Missing { file },
     }
 }
 
@@ -383,9 +288,16 @@ fn check_bundle<'a>(
     bytes: &'a [u8],
     tree: &mut Tree,
 ) -> Result<Vec<&'a [u8]>, VerifyError> {
-    let items = layout::read_bundle(bytes, bundle.width).map_err(|source| VerifyError::Bundle {
-        file: file.to_owned(),
-        source,
+    let items = layout::read_bundle(bytes, bundle.width).map_err(|source| {
+        let item = match source {
+            BundleError::Short { item } => item,
+            BundleError::Trailing { .. } => bundle.width,
+        };
+        VerifyError::Bundle {
+            file: file.to_owned(),
+            index: bundle.first().saturating_add(item),
+            source,
+        }
     })?;
     let tile = Tile {
         level: Some(0),

@@ -92,7 +92,7 @@ impl Budget {
         let (rdp_part, _) = delta_for_rdp(d);
         let mut best: Option<(usize, f64, f64)> = None;
         for (index, order) in ORDERS.into_iter().enumerate() {
-            let (terms, magnitude) = log_terms(order, rdp_part);
+            let (terms, magnitude) = log_terms(f64::from(order), rdp_part);
             let limit = e - terms - 1e-12 * (e + magnitude);
             let slope = limit / f64::from(order);
             if limit > 0.0 && best.is_none_or(|(_, _, most)| slope > most) {

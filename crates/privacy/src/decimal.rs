@@ -84,11 +84,19 @@ impl Decimal {
     /// # Errors
     /// [`DecimalError::TooLong`] if the result needs more than 18 digits.
     pub fn hypot_up(self, other: Self) -> Result<Self, DecimalError> {
-        let square = |value: Self| {
+        Self::norm_up(&[self, other])
+    }
+
+    /// The square root of the sum of the squares of `parts`, rounded up to nine places: the norm bound of vectors side by side.
+    ///
+    /// # Errors
+    /// [`DecimalError::TooLong`] if the result needs more than 18 digits.
+    pub fn norm_up(parts: &[Self]) -> Result<Self, DecimalError> {
+        let square = |value: &Self| {
             let scaled = BigUint::from(value.scaled());
             &scaled * &scaled
         };
-        let sum = square(self) + square(other);
+        let sum: BigUint = parts.iter().map(square).sum();
         // In units of 10^-18; one unit up unless exact, then up to units of 10^-9.
         let mut root = sum.sqrt();
         if &root * &root < sum {

@@ -78,6 +78,7 @@ impl Headroom {
             IntegerSensitivity::after_rounding(grid, padded).largest_coordinate() * u128::from(clients);
         let variance = u128::from(share.variance_q16()) * u128::from(clients);
         let union_bits = Self::FAILURE_LOG2.unsigned_abs() + padded.max(1).next_power_of_two().ilog2();
+        // A discrete Gaussian's tail is below that of a normal law of variance sigma^2, which is below Bernstein's.
         let radius = bernstein_radius(variance, 1 << 16, union_bits).ok_or(HeadroomError::TooWide)?;
         let magnitude = signal + u128::from(radius);
         // 2^(b-1) > magnitude.

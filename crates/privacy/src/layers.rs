@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::keystream::KeyStream;
 use crate::noise::{Mechanism, NoiseError, NoiseShare};
 use crate::noise_levels::NoiseLevels;
-use crate::sampler::SkellamSampler;
+use crate::sampler::NoiseSampler;
 
 const CHAIN_LABEL: &str = "tacita/1 noise chain";
 const LAYER_LABEL: &str = "tacita/1 noise layer";
@@ -23,14 +23,13 @@ pub(crate) const BLOCK: usize = 4096;
 
 /// One independent part of a client's noise, drawn strictly in the order of the coordinates.
 struct Layer {
-    sampler: SkellamSampler,
+    sampler: NoiseSampler,
     stream: KeyStream,
 }
 
 impl Layer {
-    fn new(variance_q16: u64, stream: KeyStream) -> Result<Self, NoiseError> {
-        let sampler = SkellamSampler::new(variance_q16).ok_or(NoiseError::TooLarge(variance_q16))?;
-        Ok(Self { sampler, stream })
+    fn new(sampler: NoiseSampler, stream: KeyStream) -> Self {
+        Self { sampler, stream }
     }
 }
 
@@ -46,13 +45,15 @@ impl ShareNoise {
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, Option<LayerSeeds>), NoiseError> {
         let mut layers = Vec::new();
-        if share.mechanism() == Mechanism::None {
-            return Ok((Self { layers }, None));
-        }
         let base = share
             .levels()
             .map_or(share.variance_q16(), NoiseLevels::base_variance_q16);
-        layers.push(Layer::new(base, KeyStream::from_rng(rng))?);
+        let sampler = match share.mechanism() {
+            Mechanism::None => return Ok((Self { layers }, None)),
+            Mechanism::Skellam => NoiseSampler::skellam(base)?,
+            Mechanism::DiscreteGaussian => NoiseSampler::discrete_gaussian(base)?,
+        };
+        layers.push(Layer::new(sampler, KeyStream::from_rng(rng)));
         let seeds = share.levels().map(|levels| LayerSeeds::random(*levels, rng));
         if let Some(seeds) = &seeds {
             layers.extend(layers_from(&seeds.levels, 1, &seeds.first, 0)?);
@@ -85,9 +86,9 @@ fn layers_from(
     for (number, level) in (1u64..).zip(levels.levels()).skip(from.saturating_sub(1)) {
         let key = Zeroizing::new(TaggedHash::new(LAYER_LABEL).u64(number).bytes(&*seed).finish());
         let variance = level.variance_q16;
-        let sampler = SkellamSampler::new(variance).ok_or(NoiseError::TooLarge(variance))?;
+        let sampler = NoiseSampler::skellam(variance)?;
         let stream = KeyStream::from_key_at(&key, start.saturating_mul(sampler.bytes_per_value()));
-        layers.push(Layer { sampler, stream });
+        layers.push(Layer::new(sampler, stream));
         seed = next(number, &seed);
     }
     Ok(layers)

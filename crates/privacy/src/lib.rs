@@ -16,16 +16,20 @@
 //! tables. Floats appear before that check, after unmasking, and in accounting, where every error is pushed upwards.
 //! The normative text is `protocol-spec/04-privacy.md`.
 
-mod account;
+pub mod account;
+mod adaptive_clip;
+pub mod audit;
 mod budget;
 mod calibrate;
 mod decimal;
 mod decode;
+mod dynamic_range;
 mod encoding;
 mod headroom;
 mod keystream;
 mod layers;
 mod noise;
+mod noise_components;
 mod noise_levels;
 mod rotation;
 mod rounding;
@@ -37,16 +41,22 @@ mod tail;
 mod update;
 mod weighting;
 
-pub use account::{AccountError, Adversary, ORDERS, RdpCurve, Release, SkellamRelease, delta_total};
+pub use account::{
+    AccountError, Adversary, DiscreteGaussianRelease, ORDERS, RdpCurve, Release, SkellamRelease, delta_total,
+};
+pub use adaptive_clip::ClipNoiseSplit;
 pub use budget::{Budget, BudgetFilter, BudgetMisuse, BudgetRefusal, BudgetState, BudgetTicket};
 pub use calibrate::{Plan, PlanError, PlanRequest};
 pub use decimal::{Decimal, DecimalError};
 pub use decode::{DecodeError, DecodedMean};
+pub use dynamic_range::DynamicRange;
 pub use encoding::{Encoding, EncodingError};
 pub use headroom::{Headroom, HeadroomError};
 pub use layers::{LayerSeeds, SurplusSeed};
 pub use noise::{Mechanism, NoiseError, NoiseShare};
+pub use noise_components::NoiseComponents;
 pub use noise_levels::{FoundLevels, LevelsError, NoiseLevel, NoiseLevels, parse_dropouts};
-pub use sensitivity::IntegerSensitivity;
+pub use sampler::NoiseSampler;
+pub use sensitivity::{Adjacency, ContributionBound, IntegerSensitivity, RoundedSensitivity};
 pub use update::{ClippedUpdate, EncodeError, EncodedUpdate, LocalUpdate, NoisedUpdate, UpdateError};
 pub use weighting::ExampleWeighting;

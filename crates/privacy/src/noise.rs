@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoding::Encoding;
 use crate::noise_levels::{LevelsError, NoiseLevels};
-use crate::sampler::{MAX_PARTS, WIDEST_TABLE_Q16};
+use crate::sampler::{MAX_PARTS, NoiseSampler, WIDEST_TABLE_Q16};
 
 /// The law of the noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,6 +16,9 @@ pub enum Mechanism {
     /// Skellam noise: the difference of two Poisson variables of equal mean. Sums of shares are exactly Skellam, so the law
     /// of the total does not depend on who drops out, only its variance does.
     Skellam,
+    /// Discrete Gaussian noise. A sum of shares is close to a discrete Gaussian, not one: the distance, tau, is part of the account, and
+    /// shares so narrow that it counts are refused. Not divided into levels.
+    DiscreteGaussian,
 }
 
 /// Why noise is not drawn.
@@ -27,6 +30,12 @@ pub enum NoiseError {
     /// A share wider than the sampler admits, see [`NoiseShare::MAX_VARIANCE_Q16`].
     #[error("share variance {0} x 2^-16 is above the largest that is sampled, {max}", max = NoiseShare::MAX_VARIANCE_Q16)]
     TooLarge(u64),
+    /// A discrete Gaussian wider than one table: no sum of narrower ones has its law.
+    #[error("sigma^2 {0} x 2^-16 is above the largest discrete Gaussian that is sampled, {max}", max = NoiseSampler::MAX_GAUSSIAN_Q16)]
+    GaussianTooWide(u64),
+    /// Discrete Gaussian shares so narrow that their sum is no longer close to one.
+    #[error("sigma^2 {0} x 2^-16 is below the smallest of a discrete Gaussian share, {min}", min = NoiseShare::MIN_GAUSSIAN_Q16)]
+    GaussianTooNarrow(u64),
     /// The ticket was reserved for other parameters (grid, dimension, noise) or for none at all.
     #[error("the budget ticket was reserved for another release")]
     TicketMismatch,
@@ -53,6 +62,10 @@ impl NoiseShare {
     /// Largest variance of a share in units of 2^-16: 512 draws of standard deviation 10^4.
     pub const MAX_VARIANCE_Q16: u64 = WIDEST_TABLE_Q16 * MAX_PARTS;
 
+    /// Smallest sigma^2 of a discrete Gaussian share in units of 2^-16: sigma 2, where tau is below 10^-16 for any number of shares up
+    /// to 10^5.
+    pub const MIN_GAUSSIAN_Q16: u64 = 4 << 16;
+
     /// No noise.
     pub fn none() -> Self {
         Self {
@@ -78,13 +91,31 @@ impl NoiseShare {
         }
     }
 
+    /// Discrete Gaussian noise with sigma^2 = `sigma_squared_q16` x 2^-16 in squared grid steps.
+    ///
+    /// # Errors
+    /// [`NoiseError::Zero`], [`NoiseError::GaussianTooNarrow`], [`NoiseError::GaussianTooWide`].
+    pub fn discrete_gaussian(sigma_squared_q16: u64) -> Result<Self, NoiseError> {
+        match sigma_squared_q16 {
+            0 => Err(NoiseError::Zero),
+            v if v < Self::MIN_GAUSSIAN_Q16 => Err(NoiseError::GaussianTooNarrow(v)),
+            v if v > NoiseSampler::MAX_GAUSSIAN_Q16 => Err(NoiseError::GaussianTooWide(v)),
+            variance_q16 => Ok(Self {
+                mechanism: Mechanism::DiscreteGaussian,
+                variance_q16,
+                levels: None,
+            }),
+        }
+    }
+
     /// The same noise, drawn in layers of which the surplus can be taken off the sum again.
     ///
     /// # Errors
-    /// [`LevelsError::NoNoise`], [`LevelsError::OtherShare`] unless the layers add up to this share.
+    /// [`LevelsError::NoNoise`], [`LevelsError::Undivided`], [`LevelsError::OtherShare`] unless the layers add up to this share.
     pub fn with_levels(self, levels: NoiseLevels) -> Result<Self, LevelsError> {
         match self.mechanism {
             Mechanism::None => Err(LevelsError::NoNoise),
+            Mechanism::DiscreteGaussian => Err(LevelsError::Undivided),
             Mechanism::Skellam if levels.share_variance_q16() != self.variance_q16 => {
                 Err(LevelsError::OtherShare)
             }
@@ -133,7 +164,7 @@ impl NoiseShare {
         self.mechanism
     }
 
-    /// Variance of one share, in units of 2^-16 squared grid steps; 0 without noise.
+    /// Variance of one share, of a discrete Gaussian sigma^2, in units of 2^-16 squared grid steps; 0 without noise.
     pub fn variance_q16(&self) -> u64 {
         self.variance_q16
     }
@@ -155,5 +186,23 @@ mod tests {
         assert_eq!(NoiseShare::skellam(max + 1), Err(NoiseError::TooLarge(max + 1)));
         assert_eq!(NoiseShare::skellam(max).unwrap().variance_q16(), max);
         assert_eq!(NoiseShare::none().mechanism(), Mechanism::None);
+    }
+
+    /// Failure: shares whose sum is far from a discrete Gaussian are accepted, or one that no table holds, or levels of a law that does
+    /// not divide.
+    #[test]
+    fn discrete_gaussian_shares_are_neither_too_narrow_nor_too_wide() {
+        let share = NoiseShare::discrete_gaussian;
+        let (least, most) = (NoiseShare::MIN_GAUSSIAN_Q16, NoiseSampler::MAX_GAUSSIAN_Q16);
+        assert_eq!(share(0), Err(NoiseError::Zero));
+        assert_eq!(share(least - 1), Err(NoiseError::GaussianTooNarrow(least - 1)));
+        assert_eq!(share(most + 1), Err(NoiseError::GaussianTooWide(most + 1)));
+        assert_eq!(share(least).unwrap().variance_q16(), least);
+        assert_eq!(share(most).unwrap().mechanism(), Mechanism::DiscreteGaussian);
+        let levels = NoiseLevels::derive((10, 7, 1), most, &[1, 2, 3]).unwrap();
+        assert_eq!(
+            share(most).unwrap().with_levels(levels),
+            Err(LevelsError::Undivided)
+        );
     }
 }

@@ -29,6 +29,9 @@ pub enum LevelsError {
     /// A round without noise has none to take away.
     #[error("noise levels need noise")]
     NoNoise,
+    /// Only Skellam noise is a sum of parts of the same law.
+    #[error("noise levels need Skellam noise: a discrete Gaussian is not a sum of layers")]
+    Undivided,
     /// So little noise that two levels keep the same.
     #[error("there is too little noise to be divided into these levels")]
     TooLittleNoise,

@@ -81,6 +81,49 @@ fn decoded_error_is_the_predicted_one() {
     assert_eq!(mean.contributors(), n);
 }
 
+/// Failure: discrete Gaussian noise has another law or scale than the one that is charged, or a ticket for one law pays for another.
+#[test]
+fn discrete_gaussian_rounds_are_noised_and_charged_as_such() {
+    let mut rng = ChaCha20Rng::seed_from_u64(10);
+    let encoding = encoding(1024, "1", 256, 20);
+    // sigma 12.8: 0.05 model units.
+    let share = NoiseShare::discrete_gaussian((12.8f64 * 12.8 * 65536.0) as u64).unwrap();
+    let headroom = Headroom::prove(encoding.clone(), share, 50).unwrap();
+    let skellam = NoiseShare::skellam(share.variance_q16()).unwrap();
+    let mut filter = generous();
+    let mut sum = RingVector::zeros(encoding.bits(), 1024);
+    for _ in 0..50 {
+        let encoded = || {
+            let local = LocalUpdate::new(vec![0.0; 1024]).unwrap();
+            let clipped = local.clip(&encoding).unwrap();
+            clipped
+                .encode(&headroom, &mut ChaCha20Rng::seed_from_u64(1))
+                .unwrap()
+        };
+        let mut wrong = filter.reserve(release(&encoding, &skellam, 50)).unwrap();
+        let refused = encoded().noise(&mut wrong, &mut rng).err();
+        assert_eq!(refused, Some(NoiseError::TicketMismatch));
+        filter.release(wrong).unwrap();
+        let mut ticket = filter.reserve(release(&encoding, &share, 50)).unwrap();
+        let noised = encoded().noise(&mut ticket, &mut rng).unwrap();
+        filter.release(ticket).unwrap();
+        sum.add_assign(&noised.dangerous_into_ring()).unwrap();
+    }
+    let squares: i64 = sum.to_signed().iter().map(|x| x * x).sum();
+    let ratio = squares as f64 / 1024.0 / (50.0 * 12.8 * 12.8);
+    // Five deviations of the variance of 1,024 values.
+    assert!((ratio - 1.0).abs() < 0.22, "{ratio}");
+    // As a Skellam of that variance costs, without its correction.
+    let cost = |share: &NoiseShare| {
+        release(&encoding, share, 50)
+            .curve()
+            .epsilon(d("0.00001"))
+            .unwrap()
+    };
+    let (ours, theirs) = (cost(&share).to_f64(), cost(&skellam).to_f64());
+    assert!(ours < theirs && ours > 0.99 * theirs, "{ours} {theirs}");
+}
+
 #[test]
 fn without_noise_the_sum_is_the_exact_sum_of_the_encoded_vectors() {
     let mut rng = ChaCha20Rng::seed_from_u64(12);

@@ -15,6 +15,7 @@ pub mod bitmap;
 pub mod certificates;
 pub mod client;
 pub mod consent;
+mod dealt;
 pub mod graph;
 mod head;
 pub mod kem;

@@ -333,6 +333,9 @@ pub enum ServerMessage {
 }
 
 impl ClientMessage {
+    /// Kind of a chunk: the first byte of its frame.
+    pub const CHUNK: u8 = 4;
+
     /// The spec's name of the message.
     #[must_use]
     pub fn name(&self) -> &'static str {

@@ -8,8 +8,8 @@ use crate::limits::{MAX_BOX, MAX_FRAME, MAX_MESSAGE};
 use crate::manifest::CheckedManifest;
 use crate::refusal::{DecodeError, Misuse};
 
-/// Kind of a part from a client.
-pub(crate) const CLIENT_PART: u8 = 9;
+/// Kind of a part from a client: the first byte of its frame.
+pub const CLIENT_PART: u8 = 9;
 /// Kind of a part from the server.
 pub(crate) const SERVER_PART: u8 = 75;
 /// Bytes of a part beside its share of the message: kind, whether it is the last, length.

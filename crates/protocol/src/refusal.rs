@@ -126,8 +126,8 @@ pub enum Refusal {
     /// The server asks for a part of an upload that there is not.
     #[error("TAC-042: there is no upload to go on with from chunk {0}")]
     Resume(u32),
-    /// The server cannot store an upload in flight.
-    #[error("TAC-043: the upload cannot be stored: {0}")]
+    /// The server cannot store a dealing or an upload in flight.
+    #[error("TAC-043: what was sent cannot be stored: {0}")]
     NoRoom(SpoolError),
     /// A survivors bitmap is malformed or not within U1.
     #[error("TAC-050: the survivors list is malformed: {0}")]
@@ -256,8 +256,9 @@ pub enum Abort {
     /// Too few uploaded.
     #[error("{0} uploaded, {1} are needed")]
     TooFewSurvivors(u16, u16),
-    /// A whole upload did not come back from where it was stored as it went in: the sum may hold a part of it.
-    #[error("the upload of member {0} cannot be read back: {1}")]
+    /// A dealing or a whole upload did not come back from where it was stored as it went in; the sum may hold a part of an
+    /// upload.
+    #[error("what member {0} sent cannot be read back: {1}")]
     Spool(u16, SpoolError),
     /// Too few signed the statement.
     #[error("{0} signed the statement, {1} are needed")]

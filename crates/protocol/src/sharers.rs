@@ -7,14 +7,16 @@ use tacita_ledger::tree::{self, Tree};
 use tls_codec::{Serialize as _, TlsSerialize, TlsSize};
 
 use crate::bitmap::Bitmap;
+use crate::dealt::Dealt;
 use crate::limits::MAX_ROUND_PROOF;
 use crate::manifest::CheckedManifest;
 use crate::messages::{SealedBox, ShareRoot, SharerEntry, SharersMessage};
-use crate::refusal::{Misuse, Refusal};
+use crate::refusal::{Abort, Misuse, Refusal, RoundError};
 use crate::roster::VerifiedRoster;
 use crate::share_tree::{self, CiphertextKind};
-use crate::sharing::{Dealt, Place, share_root_digest};
+use crate::sharing::{Place, share_root_digest};
 use crate::signature::{self, Claim};
+use crate::spool::Stash;
 use crate::{Hash, labels};
 
 #[derive(TlsSerialize, TlsSize)]
@@ -42,13 +44,14 @@ pub(crate) fn digest(sharers: &Bitmap, merkle_root: &Hash) -> Hash {
 pub(crate) struct SharersList {
     pub(crate) sharers: Bitmap,
     dealt: Vec<Option<Dealt>>,
+    stash: Box<dyn Stash>,
     merkle: Tree,
     digest: Hash,
 }
 
 impl SharersList {
-    /// `dealt[i]` is what member i dealt, if it shared.
-    pub(crate) fn build(dealt: Vec<Option<Dealt>>) -> Result<Self, Misuse> {
+    /// `dealt[i]` is what member i dealt, if it shared; its bytes are in `stash`.
+    pub(crate) fn build(dealt: Vec<Option<Dealt>>, stash: Box<dyn Stash>) -> Result<Self, Misuse> {
         let size = u16::try_from(dealt.len()).map_err(|_| Misuse::Argument("roster too large"))?;
         let mut sharers = Bitmap::empty(size);
         let mut leaves = Vec::new();
@@ -63,6 +66,7 @@ impl SharersList {
         Ok(Self {
             sharers,
             dealt,
+            stash,
             merkle,
             digest,
         })
@@ -82,21 +86,34 @@ impl SharersList {
         self.dealt(index).map(|dealt| &dealt.share_root)
     }
 
-    pub(crate) fn dealt(&self, index: u16) -> Option<&Dealt> {
+    fn dealt(&self, index: u16) -> Option<&Dealt> {
         self.dealt.get(usize::from(index)).and_then(Option::as_ref)
     }
 
+    /// The mask ciphertext that a dealer made for a holder; empty if it made none.
+    ///
+    /// # Errors
+    /// [`Abort::Spool`] if it does not come back as it was dealt.
+    pub(crate) fn mask_ciphertext(&self, dealer: u16, holder: u16) -> Result<Vec<u8>, RoundError> {
+        let Some(dealt) = self.dealt(dealer) else {
+            return Ok(Vec::new());
+        };
+        let piece = dealt.piece(holder, self.stash.as_ref());
+        Ok(piece
+            .map_err(|error| Abort::Spool(dealer, error))?
+            .map_or_else(Vec::new, |piece| piece.mask_ciphertext))
+    }
+
     /// Step 5 for one member: entries for itself and `neighbours`, and its boxes.
-    pub(crate) fn message(
-        &self,
-        index: u16,
-        neighbours: &[u16],
-        boxes: Vec<SealedBox>,
-    ) -> Result<SharersMessage, Misuse> {
+    ///
+    /// # Errors
+    /// [`Misuse`] for an index outside the roster; [`Abort::Spool`] if a box does not come back as it was dealt.
+    pub(crate) fn message(&self, index: u16, neighbours: &[u16]) -> Result<SharersMessage, RoundError> {
         let mut wanted: Vec<u16> = neighbours.to_vec();
         wanted.push(index);
         wanted.sort_unstable();
         let mut entries = Vec::with_capacity(wanted.len());
+        let mut boxes = Vec::with_capacity(neighbours.len());
         for i in wanted {
             let Some(dealt) = self.dealt(i) else { continue };
             let rank = u64::from(self.sharers.rank(i));
@@ -104,7 +121,20 @@ impl SharersList {
                 .merkle
                 .inclusion_proof(rank)
                 .map_err(|_| Misuse::Argument("sharer rank"))?;
-            let (mask_ciphertext, path) = dealt.mask_ciphertext_for(index);
+            let piece = dealt.piece(index, self.stash.as_ref());
+            let piece = piece.map_err(|error| Abort::Spool(i, error))?;
+            let (mask_ciphertext, path) = match piece {
+                Some(piece) => {
+                    let path = dealt.mask_ciphertext_path(index, &piece);
+                    boxes.push(SealedBox {
+                        peer: i,
+                        share_ciphertext: piece.share_ciphertext.into(),
+                        ciphertext: piece.sealed.into(),
+                    });
+                    (piece.mask_ciphertext, path)
+                }
+                None => (Vec::new(), Vec::new()),
+            };
             entries.push(SharerEntry {
                 index: i,
                 share_root: dealt.share_root.clone(),

@@ -264,87 +264,12 @@ impl SplitSecrets {
 }
 
 impl Place<'_> {
-    fn group(&self, pair: Hash, mask_ciphertext: &[u8], share_ciphertext: &[u8]) -> Group {
+    pub(crate) fn group(&self, pair: Hash, mask_ciphertext: &[u8], share_ciphertext: &[u8]) -> Group {
         Group {
             pair,
             mask: self.ciphertext_leaf(CiphertextKind::Mask, mask_ciphertext),
             share: self.ciphertext_leaf(CiphertextKind::Share, share_ciphertext),
         }
-    }
-}
-
-/// What the server keeps of a dealing to the end of the round: the commitment, and what it needs to hand on and to rebuild
-/// the pair masks of a drop-out.
-pub(crate) struct Dealt {
-    pub(crate) share_root: ShareRoot,
-    holders: Vec<u16>,
-    /// By position among the holders; empty where the holder encapsulated.
-    mask_ciphertexts: Vec<Vec<u8>>,
-    tree: ShareTree,
-}
-
-impl Dealt {
-    /// Rebuilds the tree from what travels outside the boxes (TAC-036): only a dealer whose ciphertexts are those under its
-    /// signed root is admitted to U1. The lengths were checked.
-    pub(crate) fn of(dealer: &Place<'_>, holders: Vec<u16>, message: &Shares) -> Result<Self, Refusal> {
-        let boxes = message.boxes.as_slice();
-        let mut own_pair = message.own_pair.as_slice().iter();
-        let mut groups = Vec::with_capacity(holders.len());
-        let mut mask_ciphertexts = Vec::with_capacity(holders.len());
-        for holder in &holders {
-            let place = Place {
-                holder: *holder,
-                ..*dealer
-            };
-            if *holder == dealer.dealer {
-                let pair = own_pair.next().ok_or(Refusal::Ciphertexts)?;
-                groups.push(place.group(*pair, &[], &[]));
-                mask_ciphertexts.push(Vec::new());
-                continue;
-            }
-            let made = boxes
-                .binary_search_by_key(holder, |b| b.peer)
-                .ok()
-                .and_then(|at| boxes.get(at))
-                .ok_or(Refusal::Ciphertexts)?;
-            groups.push(place.group(
-                made.pair,
-                made.mask_ciphertext.as_slice(),
-                made.share_ciphertext.as_slice(),
-            ));
-            mask_ciphertexts.push(made.mask_ciphertext.as_slice().to_vec());
-        }
-        let tree = ShareTree::of(groups);
-        if own_pair.next().is_some() || tree.root() != message.share_root.root {
-            return Err(Refusal::Ciphertexts);
-        }
-        Ok(Self {
-            share_root: message.share_root.clone(),
-            holders,
-            mask_ciphertexts,
-            tree,
-        })
-    }
-
-    /// The mask ciphertext for a holder, empty if it has none; and the path of its leaf, empty with it.
-    pub(crate) fn mask_ciphertext_for(&self, holder: u16) -> (Vec<u8>, Vec<Hash>) {
-        let ciphertext = self.mask_ciphertext(holder);
-        let path = match self.holders.binary_search(&holder) {
-            Ok(position) if !ciphertext.is_empty() => self
-                .tree
-                .mask_ciphertext_path(position as u64)
-                .unwrap_or_default(),
-            _ => Vec::new(),
-        };
-        (ciphertext.to_vec(), path)
-    }
-
-    /// The mask ciphertext for a holder; empty if it has none.
-    pub(crate) fn mask_ciphertext(&self, holder: u16) -> &[u8] {
-        let position = self.holders.binary_search(&holder).ok();
-        position
-            .and_then(|p| self.mask_ciphertexts.get(p))
-            .map_or(&[], Vec::as_slice)
     }
 }
 

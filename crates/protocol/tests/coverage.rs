@@ -194,7 +194,7 @@ fn every_pitfall_has_its_tests_and_every_test_its_pitfall() {
 }
 
 /// What a row of 08 section 3 says, and the line of code that decides it.
-const SHELLS: [(&str, &str, &str, &str); 11] = [
+const SHELLS: [(&str, &str, &str, &str); 13] = [
     (
         "time for the first hello",
         "10 s",
@@ -209,21 +209,33 @@ const SHELLS: [(&str, &str, &str, &str); 11] = [
     ),
     (
         "frames queued for a slow reader before it is dropped",
-        "64 MiB, parts of the model apart: those are shared",
+        "4 MiB, parts of the model apart: those are shared",
         "server/src/lobby.rs",
-        "MAX_QUEUED: usize = 64 << 20;",
+        "MAX_QUEUED: usize = 4 << 20;",
     ),
     (
-        "messages waiting for the round's driver before readers are held up",
-        "2,048, of 32 MiB in all",
+        "`roster`, `sharers` and `reveal request` messages made and not yet handed to QUIC",
+        "32; each is made when its reader has taken all before it, and is read as fast as frames must come, or the reader is dropped",
+        "server/src/gate.rs",
+        "TURNS: usize = 32;",
+    ),
+    (
+        "messages coming in, from their first byte until the round's driver is done with them",
+        "16 MiB in all, 2,048 whole ones; a first part takes the room of its whole message",
         "server/src/server.rs",
         "EVENT_QUEUE: usize = 2048;",
     ),
     (
-        "messages waiting for the round's driver before readers are held up",
-        "2,048, of 32 MiB in all",
+        "messages coming in, from their first byte until the round's driver is done with them",
+        "16 MiB in all, 2,048 whole ones; a first part takes the room of its whole message",
         "server/src/gate.rs",
-        "WAITING: u32 = 32 << 20;",
+        "WAITING: u32 = 16 << 20;",
+    ),
+    (
+        "silence between two parts of a message",
+        "30 s",
+        "server/src/gate.rs",
+        "UPLOAD_GRACE: Duration = Duration::from_secs(30);",
     ),
     (
         "silence between two frames of an upload",
@@ -245,7 +257,7 @@ const SHELLS: [(&str, &str, &str, &str); 11] = [
     ),
     (
         "patience beyond a phase's deadline",
-        "30 s",
+        "30 s; before `roster`, parts of the model, `sharers` and `reveal request` also the deadline of the phase that follows",
         "client/src/round.rs",
         "SLACK: Duration = Duration::from_secs(30);",
     ),

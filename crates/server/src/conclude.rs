@@ -31,12 +31,11 @@ impl Server {
         let since = Instant::now();
         let roster = revealing.roster().clone();
         let signers: Vec<u16> = revealing.signers().collect();
-        self.deliver(
-            &roster,
-            &signers,
-            |i| revealing.signers_shown_to(i).collect(),
-            |i| Ok(revealing.message(i)),
-        )?;
+        match revealing.list_message() {
+            // The same for everybody, and small.
+            Some(list) => self.tell_all(&roster, &signers, &list)?,
+            None => self.ask(&roster, &signers),
+        }
         let limit = ms(attempt.manifest.fields().deadlines.reveal_ms);
         let expected = identities(&roster, signers.iter().copied());
         self.floor
@@ -44,10 +43,14 @@ impl Server {
                 let (index, message) = match called(&roster, call)? {
                     Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
-                        if let Some(index) = index {
-                            let shown: Vec<u16> = revealing.signers_shown_to(index).collect();
-                            send(session, &roster, &shown, &revealing.message(index))?;
+                        if index.is_some() {
+                            session.ask();
                         }
+                        return Ok(Progress::More);
+                    }
+                    Called::Turn(session, index, turn) => {
+                        let shown: Vec<u16> = revealing.signers_shown_to(index).collect();
+                        send(session, &roster, &shown, &revealing.message(index), &turn)?;
                         return Ok(Progress::More);
                     }
                     Called::Away(..) => return Ok(Progress::More),
@@ -82,8 +85,10 @@ impl Server {
             }
         };
         if let Ok(note) = charged.with_cosignatures(sum.cosignatures()) {
+            let note = note.to_bytes();
+            self.desk.publish_cosigned(&note).map_err(ServerError::from)?;
             self.state
-                .keep_cosignatures(&attempt.manifest.fields().round_id, note.to_bytes())
+                .keep_cosignatures(&attempt.manifest.fields().round_id, note)
                 .map_err(ServerError::from)?;
         }
         let evaluation = self.evaluate(&next)?;
@@ -161,7 +166,7 @@ impl Server {
             outcome: self.desk.proven(index, &entry).map_err(ServerError::from)?,
         });
         let answered: Vec<u16> = sum.answered().indices().collect();
-        self.deliver(roster, &answered, |_| Vec::new(), |_| Ok(message.clone()))?;
+        self.tell_all(roster, &answered, &message)?;
         let frame = Arc::new(message.encode().map_err(RoundError::from)?);
         self.floor
             .end(Some((identities(roster, answered.iter().copied()), frame)));

@@ -404,7 +404,7 @@ impl ServerConfig {
             Limits::default()
         };
         limits.connections = self.cohort.connections();
-        limits
+        limits.shared_by(usize::from(self.cohort.clients))
     }
 
     /// A commented starting point for `tacita server init`.

@@ -10,7 +10,7 @@ use tacita_protocol::{Hash, RoundError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
-use crate::gate::Held;
+use crate::gate::{Held, Turn};
 use crate::lobby::{Event, Lobby, Session, What};
 
 /// What a message did for its phase.
@@ -29,6 +29,8 @@ pub(crate) enum Call<'a> {
     Said(&'a Hash, Box<ClientMessage>),
     /// A member is back on another connection; whether something is awaited from it.
     Back(&'a Session, bool),
+    /// It is the turn of a member, from whom something is awaited, to be told what it asked for.
+    Turn(&'a Session, Turn),
     /// A member lost its connection, or left for good.
     Away(&'a Hash, Absence),
 }
@@ -50,6 +52,8 @@ enum Step {
     Away(Hash, Absence),
     /// A member is back in the round on another connection.
     Back(Arc<Session>),
+    /// It is a live session's turn.
+    Turn(Arc<Session>, Turn),
     /// A message of a live session, and the places it takes.
     Message(Hash, Box<ClientMessage>, Held),
 }
@@ -65,6 +69,7 @@ struct Attempt {
 /// Events in, lobby kept.
 pub(crate) struct Floor {
     events: mpsc::Receiver<Event>,
+    turns: mpsc::Receiver<Event>,
     pub(crate) lobby: Lobby,
     /// Members of the round in progress that left it.
     pub(crate) gone: HashSet<Hash>,
@@ -75,9 +80,14 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    pub(crate) fn new(events: mpsc::Receiver<Event>, stop: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        events: mpsc::Receiver<Event>,
+        turns: mpsc::Receiver<Event>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
         Self {
             events,
+            turns,
             lobby: Lobby::default(),
             gone: HashSet::new(),
             running: None,
@@ -128,7 +138,14 @@ impl Floor {
 
     /// Handles one event before `deadline`; `None` at the deadline.
     async fn step(&mut self, deadline: Instant) -> Option<Step> {
-        let event = timeout_at(deadline, self.events.recv()).await.ok()??;
+        let next = async {
+            tokio::select! {
+                biased;
+                Some(turn) = self.turns.recv() => Some(turn),
+                event = self.events.recv() => event,
+            }
+        };
+        let event = timeout_at(deadline, next).await.ok()??;
         let left = |floor: &mut Self| floor.left(event.identity);
         Some(match event.what {
             What::Joined(session) => self.join(session),
@@ -139,6 +156,10 @@ impl Floor {
                     Step::Nothing
                 }
             }
+            What::Turn(turn) => match self.lobby.get(&event.identity) {
+                Some(session) if session.id == event.session => Step::Turn(session.clone(), turn),
+                _ => Step::Nothing,
+            },
             What::Message(message) => match self.lobby.get(&event.identity) {
                 Some(session) if session.id == event.session => match *message {
                     ClientMessage::Hello(hello) if hello.attempt.as_slice().is_empty() => {
@@ -235,7 +256,7 @@ impl Floor {
     /// told; the others go on.
     ///
     /// # Errors
-    /// An abort that a message led to.
+    /// An abort that a message led to, or what is wrong with one that was to be made.
     pub(crate) async fn phase(
         &mut self,
         limit: Duration,
@@ -259,6 +280,12 @@ impl Floor {
                     let awaited = expected.contains(&session.certificate.identity.0);
                     if let Err(error) = desk(Call::Back(&session, awaited)) {
                         tracing::warn!(client = %session.certificate.name, %error, "could not be told where the round is");
+                    }
+                    continue;
+                }
+                Some(Step::Turn(session, turn)) => {
+                    if expected.contains(&session.certificate.identity.0) {
+                        desk(Call::Turn(&session, turn))?;
                     }
                     continue;
                 }

@@ -83,6 +83,14 @@ impl Directory {
     }
 }
 
+/// Where the last head that members cosigned lies: beside a ledger's directory, which holds nothing else.
+#[must_use]
+pub fn cosigned_path(ledger: &Path) -> PathBuf {
+    let mut name = ledger.file_name().unwrap_or_default().to_owned();
+    name.push(".cosigned");
+    ledger.with_file_name(name)
+}
+
 fn sync_dir(path: &Path) -> std::io::Result<()> {
     File::open(path)?.sync_all()
 }
@@ -164,6 +172,48 @@ impl LedgerDesk {
             return Err(error);
         }
         Ok(index)
+    }
+
+    /// Hands the log over to `next`, which signs from now on; durable when this returns.
+    ///
+    /// # Errors
+    /// As [`Self::append`]; the log refuses a key that was in force before.
+    pub fn rotate(&mut self, next: SigningKey, time: u64) -> Result<u64, DeskError> {
+        if self.broken {
+            return Err(DeskError::Broken);
+        }
+        let origin = self.log.origin().to_owned();
+        let verifier = VerifierKey::new(&origin, KeyType::Ed25519, next.verifying_key())
+            .map_err(|_| DeskError::Origin(origin))?;
+        let index = self.log.rotate(&self.key, &verifier, time)?;
+        let changes = self.log.publish(&next)?;
+        if let Err(error) = self.directory.apply(&changes) {
+            self.broken = true;
+            return Err(error);
+        }
+        (self.key, self.verifier) = (next, verifier);
+        Ok(index)
+    }
+
+    /// Puts the members' cosignatures of a head beside the directory, where auditors find the last one: `ledger.cosigned`
+    /// for a ledger in `ledger`.
+    ///
+    /// # Errors
+    /// [`DeskError::Io`].
+    pub fn publish_cosigned(&self, note: &[u8]) -> Result<(), DeskError> {
+        let path = cosigned_path(self.directory.path());
+        let io = |source| DeskError::Io {
+            path: path.clone(),
+            source,
+        };
+        let staging = path.with_extension("cosigned-staging");
+        let parent = path.parent().unwrap_or(Path::new(".")).to_owned();
+        let mut file = File::create(&staging).map_err(io)?;
+        file.write_all(note).map_err(io)?;
+        file.sync_all().map_err(io)?;
+        drop(file);
+        fs::rename(&staging, &path).map_err(io)?;
+        sync_dir(&parent).map_err(io)
     }
 
     /// An entry with its inclusion proof under the published head.

@@ -22,15 +22,17 @@ mod lobby;
 mod papers;
 mod phases;
 mod restart;
+mod rotation;
 mod server;
 mod spool;
 mod state;
 
 pub use account::Account;
 // The form of the sum that [`ServerEvent::RoundDone`] shows.
-pub use ledger_desk::{DeskError, LedgerDesk};
+pub use ledger_desk::{DeskError, LedgerDesk, cosigned_path};
 pub use ledger_files::Directory;
 pub use levels::{NoiseLevelsSetting, parse_noise_levels};
+pub use rotation::rotate_ledger_key;
 pub use server::{Observer, RoundReport, Server, ServerError, ServerEvent, ServerSetup, TaskEnd, state_file};
 pub use spool::FileSpool;
 pub use state::{ServerState, StateError, TaskState};

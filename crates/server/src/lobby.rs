@@ -1,6 +1,7 @@
 //! Sessions: who is connected, what was sent to them, and the queue of events for the round driver.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -10,13 +11,13 @@ use tacita_protocol::Hash;
 use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
 use tacita_protocol::parts::Assembler;
 use tacita_protocol::refusal::Misuse;
-use tacita_transport::{CLOSE_COME_BACK, CLOSE_REFUSED, Connection, TransportError};
+use tacita_transport::{CLOSE_COME_BACK, CLOSE_REFUSED, Connection, FrameSender, Pace, TransportError};
 use tokio::sync::mpsc;
 
-use crate::gate::{Gate, Held};
+use crate::gate::{Gate, Held, Turn};
 
 /// Frames waiting for a slow reader, in bytes, before it is dropped.
-const MAX_QUEUED: usize = 64 << 20;
+const MAX_QUEUED: usize = 4 << 20;
 /// Malformed or unexpected messages before a session is closed (F23).
 pub(crate) const MAX_STRIKES: u32 = 16;
 /// Time a new connection has to say hello.
@@ -25,6 +26,14 @@ const HELLO: std::time::Duration = std::time::Duration::from_secs(10);
 const SIGN_OF_LIFE: std::time::Duration = std::time::Duration::from_secs(1);
 /// Bytes of one model part.
 pub(crate) const MODEL_PART: usize = 128 * 1024;
+
+/// What waits for a session's writer.
+enum Outgoing {
+    /// A frame; the bytes that count as this reader's own; the turn that it was made in.
+    Frame(Arc<Vec<u8>>, usize, Option<Turn>),
+    /// The driver has a large message for it, and makes it when it is this session's turn.
+    Ask,
+}
 
 /// One live connection of a member.
 pub(crate) struct Session {
@@ -38,13 +47,15 @@ pub(crate) struct Session {
     /// Whether it said hello since its last round: only then is it invited.
     ready: AtomicBool,
     pub(crate) received: Arc<AtomicU64>,
-    out: mpsc::UnboundedSender<(Arc<Vec<u8>>, usize)>,
+    out: mpsc::UnboundedSender<Outgoing>,
     queued: Arc<AtomicUsize>,
     connection: Connection,
     /// Bytes of parts that are taken from it: those of one `shares` after a roster, else none.
     parts: Arc<AtomicUsize>,
-    /// Certificates of others that this connection was sent.
-    shown: Mutex<HashSet<Hash>>,
+    /// Certificates of others that this connection was sent, by a keyed hash of their fingerprints: a quarter of the memory,
+    /// and nobody can make two collide.
+    shown: Mutex<HashSet<u64>>,
+    hashing: RandomState,
     /// Whether it is being asked for a sign of life.
     probed: AtomicBool,
 }
@@ -53,11 +64,15 @@ impl Session {
     /// Queues a frame that all members share, such as a part of the model: it is held once, whoever is slow.
     pub(crate) fn send_shared(&self, frame: Arc<Vec<u8>>) {
         // A closed connection is noticed by its reader.
-        let _ = self.out.send((frame, 0));
+        let _ = self.out.send(Outgoing::Frame(frame, 0, None));
     }
 
     /// Queues a frame; a reader that lets too much pile up is dropped.
     pub(crate) fn send_frame(&self, frame: Arc<Vec<u8>>) {
+        self.queue(frame, None);
+    }
+
+    fn queue(&self, frame: Arc<Vec<u8>>, turn: Option<Turn>) {
         let bytes = frame.len();
         if self
             .queued
@@ -69,15 +84,26 @@ impl Session {
             return;
         }
         // A closed connection is noticed by its reader.
-        let _ = self.out.send((frame, bytes));
+        let _ = self.out.send(Outgoing::Frame(frame, bytes, turn));
     }
 
     /// Encodes and queues a message.
     pub(crate) fn send(&self, message: &ServerMessage) -> Result<(), Misuse> {
+        self.send_in(message, None)
+    }
+
+    /// Encodes and queues a message in this session's turn.
+    pub(crate) fn send_in(&self, message: &ServerMessage, turn: Option<&Turn>) -> Result<(), Misuse> {
         for frame in message.frames()? {
-            self.send_frame(Arc::new(frame));
+            self.queue(Arc::new(frame), turn.cloned());
         }
         Ok(())
+    }
+
+    /// Asks for a turn, behind everything that is queued: [`What::Turn`] comes when it is there.
+    pub(crate) fn ask(&self) {
+        // A closed connection is noticed by its reader.
+        let _ = self.out.send(Outgoing::Ask);
     }
 
     /// A roster went out: shares of up to so many bytes may come back in parts, once.
@@ -92,7 +118,7 @@ impl Session {
     ) -> Vec<&'a tacita_protocol::roster::Member> {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         members
-            .filter(|m| shown.insert(m.certificate.fingerprint))
+            .filter(|m| shown.insert(self.hashing.hash_one(m.certificate.fingerprint)))
             .collect()
     }
 
@@ -151,6 +177,8 @@ pub(crate) enum What {
     Joined(Arc<Session>),
     /// A message came.
     Message(Box<ClientMessage>),
+    /// It is this session's turn to be told what it asked for.
+    Turn(Turn),
     /// The connection ended.
     Gone,
 }
@@ -162,6 +190,15 @@ pub(crate) struct Event {
     pub(crate) what: What,
     /// Places that it takes until it was dealt with.
     pub(crate) held: Held,
+}
+
+/// How sessions reach the driver.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    /// What happened.
+    pub(crate) events: mpsc::Sender<Event>,
+    /// Turns, which are dealt with first: a member that was not told yet waits for the others' answers otherwise.
+    pub(crate) turns: mpsc::Sender<Event>,
 }
 
 /// The sessions, by identity. One live session per name: the first admitted stays (F24).
@@ -241,7 +278,7 @@ pub(crate) async fn serve(
     connection: Connection,
     id: u64,
     der: Vec<u8>,
-    events: mpsc::Sender<Event>,
+    Ways { events, turns }: Ways,
     gate: Gate,
 ) {
     let Some(certificate) = connection.peer().cloned() else {
@@ -249,11 +286,11 @@ pub(crate) async fn serve(
     };
     let identity = certificate.identity.0;
     let name = certificate.name.clone();
-    let Ok(Ok((mut sender, mut receiver))) = tokio::time::timeout(HELLO, connection.accept()).await else {
+    let Ok(Ok((sender, mut receiver))) = tokio::time::timeout(HELLO, connection.accept()).await else {
         connection.close(CLOSE_COME_BACK, "no hello");
         return;
     };
-    receiver.set_pace(Some(tacita_transport::Pace::default()));
+    receiver.set_pace(Some(Pace::default()));
     let hello = match tokio::time::timeout(HELLO, receiver.recv()).await {
         Ok(Ok(Some(frame))) => ClientMessage::decode(&frame),
         _ => {
@@ -271,7 +308,7 @@ pub(crate) async fn serve(
             return;
         }
     };
-    let (out, mut queue) = mpsc::unbounded_channel::<(Arc<Vec<u8>>, usize)>();
+    let (out, queue) = mpsc::unbounded_channel();
     let queued = Arc::new(AtomicUsize::new(0));
     let received = Arc::new(AtomicU64::new(0));
     let parts = Arc::new(AtomicUsize::new(0));
@@ -289,6 +326,7 @@ pub(crate) async fn serve(
         connection: connection.clone(),
         parts: parts.clone(),
         shown: Mutex::default(),
+        hashing: RandomState::new(),
         probed: AtomicBool::new(false),
     });
     let event = |what, held| Event {
@@ -302,27 +340,37 @@ pub(crate) async fn serve(
         return;
     }
     drop(session);
-    let writer = tokio::spawn(async move {
-        while let Some((frame, counted)) = queue.recv().await {
-            queued.fetch_sub(counted, Ordering::Relaxed);
-            if sender.queue(&frame).await.is_err() {
-                return;
-            }
-            // Several small frames share packets; flush when nothing waits.
-            if queue.is_empty() && sender.flush().await.is_err() {
-                return;
-            }
-        }
-        let _ = sender.finish_and_wait().await;
-    });
+    let writer = tokio::spawn(write(
+        sender,
+        queue,
+        queued,
+        connection.clone(),
+        (identity, id, turns, gate.clone()),
+    ));
     let mut strikes = 0u32;
     let mut turnstile = gate.turnstile();
     let mut assembler = Assembler::of_client();
     loop {
         receiver.set_pace(Some(turnstile.pace()));
         let since = Instant::now();
+        let announced = receiver.announced().await;
+        let mut waited = since.elapsed();
+        if let Ok(Some((length, kind))) = announced {
+            let room = parts.load(Ordering::Relaxed);
+            // What a peer said before it closed counts: the place first.
+            let admitted = tokio::select! {
+                biased;
+                admitted = turnstile.admit(kind, length, room) => admitted,
+                _ = connection.closed() => None,
+            };
+            if admitted.is_none() {
+                break;
+            }
+        }
+        let since = Instant::now();
         match receiver.recv().await {
             Ok(Some(frame)) => {
+                waited = waited.saturating_add(since.elapsed());
                 received.fetch_add(frame.len() as u64 + 4, Ordering::Relaxed);
                 let whole = match assembler.push(frame, parts.load(Ordering::Relaxed)) {
                     Ok(None) => continue,
@@ -334,11 +382,7 @@ pub(crate) async fn serve(
                         if matches!(message, ClientMessage::Shares(_)) {
                             parts.store(0, Ordering::Relaxed);
                         }
-                        let passed = tokio::select! {
-                            passed = turnstile.pass(&message, bytes, since) => passed,
-                            _ = connection.closed() => None,
-                        };
-                        let Some(held) = passed else { break };
+                        let held = turnstile.pass(&message, bytes, waited);
                         if events
                             .send(event(What::Message(Box::new(message)), held))
                             .await
@@ -348,6 +392,7 @@ pub(crate) async fn serve(
                         }
                     }
                     Err(error) => {
+                        turnstile.discard();
                         strikes += 1;
                         tracing::warn!(client = %name, %error, "malformed message");
                         if strikes >= MAX_STRIKES {
@@ -370,4 +415,63 @@ pub(crate) async fn serve(
     drop(turnstile);
     let _ = events.send(event(What::Gone, Held::default())).await;
     writer.abort();
+}
+
+/// Hands to QUIC what the driver queues, and asks it for what it makes in turns.
+async fn write(
+    mut sender: FrameSender,
+    mut queue: mpsc::UnboundedReceiver<Outgoing>,
+    queued: Arc<AtomicUsize>,
+    connection: Connection,
+    (identity, session, turns, gate): (Hash, u64, mpsc::Sender<Event>, Gate),
+) {
+    while let Some(outgoing) = queue.recv().await {
+        let (frame, counted, turn) = match outgoing {
+            Outgoing::Frame(frame, counted, turn) => (frame, counted, turn),
+            Outgoing::Ask => {
+                if sender.flush().await.is_err() {
+                    return;
+                }
+                let Some(turn) = gate.turn().await else { return };
+                let event = Event {
+                    identity,
+                    session,
+                    what: What::Turn(turn),
+                    held: Held::default(),
+                };
+                if turns.send(event).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+        };
+        queued.fetch_sub(counted, Ordering::Relaxed);
+        let bytes = frame.len();
+        let sending = async {
+            sender.queue_shared(frame).await?;
+            // Several small frames share packets; flush when nothing waits.
+            if queue.is_empty() {
+                sender.flush().await?;
+            }
+            Ok::<(), TransportError>(())
+        };
+        let sent = match &turn {
+            None => sending.await.is_ok(),
+            // Others wait for the turn: its frames go as fast as frames must come.
+            Some(_) => {
+                let limit = Pace::default().allowance(bytes);
+                match tokio::time::timeout(limit, sending).await {
+                    Ok(sent) => sent.is_ok(),
+                    Err(_) => {
+                        connection.close(CLOSE_COME_BACK, "reads too slowly");
+                        false
+                    }
+                }
+            }
+        };
+        if !sent {
+            return;
+        }
+    }
+    let _ = sender.finish_and_wait().await;
 }

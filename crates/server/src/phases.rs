@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use rayon::prelude::*;
 use tacita_protocol::messages::{ClientMessage, Resume, ServerMessage};
 use tacita_protocol::parts::largest_shares;
 use tacita_protocol::roster::{Member, Roster};
@@ -15,9 +14,10 @@ use tokio::task::block_in_place;
 
 use crate::attempt::{Attempt, Failed};
 use crate::floor::{Absence, Call, Progress};
+use crate::gate::Turn;
 use crate::lobby::Session;
 use crate::server::{Server, ServerError};
-use crate::spool::FileSpool;
+use crate::spool::{FileSpool, FileStash};
 
 pub(crate) fn ms(value: u32) -> Duration {
     Duration::from_millis(u64::from(value))
@@ -56,7 +56,7 @@ impl Server {
                         attempt.papers.rest_of_model(session)?;
                         return Ok(Progress::More);
                     }
-                    Call::Away(..) => return Ok(Progress::More),
+                    Call::Away(..) | Call::Turn(..) => return Ok(Progress::More),
                 };
                 let ClientMessage::Advertise(advertise) = message else {
                     return Err(Refusal::Unexpected(message.name()).into());
@@ -78,31 +78,36 @@ impl Server {
             self.floor
                 .turn_away(&member.certificate.identity.0, &refusal.to_string());
         }
-        let sharing = block_in_place(|| gathering.close())?;
+        let state = &self.config.server.state;
+        let stash = FileStash::open(state).map_err(|source| ServerError::spool(state, source))?;
+        let sharing = block_in_place(|| gathering.close(Box::new(stash)))?;
         attempt.mark("advertise", since);
         Ok(sharing)
     }
 
-    /// Encodes one message for each of `indices` on all cores, preceded by the certificates its reader lacks.
-    pub(crate) fn deliver(
+    /// The sessions of those of `indices` that are here.
+    fn present<'a>(&'a self, roster: &'a Roster, indices: &'a [u16]) -> impl Iterator<Item = &'a Session> {
+        indices.iter().filter_map(|index| {
+            let identity = roster.member(*index)?.certificate.identity.0;
+            let session = self.floor.lobby.get(&identity)?;
+            (!self.floor.gone.contains(&identity)).then_some(&**session)
+        })
+    }
+
+    /// Asks for a turn for each of `indices`: a message of its own is made when it can be sent.
+    pub(crate) fn ask(&self, roster: &Roster, indices: &[u16]) {
+        self.present(roster, indices).for_each(Session::ask);
+    }
+
+    /// Tells all of `indices` the same.
+    pub(crate) fn tell_all(
         &self,
         roster: &Roster,
         indices: &[u16],
-        needed: impl Fn(u16) -> Vec<u16> + Sync,
-        message: impl Fn(u16) -> Result<ServerMessage, RoundError> + Sync,
+        message: &ServerMessage,
     ) -> Result<(), RoundError> {
-        block_in_place(|| {
-            indices.par_iter().try_for_each(|index| {
-                let Some(session) = roster
-                    .member(*index)
-                    .and_then(|m| self.floor.lobby.get(&m.certificate.identity.0))
-                    .filter(|s| !self.floor.gone.contains(&s.certificate.identity.0))
-                else {
-                    return Ok(());
-                };
-                send(session, roster, &needed(*index), &message(*index)?)
-            })
-        })
+        self.present(roster, indices)
+            .try_for_each(|session| Ok(session.send(message)?))
     }
 
     pub(crate) async fn share(
@@ -114,17 +119,7 @@ impl Server {
         let since = Instant::now();
         let everybody: Vec<u16> = (0..roster.size()).collect();
         let largest = largest_shares(&attempt.manifest);
-        for identity in identities(roster, everybody.iter().copied()) {
-            if let Some(session) = self.floor.lobby.get(&identity) {
-                session.expect_parts(largest);
-            }
-        }
-        self.deliver(
-            roster,
-            &everybody,
-            |i| roster.neighbours(i),
-            |i| Ok(ServerMessage::Roster(sharing.roster_message(i)?)),
-        )?;
+        self.ask(roster, &everybody);
         let expected = identities(roster, everybody.iter().copied());
         let limit = ms(attempt.manifest.fields().deadlines.share_ms);
         self.floor
@@ -133,11 +128,15 @@ impl Server {
                     Called::Said(index, message) => (index, *message),
                     Called::Back(session, index) => {
                         attempt.papers.rest_of_model(session)?;
-                        if let Some(index) = index {
-                            let message = ServerMessage::Roster(sharing.roster_message(index)?);
-                            session.expect_parts(largest);
-                            send(session, roster, &roster.neighbours(index), &message)?;
+                        if index.is_some() {
+                            session.ask();
                         }
+                        return Ok(Progress::More);
+                    }
+                    Called::Turn(session, index, turn) => {
+                        let message = ServerMessage::Roster(sharing.roster_message(index)?);
+                        session.expect_parts(largest);
+                        send(session, roster, &roster.neighbours(index), &message, &turn)?;
                         return Ok(Progress::More);
                     }
                     Called::Away(..) => return Ok(Progress::More),
@@ -145,7 +144,7 @@ impl Server {
                 let ClientMessage::Shares(shares) = message else {
                     return Err(Refusal::Unexpected(message.name()).into());
                 };
-                sharing.handle_shares(index, shares)?;
+                sharing.handle_shares(index, &shares)?;
                 Ok(Progress::Done)
             })
             .await?;
@@ -169,12 +168,7 @@ impl Server {
         let sharers: Vec<u16> = collecting.sharers().indices().collect();
         // Before anybody is asked: an upload may be there before this task runs again.
         let before = self.received(roster, &sharers);
-        self.deliver(
-            roster,
-            &sharers,
-            |_| Vec::new(),
-            |i| Ok(ServerMessage::Sharers(collecting.sharers_message(i)?)),
-        )?;
+        self.ask(roster, &sharers);
         let state = self.config.server.state.clone();
         let mut spool = FileSpool::open(&state).map_err(|source| ServerError::spool(&state, source))?;
         let limit = ms(attempt.manifest.fields().deadlines.upload_ms);
@@ -188,12 +182,16 @@ impl Server {
                         attempt.papers.rest_of_model(session)?;
                         if let Some(index) = index {
                             // From the first chunk that is missing; from the start if none is there.
-                            let message = match collecting.next_chunk(index) {
-                                0 => ServerMessage::Sharers(collecting.sharers_message(index)?),
-                                next => ServerMessage::Resume(Resume { next }),
-                            };
-                            session.send(&message)?;
+                            match collecting.next_chunk(index) {
+                                0 => session.ask(),
+                                next => session.send(&ServerMessage::Resume(Resume { next }))?,
+                            }
                         }
+                        return Ok(Progress::More);
+                    }
+                    Called::Turn(session, index, turn) => {
+                        let message = ServerMessage::Sharers(collecting.sharers_message(index)?);
+                        send(session, roster, &[], &message, &turn)?;
                         return Ok(Progress::More);
                     }
                     Called::Away(index, absence) => {
@@ -252,9 +250,9 @@ impl Server {
         let since = Instant::now();
         let survivors: Vec<u16> = agreeing.survivors().indices().collect();
         let request = ServerMessage::Agree(agreeing.request());
-        self.deliver(roster, &survivors, |_| Vec::new(), |_| Ok(request.clone()))?;
         let limit = ms(attempt.manifest.fields().deadlines.agree_ms);
         let expected = identities(roster, survivors.iter().copied());
+        self.tell_all(roster, &survivors, &request)?;
         self.floor
             .phase(limit, expected, |call| {
                 let (index, message) = match called(roster, call)? {
@@ -265,7 +263,7 @@ impl Server {
                         }
                         return Ok(Progress::More);
                     }
-                    Called::Away(..) => return Ok(Progress::More),
+                    Called::Away(..) | Called::Turn(..) => return Ok(Progress::More),
                 };
                 let ClientMessage::Agreement(agreement) = message else {
                     return Err(Refusal::Unexpected(message.name()).into());
@@ -285,6 +283,8 @@ pub(crate) enum Called<'a> {
     Said(u16, Box<ClientMessage>),
     /// A member is back; its index if something is awaited from it.
     Back(&'a Session, Option<u16>),
+    /// It is the turn of a member to be told what it asked for.
+    Turn(&'a Session, u16, Turn),
     /// A member is away.
     Away(u16, Absence),
 }
@@ -301,23 +301,25 @@ pub(crate) fn called<'a>(roster: &Roster, call: Call<'a>) -> Result<Called<'a>, 
             let index = index_of(&session.certificate.identity.0)?;
             Called::Back(session, awaited.then_some(index))
         }
+        Call::Turn(session, turn) => Called::Turn(session, index_of(&session.certificate.identity.0)?, turn),
         Call::Away(identity, absence) => Called::Away(index_of(identity)?, absence),
     })
 }
 
-/// Sends a message, preceded by those of the certificates `needed` that the connection was not sent yet.
+/// Sends a message in its turn, preceded by those of the certificates `needed` that the connection was not sent yet.
 pub(crate) fn send(
     session: &Session,
     roster: &Roster,
     needed: &[u16],
     message: &ServerMessage,
+    turn: &Turn,
 ) -> Result<(), RoundError> {
     let members = needed.iter().filter_map(|index| roster.member(*index));
     let unseen = session.unseen(members);
     for bundle in certificate_bundles(unseen.iter().map(|m| m.der.as_slice())) {
-        session.send(&bundle)?;
+        session.send_in(&bundle, Some(turn))?;
     }
-    Ok(session.send(message)?)
+    Ok(session.send_in(message, Some(turn))?)
 }
 
 pub(crate) fn identities(roster: &Roster, indices: impl Iterator<Item = u16>) -> HashSet<Hash> {

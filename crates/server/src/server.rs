@@ -24,9 +24,9 @@ use crate::evaluation;
 use crate::floor::Floor;
 use crate::gate::Gate;
 use crate::ledger_desk::{DeskError, LedgerDesk};
-use crate::lobby;
+use crate::lobby::{self, Ways};
 use crate::restart;
-use crate::spool::FileSpool;
+use crate::spool::FileStash;
 use crate::state::{ServerState, StateError, TaskState};
 
 /// Events waiting for the driver before connections are slowed down.
@@ -236,8 +236,8 @@ impl Server {
         )?);
         let state = ServerState::new(store, &config.server.state)?;
         // Nobody else holds the database: what lies in the spool is a crash's.
-        let spool = FileSpool::open(&config.server.state);
-        drop(spool.map_err(|source| ServerError::spool(&config.server.state, source))?);
+        let stash = FileStash::open(&config.server.state);
+        drop(stash.map_err(|source| ServerError::spool(&config.server.state, source))?);
         let last = state.head()?;
         let mut desk = LedgerDesk::open(
             &config.server.ledger,
@@ -278,9 +278,10 @@ impl Server {
             admission,
             config.limits(),
         )?);
-        let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
+        let (events, happened) = mpsc::channel(EVENT_QUEUE);
+        let (turns, due) = mpsc::channel(EVENT_QUEUE);
         let gate = Gate::new(config.server.uploads_in_flight);
-        tokio::spawn(accept(endpoint.clone(), sender, gate));
+        tokio::spawn(accept(endpoint.clone(), Ways { events, turns }, gate));
         let server = Self {
             config,
             checked,
@@ -288,7 +289,7 @@ impl Server {
             desk,
             state,
             account,
-            floor: Floor::new(receiver, stop.clone()),
+            floor: Floor::new(happened, due, stop.clone()),
             endpoint,
             standing: setup.standing,
             fingerprint: standing.certificate.fingerprint,
@@ -470,7 +471,7 @@ impl Server {
     }
 }
 
-async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event>, gate: Gate) {
+async fn accept(endpoint: Arc<ServerEndpoint>, ways: Ways, gate: Gate) {
     let mut id = 0u64;
     while let Some(arrival) = endpoint.accept().await {
         match arrival {
@@ -479,7 +480,7 @@ async fn accept(endpoint: Arc<ServerEndpoint>, events: mpsc::Sender<lobby::Event
                 let Some(der) = connection.peer_certificate_der() else {
                     continue;
                 };
-                tokio::spawn(lobby::serve(connection, id, der, events.clone(), gate.clone()));
+                tokio::spawn(lobby::serve(connection, id, der, ways.clone(), gate.clone()));
             }
             Err(failed) => {
                 tracing::debug!(remote = %failed.remote, error = %failed.error, "handshake failed")

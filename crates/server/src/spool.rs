@@ -1,15 +1,44 @@
-//! Uploads in flight, on disk: one file for each, in a folder of the state directory that only this server reads. What lies
-//! there is masked; it goes when it was added or its round is over, and what a crash left goes at the next start.
+//! Uploads in flight and dealings, on disk: a file for each upload and one for all that members dealt, in a folder of the state
+//! directory that only this server reads. What lies there is masked, or encrypted for a member; uploads go when they were
+//! added, everything goes when its round is over, and what a crash left goes at the next start.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use tacita_protocol::spool::{Spool, SpoolError};
+use tacita_protocol::spool::{Spool, SpoolError, Stash};
 
 /// The folder below the state directory.
 pub(crate) const FOLDER: &str = "spool";
+/// The file of dealings in it.
+const DEALT: &str = "dealt";
+
+/// Makes sure of the folder, which nobody else may use, and removes what is in it and `stays` does not name.
+fn folder(state: &Path, stays: Option<&str>) -> io::Result<PathBuf> {
+    let dir = state.join(FOLDER);
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&dir)?;
+    for entry in fs::read_dir(&dir)? {
+        let entry = entry?;
+        if stays.is_none_or(|name| entry.file_name() != name) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(dir)
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
 
 /// The uploads in flight of one round; dropping it removes them.
 pub struct FileSpool {
@@ -18,36 +47,19 @@ pub struct FileSpool {
 }
 
 impl FileSpool {
-    /// Opens the folder of a state directory, which nobody else may use, and removes what is in it.
+    /// Opens the folder of a state directory, and removes what is left of uploads in it.
     ///
     /// # Errors
     /// What the system says.
     pub fn open(state: &Path) -> io::Result<Self> {
-        let dir = state.join(FOLDER);
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&dir)?;
-        for entry in fs::read_dir(&dir)? {
-            fs::remove_file(entry?.path())?;
-        }
         Ok(Self {
-            dir,
+            dir: folder(state, Some(DEALT))?,
             files: BTreeMap::new(),
         })
     }
 
     fn path(&self, member: u16) -> PathBuf {
         self.dir.join(format!("{member:05}"))
-    }
-
-    fn create(&self, member: u16) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(self.path(member))
     }
 
     /// Uploads that have bytes here.
@@ -72,7 +84,7 @@ impl Spool for FileSpool {
         let file = match self.files.get_mut(&member) {
             Some(file) => file,
             None => {
-                let made = self.create(member).map_err(|e| failed(&e))?;
+                let made = create(&self.path(member)).map_err(|e| failed(&e))?;
                 self.files.entry(member).or_insert(made)
             }
         };
@@ -100,6 +112,58 @@ impl Drop for FileSpool {
     fn drop(&mut self) {
         let members: Vec<u16> = self.files.keys().copied().collect();
         members.into_iter().for_each(|member| self.discard(member));
+    }
+}
+
+/// What the members of one round dealt; dropping it removes it.
+pub(crate) struct FileStash {
+    path: PathBuf,
+    file: Mutex<File>,
+    length: u64,
+}
+
+impl FileStash {
+    /// Opens the folder of a state directory, and removes everything that is left in it of another round.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn open(state: &Path) -> io::Result<Self> {
+        let path = folder(state, None)?.join(DEALT);
+        let file = Mutex::new(create(&path)?);
+        Ok(Self {
+            path,
+            file,
+            length: 0,
+        })
+    }
+}
+
+impl Stash for FileStash {
+    fn put(&mut self, bytes: &[u8]) -> Result<u64, SpoolError> {
+        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = file.write_all(bytes) {
+            // What was written of it must not shift what comes behind it.
+            file.set_len(self.length).map_err(|e| failed(&e))?;
+            return Err(failed(&error));
+        }
+        let at = self.length;
+        self.length = at.saturating_add(bytes.len() as u64);
+        Ok(at)
+    }
+
+    fn get(&self, at: u64, into: &mut [u8]) -> Result<(), SpoolError> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(at)).map_err(|e| failed(&e))?;
+        file.read_exact(into).map_err(|e| failed(&e))
+    }
+}
+
+impl Drop for FileStash {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            // The next round's opening removes it, or says why it cannot.
+            tracing::warn!(%error, "what was dealt was not removed");
+        }
     }
 }
 
@@ -139,5 +203,34 @@ mod tests {
         fs::write(dir.join("00003"), b"left").unwrap();
         drop(FileSpool::open(state.path()).unwrap());
         assert_eq!(left(), 0);
+    }
+
+    #[test]
+    fn dealings_come_back_beside_uploads() {
+        let state = tempfile::tempdir().unwrap();
+        let dir = state.path().join(FOLDER);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("00003"), b"left").unwrap();
+        fs::write(dir.join(DEALT), b"left").unwrap();
+        let mut stash = FileStash::open(state.path()).unwrap();
+        assert_eq!(stash.put(b"first").unwrap(), 0);
+        // The uploads of the same round leave it alone.
+        let mut spool = FileSpool::open(state.path()).unwrap();
+        spool.append(3, b"upload").unwrap();
+        let at = stash.put(b"second").unwrap();
+        let mut read = [0; 6];
+        stash.get(at, &mut read).unwrap();
+        assert_eq!(&read, b"second");
+        stash.get(0, &mut read[..5]).unwrap();
+        assert_eq!(&read[..5], b"first");
+        assert!(stash.get(at + 1, &mut read).is_err());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = fs::metadata(dir.join(DEALT)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        drop((spool, stash));
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
     }
 }

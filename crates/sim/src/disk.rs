@@ -1,16 +1,19 @@
-//! The server's disk for uploads in flight: memory, with the faults that disks have.
+//! The server's disk for dealings and for uploads in flight: memory, with the faults that disks have.
 
 use std::collections::BTreeMap;
 
-use tacita_protocol::spool::{Spool, SpoolError};
+use tacita_protocol::spool::{MemoryStash, Spool, SpoolError, Stash};
 
-/// A spool that can be full, or give back other bytes than it was given.
+/// A spool and a stash that can be full, or give back other bytes than they were given.
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     uploads: BTreeMap<u16, Vec<u8>>,
     room: Option<usize>,
     flips: Option<u16>,
     loses: Option<u16>,
+    dealings: MemoryStash,
+    dealing_room: Option<usize>,
+    dealing_flips: Option<u64>,
 }
 
 impl Disk {
@@ -34,6 +37,22 @@ impl Disk {
     pub fn losing(member: u16) -> Self {
         Self {
             loses: Some(member),
+            ..Self::default()
+        }
+    }
+
+    /// One with room for so many bytes of dealings.
+    pub fn of_dealings(bytes: usize) -> Self {
+        Self {
+            dealing_room: Some(bytes),
+            ..Self::default()
+        }
+    }
+
+    /// One that gives back a flipped bit in this byte of the dealings.
+    pub fn flipping_dealings(at: u64) -> Self {
+        Self {
+            dealing_flips: Some(at),
             ..Self::default()
         }
     }
@@ -74,5 +93,26 @@ impl Spool for Disk {
 
     fn discard(&mut self, member: u16) {
         self.uploads.remove(&member);
+    }
+}
+
+impl Stash for Disk {
+    fn put(&mut self, bytes: &[u8]) -> Result<u64, SpoolError> {
+        let room = self.dealing_room.unwrap_or(usize::MAX);
+        let full = || SpoolError("no space left".to_owned());
+        let left = room.checked_sub(bytes.len()).ok_or_else(full)?;
+        if self.dealing_room.is_some() {
+            self.dealing_room = Some(left);
+        }
+        self.dealings.put(bytes)
+    }
+
+    fn get(&self, at: u64, into: &mut [u8]) -> Result<(), SpoolError> {
+        self.dealings.get(at, into)?;
+        let within = self.dealing_flips.and_then(|flips| flips.checked_sub(at));
+        if let Some(byte) = within.and_then(|i| into.get_mut(usize::try_from(i).ok()?)) {
+            *byte ^= 1;
+        }
+        Ok(())
     }
 }

@@ -13,7 +13,7 @@ use tacita_protocol::client::{
 };
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, Invitation, ServerMessage};
-use tacita_protocol::spool::Spool;
+use tacita_protocol::spool::{MemoryStash, Spool};
 use tacita_protocol::{Misuse, RoundError};
 
 use crate::cast::{Cast, NOW};
@@ -74,7 +74,7 @@ impl<'a> Streaming<'a> {
         let manifest = Arc::new(manifest.check()?);
         let mut round = Self {
             cast,
-            view: View::open(manifest.clone(), ledger, disk)?,
+            view: View::open(manifest.clone(), ledger, (disk, Box::new(MemoryStash::default())))?,
             manifest,
             model: Sha256::digest(&setting.model).into(),
             members: Vec::new(),

@@ -11,7 +11,7 @@ use tacita_protocol::roster::Roster;
 use tacita_protocol::server::{
     Agreeing, Collecting, CommittedCharge, Gathering, Revealing, Sharing, UnmaskedSum, certificate_bundles,
 };
-use tacita_protocol::spool::Spool;
+use tacita_protocol::spool::{MemoryStash, Spool, Stash};
 use tacita_protocol::{Abort, Refusal, RoundError};
 
 use crate::cast::{Cast, NOW};
@@ -42,17 +42,20 @@ pub struct View {
     suspects: Vec<(u16, u16)>,
     outcome: Option<OutcomeMessage>,
     disk: Box<dyn Spool>,
+    /// Until the roster is fixed.
+    stash: Option<Box<dyn Stash>>,
 }
 
 impl View {
-    /// Opens a round: the manifest is reserved in this view's ledger. Uploads in flight go to `disk`.
+    /// Opens a round: the manifest is reserved in this view's ledger. Uploads in flight go to the spool, dealings
+    /// to the stash.
     ///
     /// # Errors
     /// [`SimError`] if the ledger refuses the reserve.
     pub fn open(
         manifest: Arc<CheckedManifest>,
         mut ledger: Ledger,
-        disk: Box<dyn Spool>,
+        (disk, stash): (Box<dyn Spool>, Box<dyn Stash>),
     ) -> Result<Self, SimError> {
         let reserved = ledger.append(&ledger_entries::reserve(&manifest, NOW))?;
         let phase = Phase::Gathering(Gathering::open(manifest.clone()));
@@ -66,6 +69,7 @@ impl View {
             suspects: Vec::new(),
             outcome: None,
             disk,
+            stash: Some(stash),
         })
     }
 
@@ -167,6 +171,11 @@ impl View {
         })
     }
 
+    /// The attempt is over.
+    pub fn give_up(&mut self, error: RoundError) {
+        self.phase = Phase::Over(error);
+    }
+
     fn certificates(&self, indices: impl IntoIterator<Item = u16>) -> Vec<ServerMessage> {
         let Some(roster) = &self.roster else {
             return Vec::new();
@@ -198,7 +207,7 @@ impl View {
         };
         match (&mut self.phase, message) {
             (Phase::Sharing(sharing), ClientMessage::Shares(shares)) => {
-                sharing.handle_shares(index, shares)?
+                sharing.handle_shares(index, &shares)?
             }
             (Phase::Collecting(collecting), ClientMessage::Chunk(chunk)) => {
                 collecting.handle_chunk(index, &chunk, &mut self.disk)?;
@@ -230,7 +239,11 @@ impl View {
         self.phase = match (stage, phase) {
             (Stage::Invite, Phase::Gathering(gathering)) => next(
                 gathering
-                    .close()
+                    .close(
+                        self.stash
+                            .take()
+                            .unwrap_or_else(|| Box::new(MemoryStash::default())),
+                    )
                     .inspect(|sharing| self.roster = Some(sharing.roster().clone())),
                 Phase::Sharing,
             ),

@@ -84,7 +84,11 @@ impl<'a> Walk<'a> {
         Ok(Self {
             cast,
             score,
-            view: View::open(manifest.clone(), before.clone(), Box::<Disk>::default())?,
+            view: View::open(
+                manifest.clone(),
+                before.clone(),
+                (Box::<Disk>::default(), Box::<Disk>::default()),
+            )?,
             manifest,
             before,
             clients,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
+use tacita_protocol::RoundError;
 use tacita_protocol::client::Participant;
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, Invitation, RosterMessage, ServerMessage, SharersMessage};
@@ -153,7 +154,10 @@ impl World {
         let signature = manifest.sign(&self.cast.server().key)?;
         let checked = Arc::new(manifest.clone().check()?);
         let views = (0..attack.views())
-            .map(|_| View::open(checked.clone(), self.ledger.clone(), Box::new(plan.disk.clone())))
+            .map(|_| {
+                let disk = (Box::new(plan.disk.clone()) as _, Box::new(plan.disk.clone()) as _);
+                View::open(checked.clone(), self.ledger.clone(), disk)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let cast = self.cast.clone();
         let mut round = Round {
@@ -280,7 +284,7 @@ impl Round<'_> {
     }
 
     fn outgoing(
-        &self,
+        &mut self,
         stage: Stage,
         member: usize,
         attack: &mut dyn Attack,
@@ -288,9 +292,16 @@ impl Round<'_> {
         if stage == Stage::Invite {
             return self.invite(member);
         }
-        match self.views.get(attack.shows(stage, member)) {
-            Some(view) => view.messages(stage, self.cast, member),
-            None => Ok(Vec::new()),
+        let Some(view) = self.views.get_mut(attack.shows(stage, member)) else {
+            return Ok(Vec::new());
+        };
+        match view.messages(stage, self.cast, member) {
+            // What was dealt does not come back from the disk: this view's attempt is over.
+            Err(SimError::Round(error @ RoundError::Abort(_))) => {
+                view.give_up(error);
+                Ok(Vec::new())
+            }
+            said => said,
         }
     }
 

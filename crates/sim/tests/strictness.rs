@@ -13,6 +13,7 @@ use tacita_ledger::Entry;
 use tacita_protocol::manifest::Manifest;
 use tacita_protocol::messages::{ClientMessage, DealtBox, ServerMessage, ShareRoot, Shares};
 use tacita_protocol::server::Gathering;
+use tacita_protocol::spool::MemoryStash;
 use tacita_protocol::{Abort, DecodeError, Refusal, RoundError, limits};
 use tacita_sim::{Cast, Moment, NOW, Noise, Plan, Script, Setting, State, World, forge};
 
@@ -152,7 +153,7 @@ fn members_that_neighbours_would_refuse_are_screened() {
     let mut gathering = open();
     assert_eq!(gathering.screen(&nobody, end + 1, 0).len(), 1);
     assert_eq!(
-        gathering.close().err(),
+        gathering.close(Box::new(MemoryStash::default())).err(),
         None,
         "three members are enough for this round"
     );

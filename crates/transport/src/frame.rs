@@ -1,6 +1,7 @@
 //! Frames on a stream: a four-byte little-endian length, then so many bytes.
 
 use std::fmt;
+use std::sync::Arc;
 
 use quinn::{ReadError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::time::{Instant, timeout_at};
@@ -11,6 +12,8 @@ use crate::limits::{MAX_FRAME, Pace};
 const HEADER: usize = 4;
 /// Queued frames are handed to QUIC when they reach this size, so that small ones share packets.
 const BATCH: usize = 64 << 10;
+/// Frames from this size on are not copied into the queue.
+const LARGE: usize = 16 << 10;
 /// First memory for a frame; more follows only as its bytes arrive.
 const FIRST_BODY: usize = 16 << 10;
 /// Stream code when this side gives a stream up with data unsent or a peer that breaks the framing.
@@ -22,6 +25,8 @@ pub struct FrameSender {
     /// Frames not yet handed to QUIC; the first `done` bytes are.
     queue: Vec<u8>,
     done: usize,
+    /// Body of a large frame that follows the queue, and how much of it QUIC has taken: it is not copied.
+    large: Option<(Arc<Vec<u8>>, usize)>,
 }
 
 impl FrameSender {
@@ -30,6 +35,7 @@ impl FrameSender {
             stream,
             queue: Vec::new(),
             done: 0,
+            large: None,
         }
     }
 
@@ -41,6 +47,7 @@ impl FrameSender {
     /// # Errors
     /// [`TransportError::FrameTooLarge`] before anything is sent, or what ended the stream.
     pub async fn send(&mut self, frame: &[u8]) -> Result<(), TransportError> {
+        self.finish_large().await?;
         self.push(frame)?;
         self.flush().await
     }
@@ -50,12 +57,35 @@ impl FrameSender {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn queue(&mut self, frame: &[u8]) -> Result<(), TransportError> {
+        self.finish_large().await?;
         self.push(frame)?;
         if self.queue.len() >= BATCH {
             self.flush().await
         } else {
             Ok(())
         }
+    }
+
+    /// As [`queue`](Self::queue), for a frame that others may hold too: from 16 KiB on it is not copied, and sent at once.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn queue_shared(&mut self, frame: Arc<Vec<u8>>) -> Result<(), TransportError> {
+        if frame.len() < LARGE {
+            return self.queue(&frame).await;
+        }
+        self.finish_large().await?;
+        self.push_length(frame.len())?;
+        self.large = Some((frame, 0));
+        self.flush().await
+    }
+
+    /// What a dropped future left unsent comes before any other frame.
+    async fn finish_large(&mut self) -> Result<(), TransportError> {
+        if self.large.is_some() {
+            self.flush().await?;
+        }
+        Ok(())
     }
 
     /// Hands all queued frames to QUIC.
@@ -68,8 +98,16 @@ impl FrameSender {
             self.done = self.done.saturating_add(taken);
         }
         self.done = 0;
-        self.queue.clear();
-        self.queue.shrink_to(BATCH);
+        // A connection that has nothing to say holds no memory for it.
+        self.queue = Vec::new();
+        while let Some((frame, done)) = &mut self.large {
+            let Some(rest) = frame.get(*done..).filter(|rest| !rest.is_empty()) else {
+                self.large = None;
+                break;
+            };
+            let taken = self.stream.write(rest).await.map_err(write_error)?;
+            *done = done.saturating_add(taken);
+        }
         Ok(())
     }
 
@@ -99,20 +137,25 @@ impl FrameSender {
     }
 
     fn push(&mut self, frame: &[u8]) -> Result<(), TransportError> {
-        let too_large = TransportError::FrameTooLarge { bytes: frame.len() };
-        if frame.len() > MAX_FRAME {
+        self.push_length(frame.len())?;
+        self.queue.extend_from_slice(frame);
+        Ok(())
+    }
+
+    fn push_length(&mut self, bytes: usize) -> Result<(), TransportError> {
+        let too_large = TransportError::FrameTooLarge { bytes };
+        if bytes > MAX_FRAME {
             return Err(too_large);
         }
-        let length = u32::try_from(frame.len()).map_err(|_| too_large)?;
+        let length = u32::try_from(bytes).map_err(|_| too_large)?;
         self.queue.extend_from_slice(&length.to_le_bytes());
-        self.queue.extend_from_slice(frame);
         Ok(())
     }
 }
 
 impl Drop for FrameSender {
     fn drop(&mut self) {
-        if !self.queue.is_empty() {
+        if !self.queue.is_empty() || self.large.is_some() {
             // Without this the peer would take the cut for a proper end.
             let _ = self.stream.reset(GIVEN_UP);
         }
@@ -159,21 +202,29 @@ impl FrameReceiver {
     /// or what ended the stream.
     pub async fn recv(&mut self) -> Result<Option<Vec<u8>>, TransportError> {
         let outcome = self.next().await;
-        let broken = matches!(
-            outcome,
-            Err(TransportError::FrameTooLarge { .. } | TransportError::TooSlow | TransportError::Silent)
-        );
-        if broken {
-            let _ = self.stream.stop(GIVEN_UP);
-        }
+        self.give_up_if_broken(outcome.as_ref().err());
         outcome
     }
 
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, TransportError> {
+    /// Length and first byte of the next frame, without the rest of it; `None` when the peer has ended the stream. A reader
+    /// that has no place for the frame yet waits between this and [`recv`](Self::recv): the peer's clock stands still then, and
+    /// flow control holds it up.
+    ///
+    /// Cancel-safe, and so is asking twice.
+    ///
+    /// # Errors
+    /// As [`recv`](Self::recv).
+    pub async fn announced(&mut self) -> Result<Option<(usize, Option<u8>)>, TransportError> {
+        let outcome = self.head().await;
+        self.give_up_if_broken(outcome.as_ref().err());
+        self.started = None;
+        outcome
+    }
+
+    async fn head(&mut self) -> Result<Option<(usize, Option<u8>)>, TransportError> {
         let silent_from = Instant::now();
         while self.filled < HEADER {
-            let got = self.read(silent_from).await?;
-            if got == 0 {
+            if self.read(silent_from, HEADER).await? == 0 {
                 return if self.filled == 0 {
                     Ok(None)
                 } else {
@@ -182,14 +233,34 @@ impl FrameReceiver {
             }
         }
         let length = self.length()?;
+        if length > 0 && self.filled == HEADER && self.read(silent_from, 1).await? == 0 {
+            return Err(TransportError::Truncated);
+        }
+        Ok(Some((length, self.body.first().copied())))
+    }
+
+    async fn next(&mut self) -> Result<Option<Vec<u8>>, TransportError> {
+        let Some((length, _)) = self.head().await? else {
+            return Ok(None);
+        };
+        let silent_from = *self.started.get_or_insert_with(Instant::now);
         while self.filled < HEADER.saturating_add(length) {
-            if self.read(silent_from).await? == 0 {
+            if self.read(silent_from, length).await? == 0 {
                 return Err(TransportError::Truncated);
             }
         }
         self.filled = 0;
         self.started = None;
         Ok(Some(std::mem::take(&mut self.body)))
+    }
+
+    /// Tells the peer if this side will read no further.
+    fn give_up_if_broken(&mut self, error: Option<&TransportError>) {
+        if let Some(TransportError::FrameTooLarge { .. } | TransportError::TooSlow | TransportError::Silent) =
+            error
+        {
+            let _ = self.stream.stop(GIVEN_UP);
+        }
     }
 
     /// The announced length, refused above the limit.
@@ -202,14 +273,14 @@ impl FrameReceiver {
         }
     }
 
-    /// Reads towards the current header or body; 0 at the end of the stream.
-    async fn read(&mut self, silent_from: Instant) -> Result<usize, TransportError> {
+    /// Reads towards the current header, or towards the first `most` bytes of the body; 0 at the end of the stream.
+    async fn read(&mut self, silent_from: Instant, most: usize) -> Result<usize, TransportError> {
         let deadline = self.deadline(silent_from)?;
         let in_header = self.filled < HEADER;
         let target = if in_header {
             self.header.get_mut(self.filled..)
         } else {
-            let length = self.length()?;
+            let length = self.length()?.min(most);
             let have = self.filled.saturating_sub(HEADER);
             if self.body.len() == have {
                 // Memory follows the bytes that arrived, doubling, never the announcement alone.

@@ -13,13 +13,14 @@ pub const MAX_FRAME: usize = 256 << 10;
 pub const BIDI_STREAMS: u32 = 4;
 /// Unidirectional streams that a peer may have open.
 pub const UNI_STREAMS: u32 = 0;
-/// Bytes that a peer may send on one stream ahead of the reader.
-pub const STREAM_WINDOW: u32 = 1 << 20;
-/// Bytes that a peer may send on all streams of a connection ahead of the reader.
-pub const CONNECTION_WINDOW: u32 = 4 << 20;
-/// Bytes that we keep for one connection until the peer acknowledges them: a thousand slow readers hold 1 GiB
-/// at most.
-pub const SEND_WINDOW: u64 = 1 << 20;
+/// Largest window of a connection: bytes that the peer may send, on all its streams together, ahead of the reader, and bytes
+/// that we keep for it until it acknowledges them.
+pub const WINDOW: u32 = 1 << 20;
+/// Smallest window. At 100 ms of round trip it carries 640 kB a second.
+pub const LEAST_WINDOW: u32 = 64 << 10;
+/// Bytes that the windows of one direction share on a listening side that knows how many come, as long as none would be
+/// smaller than the smallest.
+pub const WINDOWS: u64 = 64 << 20;
 /// Packets that the peer is asked to receive before it acknowledges them (draft-ietf-quic-ack-frequency); packets
 /// out of order are still reported at once. Against every second packet this saves a tenth of an upload's
 /// processor time.
@@ -75,6 +76,8 @@ pub struct Limits {
     pub keep_alive: Duration,
     /// See [`SOCKET_BUFFER`].
     pub socket_buffer: usize,
+    /// See [`WINDOW`] and [`Limits::shared_by`].
+    pub window: u32,
 }
 
 impl Default for Limits {
@@ -88,6 +91,7 @@ impl Default for Limits {
             idle: IDLE,
             keep_alive: KEEP_ALIVE,
             socket_buffer: SOCKET_BUFFER,
+            window: WINDOW,
         }
     }
 }
@@ -107,6 +111,19 @@ impl Limits {
         }
     }
 
+    /// For so many connections at once: their windows share [`WINDOWS`] bytes in each direction, each a power of two between
+    /// [`LEAST_WINDOW`] and [`WINDOW`].
+    #[must_use]
+    pub fn shared_by(self, connections: usize) -> Self {
+        let share = WINDOWS.checked_div(connections as u64).unwrap_or(WINDOWS).max(1);
+        let window = 1u64.checked_shl(share.ilog2()).unwrap_or(WINDOWS);
+        let bounds = (LEAST_WINDOW.into(), WINDOW.into());
+        Self {
+            window: u32::try_from(window.clamp(bounds.0, bounds.1)).unwrap_or(LEAST_WINDOW),
+            ..self
+        }
+    }
+
     pub(crate) fn transport(&self) -> Arc<TransportConfig> {
         let mut config = TransportConfig::default();
         // Milliseconds up to 2^32: an operator's larger value means 49 days.
@@ -114,9 +131,9 @@ impl Limits {
         config
             .max_concurrent_bidi_streams(BIDI_STREAMS.into())
             .max_concurrent_uni_streams(UNI_STREAMS.into())
-            .stream_receive_window(STREAM_WINDOW.into())
-            .receive_window(CONNECTION_WINDOW.into())
-            .send_window(SEND_WINDOW)
+            .stream_receive_window(self.window.into())
+            .receive_window(self.window.into())
+            .send_window(self.window.into())
             .crypto_buffer_size(CRYPTO_BUFFER)
             .max_idle_timeout(Some(IdleTimeout::from(idle)))
             .keep_alive_interval(Some(self.keep_alive))
@@ -157,5 +174,30 @@ impl Pace {
     pub fn allowance(&self, bytes: usize) -> Duration {
         let seconds = bytes.checked_div(self.least_rate as usize).unwrap_or(0) as u64;
         self.grace.saturating_add(Duration::from_secs(seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_share_their_bytes() {
+        for (connections, window) in [
+            (0, WINDOW),
+            (1, WINDOW),
+            (64, WINDOW),
+            (65, 512 << 10),
+            (500, 128 << 10),
+            (1_000, 64 << 10),
+            (10_000, LEAST_WINDOW),
+            (usize::MAX, LEAST_WINDOW),
+        ] {
+            assert_eq!(
+                Limits::default().shared_by(connections).window,
+                window,
+                "{connections}"
+            );
+        }
     }
 }

@@ -184,7 +184,11 @@ impl Machine {
         Ok(key)
     }
 
-    fn promote(&self) -> Result<(), MachineError> {
+    /// Lets the next key take the place of the current one, which is then gone.
+    ///
+    /// # Errors
+    /// [`MachineError::Io`] if there is no next key.
+    pub fn promote(&self) -> Result<(), MachineError> {
         let path = self.next_key_path();
         fs::rename(&path, self.key_path()).map_err(|source| MachineError::Io { path, source })?;
         self.sync()

@@ -48,6 +48,8 @@ enum AuthorityAction {
     Reinstate(ReinstateArgs),
     /// Name the ledger key that everyone who enrols from now on is given
     PinLedger(PinArgs),
+    /// Write the verifier keys with which clients cosign ledger heads, for auditors (`tacita ledger report --witness`)
+    Witnesses(WitnessesArgs),
     /// Write an X.509 revocation list (DER) for those outside the service
     Crl(CrlArgs),
 }
@@ -132,6 +134,15 @@ struct PinArgs {
 }
 
 #[derive(Debug, Args)]
+struct WitnessesArgs {
+    #[command(flatten)]
+    directory: Directory,
+    /// The file, with one key a line
+    #[arg(long, value_name = "VKEY-FILE")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
 struct CrlArgs {
     #[command(flatten)]
     directory: Directory,
@@ -191,6 +202,17 @@ pub(crate) fn run(args: &AuthorityArgs, output: &Output) -> anyhow::Result<Exit>
             output.result(
                 &format!("Handed to everyone who enrols from now on: {key}"),
                 &json!({ "ledger_key": key }),
+            )?;
+            Ok(Exit::Done)
+        }
+        AuthorityAction::Witnesses(args) => {
+            let keys = open(&args.directory)?.witnesses().map_err(explain)?;
+            let lines: String = keys.iter().map(|key| format!("{key}\n")).collect();
+            crate::enrolling::write_public(&args.out, &lines)?;
+            let file = args.out.display().to_string();
+            output.result(
+                &format!("{file}: {} keys", keys.len()),
+                &json!({ "file": file, "keys": keys.len() }),
             )?;
             Ok(Exit::Done)
         }

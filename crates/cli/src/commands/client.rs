@@ -165,12 +165,18 @@ pub(crate) fn setup(
         server_name,
         policy: config.consent.policy(),
         caps: config.budget.clone(),
+        evidence: evidence_dir(config),
         store,
         data: Arc::new(load_data(&config.data)?),
         endpoint,
         cache,
         hooks,
     })
+}
+
+/// Where evidence against a server lies.
+fn evidence_dir(config: &ClientConfig) -> PathBuf {
+    config.client.state.join("evidence")
 }
 
 /// The store of one client.
@@ -221,7 +227,11 @@ pub(crate) fn ended(error: ClientError) -> anyhow::Error {
 
 fn status(path: &Path, output: &Output) -> anyhow::Result<Exit> {
     let config = read(path)?;
-    let record = StoreRecord::open(store(&config)?, &config.client.name, config.budget.clone())?;
+    let record = StoreRecord::read(store(&config)?, &config.client.name, config.budget.clone())?;
+    let mut evidence = Vec::new();
+    for one in record.evidence()? {
+        evidence.push((one.write(&evidence_dir(&config))?, one.what()));
+    }
     let history = record.history()?;
     let mut lines = vec![format!("client '{}'", config.client.name)];
     let mut tasks = Vec::new();
@@ -256,7 +266,19 @@ fn status(path: &Path, output: &Output) -> anyhow::Result<Exit> {
     let document = json!({
         "name": config.client.name, "tasks": tasks, "uploads": history.len(), "upload_bytes": bytes,
         "rounds_without_noise": unprotected, "rounds": history,
+        "evidence": evidence
+            .iter()
+            .map(|(file, what)| json!({ "file": file, "what": what }))
+            .collect::<Vec<_>>(),
     });
     output.result(&lines.join("\n"), &document)?;
-    Ok(Exit::Done)
+    let mut exit = Exit::Done;
+    for (file, what) in &evidence {
+        let stopped = format!(
+            "this participant has stopped: {what}; the evidence is in {}",
+            file.display()
+        );
+        exit = output.complaint(&stopped, Exit::Failed);
+    }
+    Ok(exit)
 }

@@ -23,7 +23,8 @@ Examples:
   tacita server init --config server.toml        write a configuration to edit, make both keys
   tacita server enrol --config server.toml < invitation.txt
   tacita server check --config server.toml       say what would run, and what is wrong with it
-  tacita server run --config server.toml";
+  tacita server run --config server.toml
+  tacita server rotate-ledger-key --config server.toml      while the server is stopped";
 
 /// Arguments of `tacita server`.
 #[derive(Debug, Args)]
@@ -43,6 +44,8 @@ enum ServerAction {
     Check(ConfigArgs),
     /// Serve rounds until the task is completed or stopped
     Run(ConfigArgs),
+    /// Hand the ledger to a new key, which the old one names in it; the old one is gone afterwards
+    RotateLedgerKey(ConfigArgs),
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +72,7 @@ pub(crate) fn run(args: &ServerArgs, output: &Output) -> anyhow::Result<Exit> {
         ServerAction::Enrol(config) => enrol(&config.config, output),
         ServerAction::Check(config) => check(&config.config, output),
         ServerAction::Run(config) => serve(&config.config, output),
+        ServerAction::RotateLedgerKey(config) => rotate(&config.config, output),
     }
 }
 
@@ -89,12 +93,45 @@ pub(crate) fn ledger_key(config: &ServerConfig) -> anyhow::Result<(PrivateKey, V
     Ok((key, verifier))
 }
 
+/// Where the ledger's public key lies: beside the configuration.
+fn ledger_key_file(config: &Path) -> PathBuf {
+    config.with_file_name("ledger.vkey")
+}
+
+fn rotate(path: &Path, output: &Output) -> anyhow::Result<Exit> {
+    let config = read(path)?;
+    if !config.server.ledger.exists() {
+        return Err(usage(format!(
+            "{}: no ledger yet",
+            config.server.ledger.display()
+        )));
+    }
+    let (key, old) = ledger_key(&config)?;
+    let machine = Machine::new(&config.server.state.join("ledger-key"));
+    // Durable before the ledger names it: an interrupted rotation goes on with the same key.
+    let next = machine.next_key(&mut rand::rng())?;
+    let verifier = VerifierKey::new(&config.server.origin, KeyType::Ed25519, next.verifying_key())?;
+    tacita_server::rotate_ledger_key(&config, key.signing_key().clone(), next.signing_key().clone())?;
+    machine.promote()?;
+    let vkey = ledger_key_file(path);
+    enrolling::write_public(&vkey, &format!("{verifier}\n"))?;
+    output.result(
+        &format!(
+            "the ledger is signed by {verifier}\n{}: give it to those who pin it from now on, and to \
+             `tacita authority pin-ledger`; whoever pinned {old} follows with `tacita ledger key`",
+            vkey.display()
+        ),
+        &json!({ "ledger_key": verifier.to_string(), "before": old.to_string(), "ledger_key_file": vkey }),
+    )?;
+    Ok(Exit::Done)
+}
+
 fn init(path: &Path, output: &Output) -> anyhow::Result<Exit> {
     enrolling::write_template(path, ServerConfig::template())?;
     let config = read(path)?;
     Machine::new(&config.server.state).key(&mut rand::rng())?;
     let (_, verifier) = ledger_key(&config)?;
-    let vkey = path.with_file_name("ledger.vkey");
+    let vkey = ledger_key_file(path);
     enrolling::write_public(&vkey, &format!("{verifier}\n"))?;
     output.result(
         &format!(

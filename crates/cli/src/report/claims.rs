@@ -11,6 +11,7 @@ pub(super) fn row(entry: u64, outcome: &Outcome) -> Claimed {
     Claimed {
         entry,
         responders: outcome.responders,
+        noise_variance_q16: outcome.noise_variance_q16.clone(),
         accuracy: outcome.accuracy.clone(),
         loss: outcome.loss.clone(),
         claimed_epsilon_server: outcome.epsilon_server.clone(),
@@ -40,6 +41,22 @@ pub(super) fn compare(task: &str, entry: u64, outcome: &Outcome, spent: &Spent) 
         })
     })
     .collect()
+}
+
+/// Less noise in the sum than its survivors kept at least: the outcome contradicts the manifest.
+pub(super) fn noise(task: &str, entry: u64, outcome: &Outcome, row: &Round) -> Option<Finding> {
+    let kept: u128 = row.kept_variance_q16.parse().ok()?;
+    let least = kept.saturating_mul(u128::from(row.survivors));
+    let claimed: u128 = outcome.noise_variance_q16.parse().unwrap_or(u128::MAX);
+    (claimed < least).then(|| Finding {
+        entry,
+        task: task.to_owned(),
+        round: outcome.round,
+        what: format!(
+            "states noise_variance_q16 {claimed}, the {} survivors kept at least {least}",
+            row.survivors
+        ),
+    })
 }
 
 /// Whether a charge passes the budget that its own manifest states.

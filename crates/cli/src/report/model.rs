@@ -4,6 +4,9 @@ use serde::{Serialize, Serializer};
 use tacita_ledger::entry::Mechanism;
 use tacita_privacy::Decimal;
 
+use super::account::Accounts;
+use super::audit::Audited;
+
 /// Why there is no report.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum NoReport {
@@ -32,6 +35,19 @@ pub(crate) enum NoReport {
         round: u64,
         /// The field.
         field: &'static str,
+    },
+    /// A charged round whose survivors carry less noise than its manifest planned.
+    #[error(
+        "no report: round {round} of task {task} was charged with less noise than noise_levels and \
+         share_variance_q16 of its manifest (entry {entry}) plan"
+    )]
+    UnderPlan {
+        /// Index of the manifest.
+        entry: u64,
+        /// Its task.
+        task: String,
+        /// Its round.
+        round: u64,
     },
     /// A charged round with a field that the accountant does not cover.
     #[error(
@@ -82,8 +98,51 @@ pub(crate) struct Task {
     /// All charges, at the smallest delta.
     #[serde(flatten)]
     pub(crate) spent: Spent,
+    /// The last round's budget less what is spent against the server, rounded down.
+    pub(crate) left_epsilon: Option<String>,
+    /// What each accounting method says; [`Task::spent`] is the smallest.
+    pub(crate) methods: Vec<Method>,
+    /// Epsilon at other deltas.
+    pub(crate) curve: Vec<Spent>,
+    /// The Renyi bounds at every order.
+    pub(crate) renyi: Vec<RenyiBound>,
+    /// Attempts that were given up, in order.
+    pub(crate) given_up: Vec<GivenUp>,
+    /// What attacks on the real pipeline achieved, beside what is proved.
+    pub(crate) audits: Vec<Audited>,
     /// One row per charge, in order.
     pub(crate) rounds: Vec<Round>,
+    /// For epsilon at any other delta.
+    #[serde(skip)]
+    pub(super) accounts: Accounts,
+}
+
+/// The same charges by one accounting method.
+#[derive(Debug, Serialize)]
+pub(crate) struct Method {
+    pub(crate) name: &'static str,
+    pub(crate) direction: &'static str,
+    #[serde(serialize_with = "number")]
+    pub(crate) epsilon_server: Option<Decimal>,
+    #[serde(serialize_with = "number")]
+    pub(crate) epsilon_public: Option<Decimal>,
+}
+
+/// An upper bound on the Renyi divergence in nats, per adversary; `None` where there is none.
+#[derive(Debug, Serialize)]
+pub(crate) struct RenyiBound {
+    pub(crate) order: u32,
+    pub(crate) server: Option<f64>,
+    pub(crate) public: Option<f64>,
+}
+
+/// An attempt that ended before its charge.
+#[derive(Debug, Serialize)]
+pub(crate) struct GivenUp {
+    pub(crate) entry: u64,
+    pub(crate) round: u64,
+    pub(crate) time: u64,
+    pub(crate) reason: String,
 }
 
 impl Task {
@@ -97,7 +156,14 @@ impl Task {
                 epsilon_server: None,
                 epsilon_public: None,
             },
+            left_epsilon: None,
+            methods: Vec::new(),
+            curve: Vec::new(),
+            renyi: Vec::new(),
+            given_up: Vec::new(),
+            audits: Vec::new(),
             rounds: Vec::new(),
+            accounts: Accounts::default(),
         }
     }
 }
@@ -138,11 +204,17 @@ pub(crate) struct Round {
     pub(crate) dimension: u64,
     pub(crate) padded: u64,
     pub(crate) bits: u64,
+    /// Smallest ring in which the sum cannot wrap but with probability 2^-40.
+    pub(crate) needed_bits: Option<u8>,
+    /// Drop-outs at which surplus noise is taken off.
+    pub(crate) noise_levels: Option<String>,
     pub(crate) clip: String,
     pub(crate) grid: u64,
     pub(crate) squared_l2_sensitivity: Option<String>,
     pub(crate) l1_sensitivity: Option<String>,
     pub(crate) share_variance_q16: String,
+    /// What each survivor kept of its share at least.
+    pub(crate) kept_variance_q16: String,
     /// (m - c) shares: what the manifest promises.
     pub(crate) planned_variance_q16: String,
     /// (|U2| - c) shares: what the server with its colluders did not know.
@@ -154,6 +226,8 @@ pub(crate) struct Round {
     /// By the task, this charge included, at this round's delta.
     #[serde(flatten)]
     pub(crate) spent: Spent,
+    /// Of this round's budget, what this charge left against the server; rounded down.
+    pub(crate) left_epsilon: Option<String>,
     pub(crate) outcome: Option<Claimed>,
 }
 
@@ -162,6 +236,8 @@ pub(crate) struct Round {
 pub(crate) struct Claimed {
     pub(crate) entry: u64,
     pub(crate) responders: u64,
+    /// Variance of all the noise left in each coordinate of the sum.
+    pub(crate) noise_variance_q16: String,
     pub(crate) accuracy: Option<String>,
     pub(crate) loss: Option<String>,
     pub(crate) claimed_epsilon_server: Option<String>,

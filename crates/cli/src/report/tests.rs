@@ -1,7 +1,9 @@
 //! Recomputed values against the accountant asked directly, and every way in which entries may be short or lie.
 
-use tacita_ledger::entry::{Release as GivenUp, statement_digest};
+use tacita_ledger::entry::{Adjacency, Mechanism, Unit, statement_digest};
+use tacita_privacy::{Decimal, RdpCurve, SkellamRelease};
 
+use super::account::MAX_DISTINCT;
 use super::*;
 
 fn digest(byte: u8) -> String {
@@ -66,7 +68,7 @@ fn outcome(id: u8, round: u64, survivors: u64, server: Option<&str>, public: Opt
         time: 0,
         survivor_count: survivors,
         responders: survivors,
-        noise_variance_q16: "0".to_owned(),
+        noise_variance_q16: (survivors * 5_000_000_000_000).to_string(),
         sum_digest: digest(0x44),
         model_digest: digest(0x55),
         accuracy: None,
@@ -92,6 +94,45 @@ fn epsilon(honest: &[u32]) -> Decimal {
     curve
         .epsilon_with_sampler("0.00001".parse().unwrap(), honest.len() as u128 * 10_240)
         .unwrap()
+}
+
+/// A task with an outcome, an attempt that was given up, a charge without outcome and a repetition.
+pub(super) fn story(task: &str, reason: &str) -> Vec<Entry> {
+    let reserve = |id, round| {
+        Entry::Manifest(Manifest {
+            task: task.to_owned(),
+            time: 1_700_000_000,
+            ..manifest(id, round)
+        })
+    };
+    let commit = |id, round, survivors| {
+        Entry::Charge(Charge {
+            task: task.to_owned(),
+            ..charge(id, round, survivors)
+        })
+    };
+    let mut done = outcome(1, 1, 9, Some("8"), Some("8"));
+    if let Entry::Outcome(outcome) = &mut done {
+        (outcome.accuracy, outcome.loss) = (Some("0.8125".to_owned()), Some("0.5".to_owned()));
+    }
+    let release = tacita_ledger::entry::Release {
+        round_id: digest(2),
+        round: 2,
+        time: 1_700_000_050,
+        reason: reason.to_owned(),
+    };
+    vec![
+        reserve(1, 1),
+        commit(1, 1, 9),
+        done,
+        reserve(2, 2),
+        Entry::Release(release),
+        reserve(3, 2),
+        commit(3, 2, 8),
+        reserve(4, 2),
+        commit(4, 2, 9),
+        outcome(4, 2, 9, Some("8"), Some("8")),
+    ]
 }
 
 fn m(id: u8, round: u64) -> Entry {
@@ -146,7 +187,7 @@ fn charges_without_outcome_and_repetitions_count() {
 
 #[test]
 fn released_attempts_cost_nothing() {
-    let release = GivenUp {
+    let release = tacita_ledger::entry::Release {
         round_id: digest(1),
         round: 1,
         time: 0,

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use tacita_ledger::entry::Mechanism;
-use tacita_privacy::Decimal;
 
-use super::model::{Report, Round, Spent, Task};
+use super::model::{Report, Round, Task};
+use super::plain::{self, decimal, spent};
 
 /// Whose contribution is protected.
 pub(crate) const UNIT: &str = "client: everything that one client sends in a round";
@@ -30,10 +30,26 @@ pub(crate) const NOT_COVERED: [&str; 4] = [
     "accuracy and loss in outcome entries, if the operator measured them on private data",
 ];
 
+/// Who is trusted with what.
+pub(crate) const SETTING: &str = "distributed: every client clips its update, adds its share of the noise and masks it; the server sees \
+    sums only, and no single party is trusted with an update or with the whole noise";
+/// How often one client may take part.
+pub(crate) const PARTICIPATION: &str =
+    "no cap: a client is taken to be in every round; sampling of clients is not credited";
+/// How rounds add up.
+pub(crate) const COMPOSITION: &str =
+    "a fixed schedule: every committed charge is added, in any order, none is taken back";
+/// What else the method fixes.
+pub(crate) const ROUNDING_BIAS: &str = "exp(-1/2)";
+/// Which program computed it.
+pub(crate) const SOFTWARE: &str = concat!("tacita ", env!("CARGO_PKG_VERSION"));
+
 /// What must hold for epsilon to hold.
-pub(crate) const ASSUMED: [&str; 4] = [
+pub(crate) const ASSUMED: [&str; 6] = [
     "at most c clients collude with the server, and the others add the noise of the manifest",
     "the cipher and hash functions hold: the guarantee is computational",
+    "the random generators of honest clients work, and nobody measures their machines (side channels)",
+    "no setting was tuned on private data outside the rounds listed here",
     "the noise parameters of later rounds were not chosen from the results of earlier ones",
     "epsilon for everyone else: the server keeps to the protocol, and no two participants collude",
 ];
@@ -93,23 +109,51 @@ fn render_task(out: &mut String, task: &Task) {
     );
     out.push_str(&table(&task.rounds));
     let _ = writeln!(out, "\n  Spent: {}", spent(&task.spent));
-}
-
-fn spent(spent: &Spent) -> String {
-    match (spent.epsilon_server, spent.epsilon_public) {
-        (None, None) => {
-            "no finite epsilon. Sums were released without enough noise to promise anything.".to_owned()
-        }
-        (server, public) => format!(
-            "epsilon {} against the server with its c colluders, {} against everyone else, at delta {}",
-            decimal(server),
-            decimal(public),
-            decimal(spent.delta),
-        ),
+    let planned = task.rounds.last().map_or(0, |round| round.planned_rounds);
+    let left = task.left_epsilon.as_deref().unwrap_or("no budget was set");
+    let _ = writeln!(
+        out,
+        "  Left of the budget, against the server: {left}; {} of {planned} planned rounds charged",
+        task.rounds.len()
+    );
+    let _ = writeln!(out, "\n  In plain words");
+    for sentence in plain::statement(task).iter().chain(&plain::delta_note(task)) {
+        wrapped(out, sentence, "    ");
+    }
+    let _ = writeln!(out, "\n  Epsilon at other deltas (server / everyone else)");
+    for point in &task.curve {
+        let _ = writeln!(
+            out,
+            "    {:<13} {} / {}",
+            decimal(point.delta),
+            decimal(point.epsilon_server),
+            decimal(point.epsilon_public)
+        );
+    }
+    for given_up in &task.given_up {
+        let _ = writeln!(
+            out,
+            "  Given up before its charge: an attempt at round {} (entry {}): {}",
+            given_up.round, given_up.entry, given_up.reason
+        );
     }
 }
 
-const HEADINGS: [&str; 9] = [
+/// In lines of at most 96 columns.
+fn wrapped(out: &mut String, text: &str, indent: &str) {
+    let mut line = indent.to_owned();
+    for word in text.split(' ') {
+        if line.len() > indent.len() && line.len() + 1 + word.len() > 96 {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line = indent.to_owned();
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+const HEADINGS: [&str; 11] = [
     "round",
     "entry",
     "cohort",
@@ -118,11 +162,13 @@ const HEADINGS: [&str; 9] = [
     "present",
     "eps server",
     "eps public",
+    "left",
     "claimed",
+    "accuracy",
 ];
 
 fn table(rounds: &[Round]) -> String {
-    let rows: Vec<[String; 9]> = rounds
+    let rows: Vec<[String; 11]> = rounds
         .iter()
         .map(|round| {
             let claimed = match &round.outcome {
@@ -145,7 +191,13 @@ fn table(rounds: &[Round]) -> String {
                 round.present_noise_multiplier.clone(),
                 decimal(round.spent.epsilon_server),
                 decimal(round.spent.epsilon_public),
+                round.left_epsilon.clone().unwrap_or_else(|| "-".to_owned()),
                 claimed,
+                round
+                    .outcome
+                    .as_ref()
+                    .and_then(|outcome| outcome.accuracy.clone())
+                    .unwrap_or_else(|| "-".to_owned()),
             ]
         })
         .collect();
@@ -176,19 +228,15 @@ fn table(rounds: &[Round]) -> String {
     out
 }
 
-fn mechanism(mechanism: Mechanism) -> &'static str {
+pub(super) fn mechanism(mechanism: Mechanism) -> &'static str {
     match mechanism {
         Mechanism::None => "none",
         Mechanism::Skellam => "skellam",
     }
 }
 
-fn decimal(value: Option<Decimal>) -> String {
-    value.map_or_else(|| "unbounded".to_owned(), |value| value.to_string())
-}
-
 /// The one value that all rounds share, or the first few.
-fn range(values: impl Iterator<Item = String>) -> String {
+pub(super) fn range(values: impl Iterator<Item = String>) -> String {
     let mut seen: Vec<String> = Vec::new();
     for value in values {
         if !seen.contains(&value) {

@@ -3,9 +3,10 @@
 
 use super::{
     Charge, Entry, EntryError, MAX_INTEGER, MAX_NOISE_LEVELS, Manifest, Mechanism, Outcome, Release,
-    bitmap_len, count_bits, statement_digest,
+    Rotation, bitmap_len, count_bits, statement_digest,
 };
 use crate::hexes;
+use crate::note::{KeyType, MAX_VKEY, VerifierKey};
 use crate::tree::Hash;
 
 /// Longest task name.
@@ -36,6 +37,7 @@ pub(super) fn check(entry: &Entry) -> Result<(), EntryError> {
         Entry::Charge(entry) => charge(entry),
         Entry::Outcome(entry) => outcome(entry),
         Entry::Release(entry) => release(entry),
+        Entry::Rotation(entry) => rotation(entry),
     }
 }
 
@@ -217,6 +219,36 @@ fn release(entry: &Release) -> Result<(), EntryError> {
     digest("round_id", &entry.round_id)?;
     integers(&[("round", entry.round), ("time", entry.time)])?;
     text("reason", &entry.reason, MAX_REASON)
+}
+
+/// That the signature holds depends on where in which log the entry stands: [`crate::rotation`].
+fn rotation(entry: &Rotation) -> Result<(), EntryError> {
+    integers(&[("time", entry.time)])?;
+    let key = log_key("key", &entry.key)?;
+    let next = log_key("next_key", &entry.next_key)?;
+    let wrong = |field, wrong| Err(EntryError::Field { field, wrong });
+    if key.name() != next.name() {
+        return wrong("next_key", "must be of the same name as key");
+    }
+    if key.verifying_key() == next.verifying_key() {
+        return wrong("next_key", "must differ from key");
+    }
+    if hexes::bytes(&entry.signature).is_none_or(|bytes| bytes.len() != 64) {
+        return wrong("signature", "must be 128 lower-case hex digits");
+    }
+    Ok(())
+}
+
+/// A vkey of a log, in its one text.
+fn log_key(field: &'static str, value: &str) -> Result<VerifierKey, EntryError> {
+    text(field, value, MAX_VKEY)?;
+    match VerifierKey::parse(value) {
+        Ok(key) if key.kind() == KeyType::Ed25519 && key.to_string() == value => Ok(key),
+        _ => Err(EntryError::Field {
+            field,
+            wrong: "must be the vkey of an Ed25519 key",
+        }),
+    }
 }
 
 fn integers(fields: &[(&'static str, u64)]) -> Result<(), EntryError> {

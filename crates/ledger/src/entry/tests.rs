@@ -1,5 +1,9 @@
 //! Golden texts of each kind, exact round trips, and a refusal for every field.
 
+mod rotation;
+
+use rotation::rotation;
+
 use super::*;
 
 /// The hex digest that repeats one byte.
@@ -86,21 +90,22 @@ pub(crate) fn release(id: u8) -> Release {
     }
 }
 
-fn all() -> [Entry; 4] {
+fn all() -> [Entry; 5] {
     [
         Entry::Manifest(manifest(1)),
         Entry::Charge(charge(1)),
         Entry::Outcome(outcome(1)),
         Entry::Release(release(2)),
+        Entry::Rotation(rotation()),
     ]
 }
 
-/// The four example entries of the specification, byte for byte.
+/// The five example entries of the specification, byte for byte.
 #[test]
 fn golden_texts() {
     let golden = include_str!("../../tests/golden/entries.txt");
     let lines: Vec<&str> = golden.lines().collect();
-    assert_eq!(lines.len(), 4);
+    assert_eq!(lines.len(), 5);
     for (entry, line) in all().iter().zip(lines) {
         assert_eq!(String::from_utf8(entry.encode().unwrap()).unwrap(), line);
         assert_eq!(&Entry::decode(line.as_bytes()).unwrap(), entry);

@@ -232,7 +232,10 @@ fn another_key_does_not_sign_on_top() {
     let (mut log, _) = ledger(3, &[]);
     log.append(&entries(4)[3]).unwrap();
     let other = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
-    assert_eq!(log.publish(&other).unwrap_err(), LogError::OtherKey);
+    let error = log.publish(&other).unwrap_err();
+    assert!(matches!(error, LogError::OtherKey { .. }), "{error}");
+    let id = hex::encode(vkey().key_id());
+    assert!(error.to_string().contains(&format!("{ORIGIN}+{id}")), "{error}");
     log.publish(&log_key()).unwrap();
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::gaussian_release::DiscreteGaussianRelease;
 use super::rdp::RdpCurve;
 use crate::decimal::Decimal;
 use crate::encoding::Encoding;
@@ -68,6 +69,8 @@ impl SkellamRelease {
 pub enum Release {
     /// A sum with Skellam noise.
     Skellam(SkellamRelease),
+    /// A sum with noise of discrete Gaussians.
+    DiscreteGaussian(DiscreteGaussianRelease),
 }
 
 impl Release {
@@ -88,6 +91,13 @@ impl Release {
                 honest_shares,
                 shares: clients.saturating_mul(share.layers()),
             })),
+            crate::Mechanism::DiscreteGaussian => Some(Self::DiscreteGaussian(DiscreteGaussianRelease {
+                grid: encoding.grid(),
+                padded: encoding.padded(),
+                share_sigma_squared_q16: share.variance_q16(),
+                honest_shares,
+                shares: clients,
+            })),
         }
     }
 
@@ -101,6 +111,10 @@ impl Release {
                 honest_shares,
                 ..release
             }),
+            Self::DiscreteGaussian(release) => Self::DiscreteGaussian(DiscreteGaussianRelease {
+                honest_shares,
+                ..release
+            }),
         }
     }
 
@@ -108,6 +122,7 @@ impl Release {
     pub fn curve(&self) -> RdpCurve {
         match self {
             Self::Skellam(release) => release.curve(),
+            Self::DiscreteGaussian(release) => release.curve(),
         }
     }
 
@@ -115,6 +130,7 @@ impl Release {
     pub fn draws(&self) -> u128 {
         match self {
             Self::Skellam(release) => u128::from(release.padded) * u128::from(release.shares),
+            Self::DiscreteGaussian(release) => u128::from(release.padded) * u128::from(release.shares),
         }
     }
 
@@ -124,6 +140,12 @@ impl Release {
             Self::Skellam(release) => {
                 share.mechanism() == crate::Mechanism::Skellam
                     && release.share_variance_q16 == share.variance_q16()
+                    && release.grid == encoding.grid()
+                    && release.padded == encoding.padded()
+            }
+            Self::DiscreteGaussian(release) => {
+                share.mechanism() == crate::Mechanism::DiscreteGaussian
+                    && release.share_sigma_squared_q16 == share.variance_q16()
                     && release.grid == encoding.grid()
                     && release.padded == encoding.padded()
             }

@@ -17,6 +17,10 @@ fn share(variance_q16: u64) -> NoiseShare {
         .unwrap()
 }
 
+fn skellam(variance_q16: u64) -> NoiseSampler {
+    NoiseSampler::skellam(variance_q16).unwrap()
+}
+
 fn seeds(share: &NoiseShare, seed: u64) -> LayerSeeds {
     LayerSeeds::random(*share.levels().unwrap(), &mut ChaCha20Rng::seed_from_u64(seed))
 }
@@ -85,11 +89,14 @@ fn drawn(
     // The same from the definitions: one key a layer.
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let levels = share.levels().unwrap();
-    let mut parts = vec![Layer::new(levels.base_variance_q16(), KeyStream::from_rng(&mut rng)).unwrap()];
+    let mut parts = vec![Layer::new(
+        skellam(levels.base_variance_q16()),
+        KeyStream::from_rng(&mut rng),
+    )];
     let chain = chain(*seeds.as_ref().unwrap().first);
     for ((number, level), seed) in (1u64..).zip(levels.levels()).zip(&chain) {
         let key = TaggedHash::new(LAYER_LABEL).u64(number).bytes(seed).finish();
-        parts.push(Layer::new(level.variance_q16, KeyStream::from_key(&key)).unwrap());
+        parts.push(Layer::new(skellam(level.variance_q16), KeyStream::from_key(&key)));
     }
     let parts = parts
         .iter_mut()
@@ -140,9 +147,35 @@ fn a_share_without_levels_is_drawn_as_ever() {
     let (mut got, mut expected) = (vec![0i64; 1000], vec![0i64; 1000]);
     noise.add_to(&mut got);
     let mut stream = KeyStream::from_rng(&mut ChaCha20Rng::seed_from_u64(9));
-    SkellamSampler::new(1 << 30)
+    NoiseSampler::skellam(1 << 30)
         .unwrap()
         .add_to(&mut expected, &mut stream);
     assert_eq!(got, expected);
     assert_eq!((plain.layers(), share(1 << 30).layers()), (1, 4));
+}
+
+/// Failure: a share's noise is drawn from the table of another law, which no test of its variance would see.
+#[test]
+fn each_mechanism_draws_from_its_own_law() {
+    let variance = 9 << 16;
+    let drawn = |share: NoiseShare| {
+        let (mut noise, seeds) = ShareNoise::fresh(&share, &mut ChaCha20Rng::seed_from_u64(8)).unwrap();
+        assert!(seeds.is_none());
+        let mut values = [0i64; 1000];
+        noise.add_to(&mut values);
+        values
+    };
+    let direct = |sampler: NoiseSampler| {
+        let mut values = [0i64; 1000];
+        sampler.add(&mut values, &mut ChaCha20Rng::seed_from_u64(8));
+        values
+    };
+    let gaussian = direct(NoiseSampler::discrete_gaussian(variance).unwrap());
+    assert_eq!(drawn(NoiseShare::discrete_gaussian(variance).unwrap()), gaussian);
+    assert_eq!(
+        drawn(NoiseShare::skellam(variance).unwrap()),
+        direct(skellam(variance))
+    );
+    assert_ne!(gaussian, direct(skellam(variance)));
+    assert_eq!(drawn(NoiseShare::none()), [0; 1000]);
 }

@@ -12,50 +12,31 @@
 //!    that P(|X| > N) <= 2^-180, which bounds exp(-mu) I_{N+1}: less than 2 K^2 2^-180 <= 2^-145 over all k.
 //! 3. *Integers.* Every step rounds down, by less than 1 in values that are checked to stay above 2^160; all terms are
 //!    positive, so relative errors only add: at most N 2^-160 < 2^-140.
-//! 4. *Weights.* Each weight is rounded down to a multiple of 2^-127 and magnitude 0 takes the rest: at most K 2^-127 <=
-//!    2^-110.
+//! 4. *Weights* (`weights`): at most K 2^-127 <= 2^-110.
 //!
 //! Together below 2^-109, and below 2^-100 for a sum of 2^9 draws.
 
 use num_bigint::BigUint;
-use num_traits::{ToPrimitive, Zero};
+use num_traits::Zero;
 
+use super::weights::MAX_MAGNITUDES;
 use crate::tail::bernstein_radius;
-
-/// The weights of a table sum to 2^127.
-pub(super) const TOTAL: u128 = 1 << 127;
-
-/// Most magnitudes in a table.
-pub(super) const MAX_MAGNITUDES: usize = 1 << 17;
 
 const CUT_OFF_BITS: u32 = 120;
 const START_BITS: u32 = 180;
 const START_VALUE_BITS: u32 = 192;
 const SMALLEST_VALUE_BITS: u64 = 161;
 
-/// Weights of the magnitudes 0, 1, ..., K of a Skellam variable of variance `numerator` / `denominator`, summing to
-/// [`TOTAL`]; weight k stands for P(X = k) + P(X = -k). `None` if the law is too wide for a table.
-pub(super) fn magnitude_weights(numerator: u64, denominator: u64) -> Option<Vec<u128>> {
+/// Values proportional to P(X = k), k = 0, 1, ..., K, for variance `numerator` / `denominator`. `None` if the law is too wide for
+/// a table.
+pub(super) fn probabilities(numerator: u64, denominator: u64) -> Option<Vec<BigUint>> {
     let radius = |bits| bernstein_radius(u128::from(numerator), u128::from(denominator), bits);
     let last = usize::try_from(radius(CUT_OFF_BITS)?).ok()?;
     let start = usize::try_from(radius(START_BITS)?).ok()?;
     if last == 0 || last >= MAX_MAGNITUDES || start <= last {
         return None;
     }
-    let values = bessel_values(numerator, denominator, last, start)?;
-    let mut sum = BigUint::zero();
-    for value in &values[1..] {
-        sum += value;
-    }
-    let normaliser = &values[0] + (sum << 1u32);
-    let mut weights = vec![0u128; values.len()];
-    let mut rest = TOTAL;
-    for (weight, value) in weights.iter_mut().zip(&values).skip(1) {
-        *weight = ((value << 128u32) / &normaliser).to_u128()?;
-        rest = rest.checked_sub(*weight)?;
-    }
-    weights[0] = rest;
-    Some(weights)
+    bessel_values(numerator, denominator, last, start)
 }
 
 /// f_0, ..., f_last from the downward recurrence started at `start`. `None` if a check that the error bound relies on

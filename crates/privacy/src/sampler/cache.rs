@@ -3,39 +3,39 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::table::SkellamTable;
+use super::law::Law;
+use super::table::NoiseTable;
 
 /// Tables kept; the widest takes 2 MiB.
 const CAPACITY: usize = 16;
 
 struct Kept {
-    key: (u64, u64),
-    table: Arc<SkellamTable>,
+    law: Law,
+    table: Arc<NoiseTable>,
 }
 
 static TABLES: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
 
-/// The table for variance `numerator` / `denominator`, built if it is not kept; the oldest one gives way.
-pub(super) fn table(numerator: u64, denominator: u64) -> Option<Arc<SkellamTable>> {
-    let key = (numerator, denominator);
+/// The table of a law, built if it is not kept; the oldest one gives way.
+pub(super) fn table(law: Law) -> Option<Arc<NoiseTable>> {
     // A table is put in whole, so a panic elsewhere cannot have left half of one.
     let find = |tables: &[Kept]| {
         tables
             .iter()
-            .find(|kept| kept.key == key)
+            .find(|kept| kept.law == law)
             .map(|kept| Arc::clone(&kept.table))
     };
     if let Some(table) = find(&TABLES.lock().unwrap_or_else(PoisonError::into_inner)) {
         return Some(table);
     }
     // Built outside the lock: two threads may do the same work once, none waits for another law.
-    let table = Arc::new(SkellamTable::new(numerator, denominator)?);
+    let table = Arc::new(NoiseTable::new(law)?);
     let mut tables = TABLES.lock().unwrap_or_else(PoisonError::into_inner);
     if tables.len() >= CAPACITY {
         tables.remove(0);
     }
     tables.push(Kept {
-        key,
+        law,
         table: Arc::clone(&table),
     });
     Some(table)

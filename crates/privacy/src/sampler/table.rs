@@ -4,33 +4,34 @@
 //! its own up to a threshold, an alias above it. The construction (Walker 1977, Vose 1991) is exact on integers: what the
 //! columns give an outcome adds up to exactly its weight.
 
-use super::bessel;
+use super::law::Law;
+use super::weights::{MAX_MAGNITUDES, TOTAL};
 
 /// Random bytes one draw consumes.
 pub(super) const BYTES_PER_DRAW: usize = 16;
 
-/// The law of one Skellam draw.
-pub(super) struct SkellamTable {
+/// The law of one draw.
+pub(super) struct NoiseTable {
     /// Per column: the threshold in the low `fraction_bits` bits, the alias above them.
     columns: Vec<u128>,
     /// m, log2 of the number of columns.
     index_bits: u32,
 }
 
-impl SkellamTable {
-    /// For variance `numerator` / `denominator`; `None` if the law is too wide for a table.
-    pub(super) fn new(numerator: u64, denominator: u64) -> Option<Self> {
-        Self::from_weights(bessel::magnitude_weights(numerator, denominator)?)
+impl NoiseTable {
+    /// `None` if the law is too wide for a table.
+    pub(super) fn new(law: Law) -> Option<Self> {
+        Self::from_weights(law.magnitude_weights()?)
     }
 
     /// From weights of the magnitudes 0, 1, ... that sum to 2^127.
     fn from_weights(mut weights: Vec<u128>) -> Option<Self> {
         let columns = weights.len().max(2).next_power_of_two();
         let index_bits = columns.trailing_zeros();
-        if columns > bessel::MAX_MAGNITUDES {
+        if columns > MAX_MAGNITUDES {
             return None;
         }
-        let capacity = bessel::TOTAL >> index_bits;
+        let capacity = TOTAL >> index_bits;
         weights.resize(columns, 0);
         // Full columns are their own alias with threshold 0; the others are overwritten below.
         let mut packed: Vec<u128> = (0..columns as u128).map(|own| own * capacity).collect();
@@ -76,7 +77,7 @@ impl SkellamTable {
     /// The exact weight of every magnitude, read back from the columns.
     #[cfg(test)]
     pub(super) fn weights(&self) -> Vec<u128> {
-        let capacity = bessel::TOTAL >> self.index_bits;
+        let capacity = TOTAL >> self.index_bits;
         let mut weights = vec![0u128; self.columns.len()];
         for (own, column) in self.columns.iter().enumerate() {
             let threshold = column % capacity;

@@ -6,7 +6,7 @@ use tacita_identity::VerifiedCertificate;
 use tacita_ledger::entry::Entry;
 use tacita_privacy::SurplusSeed;
 
-use super::{Effect, Joined, RecordChange, Revealed, Step};
+use super::{Effect, Joined, RecordChange, Refused, Revealed, Step};
 use crate::bitmap::Bitmap;
 use crate::head::{self, LedgerHead};
 use crate::messages::{ClientMessage, Reveal, RevealRequest};
@@ -34,8 +34,17 @@ impl Agreed {
     /// reveals one share per neighbour in U1 (TAC-054 to TAC-062), and the seed of the noise that is surplus for its own S.
     ///
     /// # Errors
-    /// [`super::Refused`] with the first rule broken; nothing was revealed then.
+    /// [`super::Refused`] with the first rule broken; nothing was revealed then. If the request shows that another list was
+    /// charged for this round, both signed lists come with it.
     pub fn handle_reveal_request(self, message: &RevealRequest, now: u64) -> Step<Revealed> {
+        let statements = self.two_statements(message, now);
+        self.check_and_reveal(message, now).map_err(|refused| Refused {
+            statements,
+            ..refused
+        })
+    }
+
+    fn check_and_reveal(self, message: &RevealRequest, now: u64) -> Step<Revealed> {
         // TAC-070: above 1,000 members a list of signers is fixed first.
         if self.joined.context.manifest.is_sampled() {
             return Err(Refusal::Unexpected("reveal request").into());

@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRng;
 
-use super::{Agreed, ClientRecord, Effect, RecordChange, Revealed, Step};
+use super::{Agreed, ClientRecord, Effect, RecordChange, Refused, Revealed, Step};
 use crate::messages::{ClientMessage, Draws, SampledRequest, SignersMessage};
 use crate::refusal::Refusal;
 use crate::signers::{self, FixedList};
@@ -60,8 +60,17 @@ impl Drawn {
     /// TAC-057, TAC-060 to TAC-062, TAC-082).
     ///
     /// # Errors
-    /// [`super::Refused`] with the first rule broken; nothing was revealed then, and there is no second try.
+    /// [`super::Refused`] with the first rule broken; nothing was revealed then, and there is no second try. If the request
+    /// shows that another list of survivors was charged for this round, both signed ones come with it.
     pub fn handle_sampled_request(self, message: &SampledRequest, now: u64) -> Step<Revealed> {
+        let statements = self.agreed.two_statements(&message.request, now);
+        self.check_and_reveal(message, now).map_err(|refused| Refused {
+            statements,
+            ..refused
+        })
+    }
+
+    fn check_and_reveal(self, message: &SampledRequest, now: u64) -> Step<Revealed> {
         let joined = &self.agreed.joined;
         let near: Vec<u16> = joined.roster.neighbours.iter().map(|n| n.index).collect();
         let threshold = joined.context.manifest.threshold();

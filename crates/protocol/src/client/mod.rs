@@ -19,6 +19,7 @@ mod invited;
 mod masked;
 mod revealed;
 mod shared;
+mod two_statements;
 
 use std::sync::Arc;
 
@@ -35,6 +36,7 @@ pub use invited::Invited;
 pub use masked::Masked;
 pub use revealed::{Done, Revealed};
 pub use shared::Shared;
+pub use two_statements::{SignedStatement, StatementSignature, TwoStatements};
 
 use crate::Hash;
 use crate::certificates::{CertificateCache, Certificates};
@@ -161,6 +163,8 @@ pub struct Refused {
     pub error: RoundError,
     /// Evidence of a forked ledger, to be made durable.
     pub evidence: Option<Box<ForkEvidence>>,
+    /// Two signed statements for this round, to be made durable.
+    pub statements: Option<Box<TwoStatements>>,
 }
 
 impl<E: Into<RoundError>> From<E> for Refused {
@@ -168,6 +172,7 @@ impl<E: Into<RoundError>> From<E> for Refused {
         Self {
             error: error.into(),
             evidence: None,
+            statements: None,
         }
     }
 }
@@ -178,6 +183,7 @@ impl From<HeadError> for Refused {
             HeadError::Fork(evidence) => Self {
                 error: Refusal::LedgerFork.into(),
                 evidence: Some(evidence),
+                statements: None,
             },
             HeadError::Refusal(refusal) => refusal.into(),
         }

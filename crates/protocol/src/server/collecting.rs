@@ -11,8 +11,8 @@ use tacita_algebra::{RingVector, WordsMut};
 use super::Agreeing;
 use crate::bitmap::Bitmap;
 use crate::manifest::CheckedManifest;
-use crate::messages::{SealedBox, SharersMessage, UploadChunk, UploadEnd};
-use crate::refusal::{Abort, Misuse, Refusal, RoundError};
+use crate::messages::{SharersMessage, UploadChunk, UploadEnd};
+use crate::refusal::{Abort, Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
 use crate::spool::{Spool, SpoolError};
@@ -33,7 +33,6 @@ pub struct Collecting {
     manifest: Arc<CheckedManifest>,
     roster: Arc<Roster>,
     sharers: SharersList,
-    inbox: Vec<Vec<SealedBox>>,
     in_flight: Vec<Option<InFlight>>,
     uploaded: Bitmap,
     uploads: Vec<Option<SignedUpload>>,
@@ -45,19 +44,13 @@ pub struct Collecting {
 }
 
 impl Collecting {
-    pub(super) fn new(
-        manifest: Arc<CheckedManifest>,
-        roster: Arc<Roster>,
-        sharers: SharersList,
-        inbox: Vec<Vec<SealedBox>>,
-    ) -> Self {
+    pub(super) fn new(manifest: Arc<CheckedManifest>, roster: Arc<Roster>, sharers: SharersList) -> Self {
         let size = roster.size();
         let sum = RingVector::zeros(manifest.bits(), manifest.padded());
         Self {
             manifest,
             roster,
             sharers,
-            inbox,
             in_flight: (0..size).map(|_| None).collect(),
             uploaded: Bitmap::empty(size),
             uploads: vec![None; usize::from(size)],
@@ -76,10 +69,9 @@ impl Collecting {
     /// Step 5 for one member of U1, with its boxes. A resent message has the same bytes.
     ///
     /// # Errors
-    /// [`Misuse`] for an index outside the roster.
-    pub fn sharers_message(&self, index: u16) -> Result<SharersMessage, Misuse> {
-        let boxes = self.inbox.get(usize::from(index)).cloned().unwrap_or_default();
-        self.sharers.message(index, &self.roster.neighbours(index), boxes)
+    /// [`Misuse`] for an index outside the roster; [`Abort::Spool`] if the boxes do not come back as they were dealt.
+    pub fn sharers_message(&self, index: u16) -> Result<SharersMessage, RoundError> {
+        self.sharers.message(index, &self.roster.neighbours(index))
     }
 
     /// Coordinates in chunk `index`, or `None` beyond the end.
@@ -151,7 +143,7 @@ impl Collecting {
     ///
     /// # Errors
     /// [`Refusal::NotAMember`], [`Refusal::Changed`], [`Refusal::Chunk`], [`Refusal::UploadSignature`]; [`Abort::Spool`] if
-    /// it does not come back from the spool as it went in; [`Misuse`] never for a valid peer.
+    /// it does not come back from the spool as it went in.
     pub fn handle_end(
         &mut self,
         index: u16,

@@ -12,6 +12,7 @@ use crate::manifest::CheckedManifest;
 use crate::messages::Advertise;
 use crate::refusal::{Abort, Refusal, RoundError};
 use crate::roster::{Member, Roster, identity_width};
+use crate::spool::Stash;
 
 /// Step 2 at the server.
 pub struct Gathering {
@@ -105,18 +106,18 @@ impl Gathering {
         self.joined.len()
     }
 
-    /// Step 3: fixes the roster.
+    /// Step 3: fixes the roster. What its members deal is kept in `stash` to the end of the round.
     ///
     /// # Errors
     /// [`Abort::TooFewMembers`] below max(m, k + 1 on the ring).
-    pub fn close(self) -> Result<Sharing, RoundError> {
+    pub fn close(self, stash: Box<dyn Stash>) -> Result<Sharing, RoundError> {
         let have = u16::try_from(self.joined.len()).unwrap_or(u16::MAX);
         let need = self.manifest.smallest_roster();
         if have < need {
             return Err(Abort::TooFewMembers(have, need).into());
         }
         let roster = Roster::build(&self.manifest, self.joined.into_values().collect())?;
-        Ok(Sharing::new(self.manifest, Arc::new(roster)))
+        Ok(Sharing::new(self.manifest, Arc::new(roster), stash))
     }
 }
 

@@ -125,6 +125,13 @@ impl Revealing {
         self.signers_for(index).indices().collect::<Vec<_>>().into_iter()
     }
 
+    /// Above 1,000 members the list of signers, the same for everybody: what each is to hear first.
+    #[must_use]
+    pub fn list_message(&self) -> Option<ServerMessage> {
+        let list = self.list.as_ref()?;
+        Some(ServerMessage::Signers(list.message()))
+    }
+
     /// What one member is to hear next: the reveal request, or where signers are sampled their list, and once the member
     /// drew from it the sampled request.
     #[must_use]

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::Collecting;
+use crate::dealt::Dealt;
 use crate::limits::MAX_BOX;
 use crate::manifest::CheckedManifest;
-use crate::messages::{RosterMessage, SealedBox, Shares};
+use crate::messages::{RosterMessage, Shares};
 use crate::refusal::{Abort, Misuse, Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
-use crate::sharing::{Dealt, Place, verify_share_root};
+use crate::sharing::{Place, verify_share_root};
+use crate::spool::Stash;
 
 /// Shortest box: two shares and the tag.
 const MIN_BOX: usize = 64 + 16;
@@ -18,16 +20,18 @@ const MIN_BOX: usize = 64 + 16;
 pub struct Sharing {
     manifest: Arc<CheckedManifest>,
     roster: Arc<Roster>,
-    shares: Vec<Option<(Shares, Dealt)>>,
+    dealt: Vec<Option<Dealt>>,
+    stash: Box<dyn Stash>,
 }
 
 impl Sharing {
-    pub(super) fn new(manifest: Arc<CheckedManifest>, roster: Arc<Roster>) -> Self {
-        let shares = (0..roster.size()).map(|_| None).collect();
+    pub(super) fn new(manifest: Arc<CheckedManifest>, roster: Arc<Roster>, stash: Box<dyn Stash>) -> Self {
+        let dealt = (0..roster.size()).map(|_| None).collect();
         Self {
             manifest,
             roster,
-            shares,
+            dealt,
+            stash,
         }
     }
 
@@ -48,15 +52,15 @@ impl Sharing {
     /// Takes one member's boxes.
     ///
     /// # Errors
-    /// [`Refusal::NotAMember`], [`Refusal::Changed`], [`Refusal::Shares`], [`Refusal::SharerEntry`] or
-    /// [`Refusal::Ciphertexts`].
-    pub fn handle_shares(&mut self, index: u16, message: Shares) -> Result<(), Refusal> {
+    /// [`Refusal::NotAMember`], [`Refusal::Changed`], [`Refusal::Shares`], [`Refusal::SharerEntry`],
+    /// [`Refusal::Ciphertexts`], or [`Refusal::NoRoom`] if they cannot be kept.
+    pub fn handle_shares(&mut self, index: u16, message: &Shares) -> Result<(), Refusal> {
         let slot = self
-            .shares
+            .dealt
             .get_mut(usize::from(index))
             .ok_or(Refusal::NotAMember)?;
-        if let Some((first, _)) = slot {
-            return if *first == message {
+        if let Some(first) = slot {
+            return if first.is_of(message) {
                 Ok(())
             } else {
                 Err(Refusal::Changed)
@@ -101,15 +105,19 @@ impl Sharing {
             dealer: index,
             holder: index,
         };
-        let dealt = Dealt::of(&place, self.roster.holders(index), &message)?;
-        *slot = Some((message, dealt));
+        *slot = Some(Dealt::of(
+            &place,
+            self.roster.holders(index),
+            message,
+            self.stash.as_mut(),
+        )?);
         Ok(())
     }
 
     /// How many shared.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.shares.iter().flatten().count()
+        self.dealt.iter().flatten().count()
     }
 
     /// Step 5: fixes U1.
@@ -122,25 +130,7 @@ impl Sharing {
         if have < need {
             return Err(Abort::TooFewSharers(have, need).into());
         }
-        let mut inbox: Vec<Vec<SealedBox>> = (0..self.roster.size()).map(|_| Vec::new()).collect();
-        let mut all = Vec::with_capacity(self.shares.len());
-        for (shares, dealer) in self.shares.into_iter().zip(0u16..) {
-            let Some((shares, dealt)) = shares else {
-                all.push(None);
-                continue;
-            };
-            all.push(Some(dealt));
-            for sealed in Vec::from(shares.boxes) {
-                if let Some(boxes) = inbox.get_mut(usize::from(sealed.peer)) {
-                    boxes.push(SealedBox {
-                        peer: dealer,
-                        share_ciphertext: sealed.share_ciphertext,
-                        ciphertext: sealed.ciphertext,
-                    });
-                }
-            }
-        }
-        let sharers = SharersList::build(all)?;
-        Ok(Collecting::new(self.manifest, self.roster, sharers, inbox))
+        let sharers = SharersList::build(self.dealt, self.stash)?;
+        Ok(Collecting::new(self.manifest, self.roster, sharers))
     }
 }

@@ -188,10 +188,6 @@ pub(super) fn unmask(mut round: Revealing) -> Result<UnmaskedSum, RoundError> {
             return Err(dishonest(&round, dealer).into());
         }
         let own = end(&round, dealer)?;
-        let dealt = round
-            .sharers
-            .dealt(dealer)
-            .ok_or(Misuse::Argument("sharer without a dealing"))?;
         let binding = Binding {
             manifest: digest,
             model: &manifest.fields().model_digest,
@@ -205,17 +201,11 @@ pub(super) fn unmask(mut round: Revealing) -> Result<UnmaskedSum, RoundError> {
             let shared = key.agree(theirs.mask_key).ok_or(Refusal::WeakKey(neighbour))?;
             // Whoever has the smaller fingerprint made the pair's ciphertext. The drop-out's own is made again, and must be
             // the one that it dealt; the survivor's is opened.
-            let made = dealt.mask_ciphertext(neighbour);
+            let made = round.sharers.mask_ciphertext(dealer, neighbour)?;
             let (ciphertext, kem) = if made.is_empty() {
-                let theirs = round
-                    .sharers
-                    .dealt(neighbour)
-                    .map_or(&[][..], |d| d.mask_ciphertext(dealer));
-                let opened = kem_key.decapsulate(theirs);
-                (
-                    theirs.to_vec(),
-                    opened.ok_or(Misuse::Argument("mask ciphertext"))?,
-                )
+                let theirs = round.sharers.mask_ciphertext(neighbour, dealer)?;
+                let opened = kem_key.decapsulate(&theirs);
+                (theirs, opened.ok_or(Misuse::Argument("mask ciphertext"))?)
             } else {
                 let again = secret.encapsulate(digest, &root, theirs.fingerprint, theirs.mask_kem_key)?;
                 if again.0 != made {

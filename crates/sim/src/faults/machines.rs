@@ -21,6 +21,7 @@ use tacita_protocol::roster::{Member, Roster};
 use tacita_protocol::server::{
     Agreeing, Collecting, CommittedCharge, Gathering, Revealing, Sharing, certificate_bundles,
 };
+use tacita_protocol::spool::MemoryStash;
 use tacita_protocol::{Abort, Hash, Misuse, Refusal, RoundError};
 
 use crate::disk::Disk;
@@ -239,8 +240,8 @@ impl HubMachine {
     /// What one roster index is told now, certificates first; empty if it has no part in the phase.
     ///
     /// # Errors
-    /// [`Misuse`] never for an index of the roster.
-    pub(crate) fn messages(&self, index: u16) -> Result<(Vec<u16>, Option<ServerMessage>), Misuse> {
+    /// [`Misuse`] never for an index of the roster; [`Abort::Spool`] never from memory.
+    pub(crate) fn messages(&self, index: u16) -> Result<(Vec<u16>, Option<ServerMessage>), RoundError> {
         Ok(match self {
             Self::Gathering(_) => (Vec::new(), None),
             Self::Sharing(state) => {
@@ -282,7 +283,7 @@ impl HubMachine {
         }
         let index = index.ok_or(Refusal::NotAMember)?;
         match (self, message) {
-            (Self::Sharing(state), ClientMessage::Shares(shares)) => state.handle_shares(index, shares)?,
+            (Self::Sharing(state), ClientMessage::Shares(shares)) => state.handle_shares(index, &shares)?,
             (Self::Collecting(state, disk), ClientMessage::Chunk(chunk)) => {
                 state.handle_chunk(index, &chunk, disk)?;
                 return Ok(Progress::More);
@@ -317,7 +318,7 @@ impl HubMachine {
     /// Why the attempt cannot go on.
     pub(crate) fn close(self) -> Result<Self, RoundError> {
         Ok(match self {
-            Self::Gathering(state) => Self::Sharing(state.close()?),
+            Self::Gathering(state) => Self::Sharing(state.close(Box::new(MemoryStash::default()))?),
             Self::Sharing(state) => Self::Collecting(Box::new(state.close()?), Disk::default()),
             Self::Collecting(state, _) => Self::Agreeing(Box::new(state.close()?)),
             other => other,

@@ -111,7 +111,7 @@ pub(super) fn entry(data: &[u8]) -> bool {
         return false;
     };
     assert_eq!(entry.encode().as_deref(), Ok(data));
-    assert!(!entry.kind().is_empty() && entry.round_id().len() == 64);
+    assert!(!entry.kind().is_empty() && entry.round_id().is_none_or(|id| id.len() == 64));
     true
 }
 

@@ -69,3 +69,19 @@ fn bytes_do_not_come_back() {
     nothing_exposed(&report);
     assert!(report.clients.iter().all(|client| client.state == State::Masked));
 }
+
+/// Failure: a dealing that found no room admits its dealer to U1, or one that changed on the disk reaches its holder, who would
+/// blame the dealer, or a sum.
+#[test]
+fn dealings_do_not_fit_or_come_back() {
+    let report = on(Disk::of_dealings(100));
+    aborted(&report, Abort::TooFewSharers(0, 3));
+    nothing_exposed(&report);
+    let full = Refusal::NoRoom(SpoolError("no space left".to_owned()));
+    assert!(report.turned(0).contains(&&full.into()));
+    // The first byte is in the box of member 0 for member 1.
+    let report = on(Disk::flipping_dealings(0));
+    let changed = SpoolError("the bytes changed while they were stored".to_owned());
+    aborted(&report, Abort::Spool(0, changed));
+    nothing_exposed(&report);
+}

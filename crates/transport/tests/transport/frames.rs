@@ -206,6 +206,90 @@ async fn slow_and_silent_senders_are_given_up() {
     assert_eq!(soon(receive.recv()).await.unwrap_err(), TransportError::Silent);
 }
 
+/// Shared frames, large and small, come in order with the others, also behind a future that was dropped in the middle of one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shared_frames_keep_their_order() {
+    let mut house = House::new();
+    let (connection, server) = house.pair("sharing").await;
+    let (mut send, _receive) = soon(connection.open()).await.unwrap();
+    let large = Arc::new(vec![3; MAX_FRAME]);
+    soon(send.queue(&[1])).await.unwrap();
+    soon(send.queue_shared(Arc::new(vec![2]))).await.unwrap();
+    soon(send.queue_shared(Arc::clone(&large))).await.unwrap();
+    // Nobody reads: the windows fill, and the future that waits is dropped.
+    let brief = Duration::from_millis(200);
+    let mut sent = 1;
+    while tokio::time::timeout(brief, send.queue_shared(Arc::clone(&large)))
+        .await
+        .is_ok()
+    {
+        sent += 1;
+        assert!(sent < 100, "no window");
+    }
+    sent += 1;
+    let sending = tokio::spawn(async move {
+        send.queue(&[4]).await.unwrap();
+        send.finish_and_wait().await.unwrap();
+    });
+    let (_send, mut receive) = soon(server.accept()).await.unwrap();
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(vec![1]));
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(vec![2]));
+    for _ in 0..sent {
+        assert!(
+            soon(receive.recv())
+                .await
+                .unwrap()
+                .is_some_and(|frame| frame == *large)
+        );
+    }
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(vec![4]));
+    assert_eq!(soon(receive.recv()).await.unwrap(), None);
+    soon(sending).await.unwrap();
+    let too_large = Arc::new(vec![0; MAX_FRAME + 1]);
+    let (mut send, _receive) = soon(connection.open()).await.unwrap();
+    assert!(matches!(
+        soon(send.queue_shared(too_large)).await,
+        Err(TransportError::FrameTooLarge { .. })
+    ));
+}
+
+/// A reader without a place for a frame knows its length and its first byte, and its own waiting is not the sender's slowness.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_frame_waits_for_its_place() {
+    let mut house = House::new();
+    let pace = Pace {
+        quiet: None,
+        grace: Duration::from_millis(300),
+        least_rate: 1 << 30,
+    };
+    let who = house.world.member(Role::Client, "patient");
+    let (connection, server) = tokio::join!(raw::connect(&house, who), house.accept());
+    let server = server.unwrap();
+    let (mut stream, _) = connection.open_bi().await.unwrap();
+    let large = vec![7; 200_000];
+    let sent = large.clone();
+    let sending = tokio::spawn(async move {
+        stream.write_all(&200_000_u32.to_le_bytes()).await.unwrap();
+        stream.write_all(&sent).await.unwrap();
+        stream.write_all(&[0, 0, 0, 0, 1, 0, 0, 0, 9]).await.unwrap();
+        stream.finish().unwrap();
+        stream
+    });
+    let (_send, mut receive) = soon(server.accept()).await.unwrap();
+    receive.set_pace(Some(pace));
+    for _ in 0..2 {
+        assert_eq!(soon(receive.announced()).await.unwrap(), Some((200_000, Some(7))));
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(large));
+    assert_eq!(soon(receive.announced()).await.unwrap(), Some((0, None)));
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(Vec::new()));
+    assert_eq!(soon(receive.recv()).await.unwrap(), Some(vec![9]));
+    assert_eq!(soon(receive.announced()).await.unwrap(), None);
+    assert_eq!(soon(receive.recv()).await.unwrap(), None);
+    drop(soon(sending).await.unwrap());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_clients_at_once_over_one_socket() {
     let mut house = House::new();

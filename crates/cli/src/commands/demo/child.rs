@@ -126,6 +126,7 @@ pub(crate) fn run(args: &ChildArgs) -> anyhow::Result<Exit> {
                         packed: packed(vector),
                     });
                 })),
+                canary: None,
             };
             crate::runtime()?.block_on(client::join_with(&args.config, hooks))?;
             Ok(Exit::Done)

@@ -17,10 +17,13 @@ use clap::{Args, ValueEnum};
 
 use crate::args::{EpsilonTarget, decimal, epsilon_or_none};
 use crate::output::{Exit, Output};
+use tacita_client::Canary;
 use tacita_privacy::Decimal;
 use tacita_server::{NoiseLevelsSetting, parse_noise_levels};
 
 pub(crate) use child::{ChildArgs, run as run_child};
+pub(crate) use plan::Plan;
+pub(crate) use town::Town;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -140,8 +143,8 @@ impl Split {
 /// In words.
 pub(crate) fn run(args: &DemoArgs, output: &Output) -> anyhow::Result<Exit> {
     let started = std::time::Instant::now();
-    let plan = plan::Plan::new(args)?;
-    let town = crate::runtime()?.block_on(town::run(&plan, output))?;
+    let plan = Plan::new(args)?;
+    let town = run_town(&plan, None, output)?;
     let report = account::write(&plan, &town, started)?;
     output.result(&account::text(&plan, &report), &report)?;
     Ok(if report.all_sums_exact() {
@@ -149,4 +152,12 @@ pub(crate) fn run(args: &DemoArgs, output: &Output) -> anyhow::Result<Exit> {
     } else {
         Exit::Failed
     })
+}
+
+/// Runs the federation of a plan; an audit puts canaries into it.
+///
+/// # Errors
+/// In words.
+pub(crate) fn run_town(plan: &Plan, canary: Option<Canary>, output: &Output) -> anyhow::Result<Town> {
+    crate::runtime()?.block_on(town::run(plan, canary, output))
 }

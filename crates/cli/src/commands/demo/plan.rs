@@ -109,6 +109,36 @@ impl Plan {
         Ok(plan)
     }
 
+    /// Values of a vector, and the norm that it is clipped to.
+    pub(crate) fn vector(&self) -> anyhow::Result<(usize, f64)> {
+        let checked = self
+            .server_config()?
+            .check(Path::new("these arguments"))
+            .map_err(usage)?;
+        let encoding = checked.plan.encoding();
+        Ok((checked.instructions.model.parameters(), encoding.clip().to_f64()))
+    }
+
+    /// How far one client of clip norm moves the model in so many rounds of `survivors`, and the standard deviation of the noise in each of the
+    /// model's values after them.
+    pub(crate) fn steps(&self, rounds: usize, survivors: u16) -> anyhow::Result<(f64, f64)> {
+        let checked = self
+            .server_config()?
+            .check(Path::new("these arguments"))
+            .map_err(usage)?;
+        let encoding = checked.plan.encoding();
+        let rate = f64::from(self.defaults.server_learning_rate) / f64::from(survivors);
+        let noise = checked
+            .plan
+            .noise_share()
+            .standard_deviation(survivors.into(), encoding);
+        let rounds = rounds as f64;
+        Ok((
+            rate * rounds * encoding.clip().to_f64(),
+            rate * rounds.sqrt() * noise,
+        ))
+    }
+
     pub(crate) fn task(&self) -> String {
         format!("demo-{}", self.args.dataset.name())
     }

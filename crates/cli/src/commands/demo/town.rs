@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tacita_authority::{AuthorityDir, AuthorityServer, Settings};
 use tacita_client::{
-    CertificateCache, Client, ClientEndpoint, ClientError, Hooks, JoinEnd, Limits, Machine, Sharing,
+    Canary, CertificateCache, Client, ClientEndpoint, ClientError, Hooks, JoinEnd, Limits, Machine, Sharing,
     SqliteStore, Stats, Stopper, Store, enrolment,
 };
 use tacita_identity::{Invitation, Name, Role};
@@ -55,8 +55,8 @@ struct Watch {
     failed: Vec<String>,
 }
 
-/// Runs the demonstration.
-pub(crate) async fn run(plan: &Plan, output: &Output) -> anyhow::Result<Town> {
+/// Runs the demonstration. Canaries need their members in this process.
+pub(crate) async fn run(plan: &Plan, canary: Option<Canary>, output: &Output) -> anyhow::Result<Town> {
     std::fs::create_dir_all(plan.out.join("clients")).with_context(|| plan.out.display().to_string())?;
     let bar = progress(output, u64::from(plan.clients), "{msg} {wide_bar} {pos}/{len}");
     bar.set_message("enrolling");
@@ -105,10 +105,10 @@ pub(crate) async fn run(plan: &Plan, output: &Output) -> anyhow::Result<Town> {
     let (stats, server_peak) = if plan.args.processes {
         (None, child::run_town(plan, observer, &plain).await?)
     } else if plan.args.server_process {
-        let (stats, peak) = beside_server(plan, observer, &plain, endpoint).await?;
+        let (stats, peak) = beside_server(plan, observer, &plain, canary, endpoint).await?;
         (Some(stats), peak)
     } else {
-        let stats = in_process(plan, &config, observer, &plain, endpoint).await?;
+        let stats = in_process(plan, &config, observer, &plain, canary, endpoint).await?;
         (Some(stats), None)
     };
     bar.finish_and_clear();
@@ -255,6 +255,7 @@ impl Members {
         plan: &Plan,
         address: &str,
         plain: &PlainSum,
+        canary: Option<Canary>,
         endpoint: &ClientEndpoint,
         stop: &watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
@@ -274,6 +275,7 @@ impl Members {
             probe: Some(Arc::new(move |name: &str, round_id: &[u8; 32], update| {
                 probe.note(*round_id, name, update.dangerous_inspect().clone());
             })),
+            canary,
         };
         let mut joining = JoinSet::new();
         for index in 0..plan.clients {
@@ -333,6 +335,7 @@ async fn in_process(
     config: &ServerConfig,
     observer: Observer,
     plain: &PlainSum,
+    canary: Option<Canary>,
     endpoint: ClientEndpoint,
 ) -> anyhow::Result<Stats> {
     let stop = stopping();
@@ -340,7 +343,7 @@ async fn in_process(
     let setup = server::setup(config, watch::channel(me.standing).1, Some(observer))?;
     let mut server = Server::open(config.clone(), &plan.server_config_path(), setup, stop.clone())?;
     let address = server.local_addr()?.to_string();
-    let members = Members::start(plan, &address, plain, &endpoint, &stop)?;
+    let members = Members::start(plan, &address, plain, canary, &endpoint, &stop)?;
     let ended = server.run().await;
     match (ended, members.drain().await) {
         (Err(error), (_, Some(refusal))) => Err(client::ended(refusal).context(error.to_string())),
@@ -354,10 +357,11 @@ async fn beside_server(
     plan: &Plan,
     observer: Observer,
     plain: &PlainSum,
+    canary: Option<Canary>,
     endpoint: ClientEndpoint,
 ) -> anyhow::Result<(Stats, Option<u64>)> {
     let server = child::ServerProcess::start(plan).await?;
-    let members = Members::start(plan, &server.address, plain, &endpoint, &stopping())?;
+    let members = Members::start(plan, &server.address, plain, canary, &endpoint, &stopping())?;
     let ended = server.watch(&observer).await;
     let (store, refusal) = members.drain().await;
     match (ended, refusal) {

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Number, Value};
 use tacita_privacy::Decimal;
 
+use crate::commands::audit::{self, AuditArgs};
 use crate::output::{Exit, Output};
 
 const EXAMPLES: &str = "\
@@ -37,6 +38,8 @@ enum PrivacyAction {
     /// The least noise, the grid and the ring that meet a target
     #[command(after_help = EXAMPLES)]
     Calibrate(calibrate::CalibrateArgs),
+    /// Attack a whole federation with canaries, and compare with what is proved
+    Audit(AuditArgs),
 }
 
 /// Runs the command.
@@ -47,6 +50,7 @@ pub(crate) fn run(args: &PrivacyArgs, output: &Output) -> anyhow::Result<Exit> {
     match &args.action {
         PrivacyAction::Epsilon(args) => epsilon::run(args, output),
         PrivacyAction::Calibrate(args) => calibrate::run(args, output),
+        PrivacyAction::Audit(args) => audit::run(args, output),
     }
 }
 
