@@ -1,5 +1,5 @@
 //! How fast one server takes uploads of many clients over loopback: `cargo run --release -p tacita-transport
-//! --example loopback [clients] [bytes each]`.
+//! --example loopback [clients] [bytes each] [connections that share the server's windows, as many as clients]`.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 #[path = "../tests/transport/world.rs"]
@@ -19,18 +19,20 @@ fn main() {
         .map(|text| text.parse::<usize>().unwrap());
     let clients = numbers.next().unwrap_or(500);
     let bytes = numbers.next().unwrap_or(1_000_000);
+    let sharing = numbers.next().unwrap_or(clients);
     tokio::runtime::Runtime::new()
         .unwrap()
-        .block_on(run(clients, bytes));
+        .block_on(run(clients, bytes, sharing));
 }
 
-async fn run(clients: usize, bytes: usize) {
+async fn run(clients: usize, bytes: usize, sharing: usize) {
     let mut world = world::World::new(1);
     let hub = world.member(Role::Server, "hub");
     let hub = LocalIdentity::new(hub.0, hub.1, hub.2).unwrap();
     let limits = Limits::loopback();
+    let listening = limits.clone().shared_by(sharing);
     let local = "127.0.0.1:0".parse().unwrap();
-    let server = ServerEndpoint::bind(local, hub, Admission::members(), limits.clone()).unwrap();
+    let server = ServerEndpoint::bind(local, hub, Admission::members(), listening).unwrap();
     let addr = server.local_addr().unwrap();
     let endpoint = ClientEndpoint::bind(local, &limits).unwrap();
     println!(
