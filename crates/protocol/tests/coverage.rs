@@ -257,7 +257,7 @@ const SHELLS: [(&str, &str, &str, &str); 13] = [
     ),
     (
         "patience beyond a phase's deadline",
-        "30 s; before `roster`, parts of the model, `sharers` and `reveal request` also the deadline of the phase that follows",
+        "30 s; before `roster`, parts of the model, `sharers`, `reveal request` and `signers` also the deadline of the phase that follows",
         "client/src/round.rs",
         "SLACK: Duration = Duration::from_secs(30);",
     ),
