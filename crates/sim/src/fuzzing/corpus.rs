@@ -8,13 +8,14 @@ use rand_core::{Rng as _, SeedableRng as _};
 use tacita_identity::{
     CertificateRequest, EnrolMessage, EnrolRequest, Invitation, Name, PrivateKey, RenewRequest, Role, pem,
 };
-use tacita_ledger::MemoryFiles;
+use tacita_ledger::rotation::sign;
+use tacita_ledger::{Entry, Hash, KeyType, MemoryFiles, Rotation, VerifierKey};
 use tacita_protocol::manifest::Manifest;
 use tacita_protocol::messages::{
     ClientMessage, Draws, Hello, Resume, SampledRequest, ServerMessage, SignersMessage,
 };
 
-use crate::cast::{Cast, NOW};
+use crate::cast::{Cast, NOW, ORIGIN};
 use crate::error::SimError;
 use crate::script::Script;
 use crate::setting::{Noise, Setting};
@@ -41,6 +42,16 @@ pub(super) fn ledger() -> Result<MemoryFiles, SimError> {
         ..Plan::new()
     })?;
     Ok(world.ledger().files().clone())
+}
+
+/// Root of the entries before [`rotation`].
+pub(super) const BEFORE: Hash = [5; 32];
+
+/// The log's key hands over to another one, in the second entry.
+pub(super) fn rotation(cast: &Cast) -> Result<Rotation, SimError> {
+    let next = PrivateKey::generate(&mut ChaCha20Rng::seed_from_u64(CAST + 1));
+    let next = VerifierKey::new(ORIGIN, KeyType::Ed25519, next.signing_key().verifying_key())?;
+    Ok(sign(ORIGIN, 1, &BEFORE, NOW, cast.log_key(), &next)?)
 }
 
 /// All inputs, made anew. The same code gives the same bytes.
@@ -234,6 +245,7 @@ fn identities(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), S
 fn ledgers(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), SimError> {
     let cast = Cast::new(4, CAST)?;
     add("note", "key", cast.log_verifier().to_string().into_bytes());
+    add("entry", "rotation", Entry::Rotation(rotation(&cast)?).encode()?);
     let files = ledger()?;
     for (path, content) in files.contents() {
         match path.as_str() {
@@ -277,7 +289,7 @@ fn ledgers(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), SimE
 
 /// What nobody honest says: lengths that promise more than there is, counts of nothing, edges.
 fn hostile(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
-    for (target, kinds) in [("client_message", 1..=9), ("server_message", 65..=77)] {
+    for (target, kinds) in [("client_message", 1..=10), ("server_message", 65..=78)] {
         for kind in kinds {
             // A kind, and then every length at its largest.
             add(

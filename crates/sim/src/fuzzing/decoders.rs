@@ -8,7 +8,9 @@ use tacita_identity::{
     TrustAnchor, fingerprint, pem,
 };
 use tacita_ledger::layout::{is_tile_path, read_bundle, write_bundle};
-use tacita_ledger::{Checkpoint, Cosignature, Entry, SignedCheckpoint, VerifierKey, note::Note};
+use tacita_ledger::{
+    Checkpoint, Cosignature, Entry, KeyChain, Rotation, SignedCheckpoint, VerifierKey, note::Note,
+};
 use tacita_privacy::{Decimal, parse_dropouts};
 use tacita_protocol::bitmap::Bitmap;
 use tacita_protocol::certificates::CertificateCache;
@@ -17,11 +19,13 @@ use tacita_protocol::limits::{MAX_COHORT, MAX_REASON};
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
 
 use super::bytes::Bytes;
-use crate::cast::{Cast, NOW};
+use super::corpus;
+use super::files::is_earlier_head;
+use crate::cast::{Cast, NOW, ORIGIN};
 
 /// Whose certificates and lists are taken; `None` could not happen, and would make its targets accept nothing.
 pub(super) static CAST: LazyLock<Option<Arc<Cast>>> =
-    LazyLock::new(|| Cast::new(4, super::corpus::CAST).ok().map(Arc::new));
+    LazyLock::new(|| Cast::new(4, corpus::CAST).ok().map(Arc::new));
 
 fn anchor() -> Option<Arc<TrustAnchor>> {
     Some(CAST.as_ref()?.participant(0).ok()?.anchor)
@@ -95,7 +99,11 @@ pub(super) fn note(data: &[u8]) -> bool {
         assert_eq!(signed.to_bytes(), data);
         assert_eq!(signed.checkpoint().body(), note.text());
         if let Some(cast) = CAST.as_ref() {
-            let _ = signed.check(cast.log_verifier());
+            let checked = signed.check(cast.log_verifier());
+            assert!(
+                checked.is_ok() || !is_earlier_head(data),
+                "a head without a signature"
+            );
         }
     }
     for line in note.signatures() {
@@ -112,7 +120,22 @@ pub(super) fn entry(data: &[u8]) -> bool {
     };
     assert_eq!(entry.encode().as_deref(), Ok(data));
     assert!(!entry.kind().is_empty() && entry.round_id().is_none_or(|id| id.len() == 64));
+    if let Entry::Rotation(rotation) = &entry {
+        hands_over(rotation);
+    }
     true
+}
+
+/// The log's key hands over to the one key that it signed for.
+fn hands_over(rotation: &Rotation) {
+    let mut chain = KeyChain::new();
+    if let Some(cast) = CAST.as_ref()
+        && let Ok(honest) = corpus::rotation(cast)
+        && chain.admit(ORIGIN, 1, &corpus::BEFORE, rotation).is_ok()
+    {
+        assert_eq!(chain.keys().len(), 2);
+        assert!(rotation.key != honest.key || rotation.next_key == honest.next_key);
+    }
 }
 
 /// The width of a bundle, its path, and the bundle.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use tacita_ledger::tree::{Tree, leaf_hash, verify_consistency, verify_inclusion};
-use tacita_ledger::{MemoryFiles, VerifyOptions, verify_with};
+use tacita_ledger::{MemoryFiles, Verified, VerifyOptions, verify_with};
 
 use super::bytes::Bytes;
 use super::corpus;
@@ -12,10 +12,27 @@ use super::decoders::CAST;
 /// The files of a real ledger, made once.
 static LEDGER: LazyLock<Option<MemoryFiles>> = LazyLock::new(|| corpus::ledger().ok());
 
+/// The same, verified.
+static VERIFIED: LazyLock<Option<Verified>> =
+    LazyLock::new(|| verify_with(LEDGER.as_ref()?, &pinned()?).ok());
+
+fn pinned() -> Option<VerifyOptions> {
+    Some(VerifyOptions {
+        log_key: Some(CAST.as_ref()?.log_verifier().clone()),
+        ..VerifyOptions::default()
+    })
+}
+
+/// Whether a note is taken for a head that this ledger continues.
+pub(super) fn is_earlier_head(note: &[u8]) -> bool {
+    let verified = VERIFIED.as_ref();
+    verified.is_some_and(|verified| verified.cosigned_head(note, &[]).is_ok())
+}
+
 /// Edits to a ledger's files: a file, a place, how much goes, what comes. The check of an auditor with the pinned key accepts
 /// nothing but what the log signed.
 pub(super) fn ledger(data: &[u8]) -> bool {
-    let (Some(original), Some(cast)) = (LEDGER.as_ref(), CAST.as_ref()) else {
+    let (Some(original), Some(options)) = (LEDGER.as_ref(), pinned()) else {
         return false;
     };
     let mut files = original.clone();
@@ -46,10 +63,6 @@ pub(super) fn ledger(data: &[u8]) -> bool {
     }
     // An auditor without the key sees the same, or an error: never a panic.
     let _ = verify_with(&files, &VerifyOptions::default());
-    let options = VerifyOptions {
-        log_key: Some(cast.log_verifier().clone()),
-        ..VerifyOptions::default()
-    };
     let Ok(verified) = verify_with(&files, &options) else {
         return false;
     };
