@@ -156,6 +156,13 @@ mod tests {
             "cohort.minimum_survivors: above 1000 clients at least 76 % of clients and colluders, 837"
         );
         assert!(cohort(1_050, 51, 837).parameters(Path::new("x")).is_ok());
-        assert!(refused(cohort(1_000, 200, 650)).contains("552 neighbours"));
+        let neighbours = RoundParameters::derive(1_000, 200, 650).unwrap().neighbours;
+        assert!(neighbours > u32::from(MAX_NEIGHBOURS));
+        assert_eq!(
+            refused(cohort(1_000, 200, 650)),
+            format!(
+                "cohort.minimum_survivors: each client would have {neighbours} neighbours, at most {MAX_NEIGHBOURS} are possible"
+            )
+        );
     }
 }

@@ -206,6 +206,9 @@ impl Client {
                 if let Some(evidence) = refused.evidence {
                     self.record.apply(RecordChange::Fork(evidence));
                 }
+                if let Some(statements) = refused.statements {
+                    self.record.keep(*statements);
+                }
                 // The first reason stands.
                 self.refusal.get_or_insert(refused.error);
                 Vec::new()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tacita_privacy::{BudgetFilter, BudgetTicket, Release};
-use tacita_protocol::client::{ClientRecord, RecordChange};
+use tacita_protocol::client::{ClientRecord, RecordChange, TwoStatements};
 use tacita_protocol::{ForkEvidence, Hash, LedgerHead};
 
 /// What a round cost when its upload began.
@@ -25,6 +25,7 @@ pub struct MemoryRecord {
     signers: BTreeMap<[u8; 32], Hash>,
     head: Option<LedgerHead>,
     forks: Vec<ForkEvidence>,
+    two_statements: Vec<TwoStatements>,
     budget: Option<BudgetFilter>,
 }
 
@@ -77,6 +78,16 @@ impl MemoryRecord {
             }
             RecordChange::Fork(evidence) => self.forks.push(*evidence),
         }
+    }
+
+    /// Keeps evidence of two lists of survivors.
+    pub fn keep(&mut self, evidence: TwoStatements) {
+        self.two_statements.push(evidence);
+    }
+
+    /// Evidence of two lists of survivors for one round.
+    pub fn two_statements(&self) -> &[TwoStatements] {
+        &self.two_statements
     }
 
     /// Settles a ticket: charged once the round is spent, given back otherwise.

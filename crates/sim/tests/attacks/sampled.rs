@@ -14,6 +14,7 @@ use tacita_protocol::server::Gathering;
 use tacita_protocol::{Refusal, RoundError};
 use tacita_sim::{Backstage, Cast, Moment, Plan, Report, Script, Setting, Stage, State, World, forge, plain};
 
+use crate::charge::{charged, instead_of_the_charge, of_another_list};
 use crate::private;
 
 static LARGE: LazyLock<Arc<Cast>> = LazyLock::new(|| Arc::new(Cast::new(1001, 14).unwrap()));
@@ -318,6 +319,31 @@ fn draws_that_the_server_turns_down() {
     let expected: Vec<RoundError> = reasons.into_iter().map(RoundError::from).collect();
     assert_eq!(report.turned(0), expected.iter().collect::<Vec<_>>());
     assert_eq!(report.result().unwrap().responders, 1001);
+}
+
+/// Failure: a member that drew does not keep both lists when the ledger charges another one than it signed, or reveals.
+#[test]
+fn the_charge_is_of_another_list() {
+    let mut world = large();
+    let mut attack = Script::new().edit(|at, to, message| {
+        if let (ServerMessage::Sampled(sampled), 0) = (message, to) {
+            let others: Vec<u16> = (0..1000).collect();
+            let entry = of_another_list(at, &charged(&sampled.request), &others);
+            instead_of_the_charge(at, &mut sampled.request, &entry);
+        }
+    });
+    let report = world.run(&Plan::new(), &mut attack).unwrap();
+    private(&report);
+    refuses(&report, 0, &Refusal::Charge);
+    let kept = world.record(0).unwrap().two_statements();
+    assert_eq!(kept.len(), 1);
+    let counts = [&kept[0].ours, &kept[0].shown].map(|side| {
+        let survivors = Bitmap::decode(1001, &side.survivors).unwrap().count();
+        (survivors, side.signatures.len())
+    });
+    // Nobody signed the other list: the log's own signature is what shows it.
+    assert_eq!(counts, [(1001, 1), (1000, 0)]);
+    assert!(world.record(1).unwrap().two_statements().is_empty());
 }
 
 /// Failure: after a lost connection a member draws anew, or answers what it was shown with other bytes; or a server that did not
