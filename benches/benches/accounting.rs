@@ -5,8 +5,11 @@ use std::hint::black_box;
 
 use criterion::Criterion;
 use tacita_benches::{Effort, Race};
+use tacita_privacy::account::FineOrders;
+use tacita_privacy::account::pld::{LossBounds, LossDistribution, STEP};
+use tacita_privacy::account::schedule::{GaussianRounds, GaussianSchedule, Sampling};
 use tacita_privacy::{
-    Adversary, Budget, BudgetFilter, Decimal, Plan, PlanRequest, RdpCurve, Release, SkellamRelease,
+    Adjacency, Adversary, Budget, BudgetFilter, Decimal, Plan, PlanRequest, RdpCurve, Release, SkellamRelease,
 };
 
 const ROUNDS: u32 = 10_000;
@@ -78,6 +81,38 @@ fn filtered(plan: &Plan) -> u32 {
     granted
 }
 
+/// The schedule that dp-accounting's figures are known for: 10,000 rounds of Gaussian noise, q = 0.01, noise multiplier 1.
+fn sampled() -> GaussianSchedule {
+    let rounds = GaussianRounds {
+        noise_multiplier: 1.0,
+        sampling: Sampling::Poisson(0.01),
+        count: u64::from(ROUNDS),
+    };
+    GaussianSchedule::new(vec![rounds], Adjacency::AddRemove).unwrap()
+}
+
+/// Its loss distribution from nothing: tabulated, composed in both directions, and read.
+fn losses(step: f64) -> LossBounds {
+    let losses = LossDistribution::gaussian(&sampled(), step, 1e-6).unwrap();
+    losses.epsilon(1e-6).unwrap()
+}
+
+/// Fifty kinds of rounds, twenty of each.
+fn fifty_kinds() -> LossBounds {
+    let rounds = (0..50).map(|i| GaussianRounds {
+        noise_multiplier: 1.0 + f64::from(i) * 0.05,
+        sampling: Sampling::Poisson(0.01),
+        count: 20,
+    });
+    let schedule = GaussianSchedule::new(rounds.collect(), Adjacency::AddRemove).unwrap();
+    let losses = LossDistribution::gaussian(&schedule, 1e-3, 1e-6).unwrap();
+    losses.epsilon(1e-6).unwrap()
+}
+
+fn moments() -> f64 {
+    sampled().curve::<FineOrders>().epsilon_bound(1e-6).unwrap()
+}
+
 fn groups(criterion: &mut Criterion) {
     let plan = Plan::calibrate(request()).unwrap();
     criterion.bench_function("epsilon of 10,000 rounds, all alike", |b| {
@@ -85,6 +120,19 @@ fn groups(criterion: &mut Criterion) {
     });
     criterion.bench_function("epsilon of 10,000 rounds, one by one", |b| {
         b.iter(|| one_by_one(black_box(&plan)))
+    });
+    criterion.bench_function("losses of 10,000 sampled rounds, step 1e-4", |b| {
+        b.iter(|| losses(black_box(STEP)))
+    });
+    criterion.bench_function("losses of 10,000 sampled rounds, step 1e-3", |b| {
+        b.iter(|| losses(black_box(1e-3)))
+    });
+    criterion.bench_function("losses of 50 kinds of rounds, step 1e-3", |b| b.iter(fifty_kinds));
+    criterion.bench_function("moments of 10,000 sampled rounds", |b| b.iter(moments));
+    let one = release(&plan, 0).curve();
+    let sum = one.times(u64::from(ROUNDS));
+    criterion.bench_function("one more charge on a running curve", |b| {
+        b.iter(|| black_box(&sum).plus(black_box(&one)))
     });
 }
 
@@ -97,6 +145,13 @@ fn report(effort: Effort) {
         one_by_one(&plan),
         filtered(&plan)
     );
+    let found = losses(STEP);
+    println!(
+        "    sampled rounds: epsilon within [{}, {}] at delta 1e-6, {} by moments",
+        found.lower,
+        found.upper,
+        moments()
+    );
     println!(
         "    {:<44} {:>10} {:>10} {:>10}  ms",
         "", "best", "median", "worst"
@@ -106,6 +161,10 @@ fn report(effort: Effort) {
         .enter("epsilon, one by one", || one_by_one(&plan))
         .enter("budget filter, reserve and commit each", || filtered(&plan))
         .enter("calibration of the plan", || Plan::calibrate(request()).unwrap())
+        .enter("losses of sampled rounds, step 1e-4", || losses(STEP))
+        .enter("losses of sampled rounds, step 1e-3", || losses(1e-3))
+        .enter("losses of 50 kinds of rounds, step 1e-3", fifty_kinds)
+        .enter("moments of sampled rounds", moments)
         .run(effort.laps());
     for spread in spreads {
         let [best, median, worst] =

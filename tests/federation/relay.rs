@@ -260,7 +260,12 @@ async fn relay(
     match upwards(&name, from_client, &mut to_server, shared, &dead).await {
         // Its streams stay open with the connection.
         Some(Act::Kill(_, Death::Silent)) => drop(upstream.closed().await),
-        Some(Act::Cut(_)) => cut(&client, &upstream).await,
+        Some(Act::Cut(arrives)) => {
+            if arrives {
+                let _ = tokio::time::timeout(Duration::from_secs(5), to_server.finish_and_wait()).await;
+            }
+            cut(&client, &upstream).await;
+        }
         Some(Act::Kill(_, Death::Announced)) => upstream.close(0, "gone"),
         // What it said last arrives before its end does.
         None => {
@@ -273,7 +278,7 @@ async fn relay(
 
 /// Once what was sent has arrived: closing drops what is on its way.
 async fn cut(client: &Connection, upstream: &Connection) {
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     client.close(2, "cut");
     upstream.close(0, "cut");
 }

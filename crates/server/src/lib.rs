@@ -37,6 +37,7 @@ pub use server::{Observer, RoundReport, Server, ServerError, ServerEvent, Server
 pub use spool::FileSpool;
 pub use state::{ServerState, StateError, TaskState};
 pub use tacita_algebra::{RingBits, RingVector};
+pub use tacita_protocol::graph::{GraphKind, ParameterError, RoundParameters};
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

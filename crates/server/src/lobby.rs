@@ -11,7 +11,9 @@ use tacita_protocol::Hash;
 use tacita_protocol::messages::{ClientMessage, Hello, ServerMessage};
 use tacita_protocol::parts::Assembler;
 use tacita_protocol::refusal::Misuse;
-use tacita_transport::{CLOSE_COME_BACK, CLOSE_REFUSED, Connection, FrameSender, Pace, TransportError};
+use tacita_transport::{
+    CLOSE_COME_BACK, CLOSE_REFUSED, Connection, FrameSender, Pace, ServerEndpoint, TransportError,
+};
 use tokio::sync::mpsc;
 
 use crate::gate::{Gate, Held, Turn};
@@ -270,6 +272,25 @@ impl Lobby {
     /// Those that can be invited.
     pub(crate) fn ready(&self) -> impl Iterator<Item = &Arc<Session>> {
         self.sessions.values().filter(|session| session.is_ready())
+    }
+}
+
+/// Takes connections in and serves each.
+pub(crate) async fn accept(endpoint: Arc<ServerEndpoint>, ways: Ways, gate: Gate) {
+    let mut id = 0u64;
+    while let Some(arrival) = endpoint.accept().await {
+        match arrival {
+            Ok(connection) => {
+                id += 1;
+                let Some(der) = connection.peer_certificate_der() else {
+                    continue;
+                };
+                tokio::spawn(serve(connection, id, der, ways.clone(), gate.clone()));
+            }
+            Err(failed) => {
+                tracing::debug!(remote = %failed.remote, error = %failed.error, "handshake failed")
+            }
+        }
     }
 }
 

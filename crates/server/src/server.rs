@@ -281,7 +281,7 @@ impl Server {
         let (events, happened) = mpsc::channel(EVENT_QUEUE);
         let (turns, due) = mpsc::channel(EVENT_QUEUE);
         let gate = Gate::new(config.server.uploads_in_flight);
-        tokio::spawn(accept(endpoint.clone(), Ways { events, turns }, gate));
+        tokio::spawn(lobby::accept(endpoint.clone(), Ways { events, turns }, gate));
         let server = Self {
             config,
             checked,
@@ -467,24 +467,6 @@ impl Server {
     pub(crate) fn tell_observer(&self, event: ServerEvent<'_>) {
         if let Some(observer) = &self.observer {
             observer(event);
-        }
-    }
-}
-
-async fn accept(endpoint: Arc<ServerEndpoint>, ways: Ways, gate: Gate) {
-    let mut id = 0u64;
-    while let Some(arrival) = endpoint.accept().await {
-        match arrival {
-            Ok(connection) => {
-                id += 1;
-                let Some(der) = connection.peer_certificate_der() else {
-                    continue;
-                };
-                tokio::spawn(lobby::serve(connection, id, der, ways.clone(), gate.clone()));
-            }
-            Err(failed) => {
-                tracing::debug!(remote = %failed.remote, error = %failed.error, "handshake failed")
-            }
         }
     }
 }

@@ -74,6 +74,20 @@ pub fn gaussian(
         return GaussianPrivacy::noise_multiplier(target, delta, count);
     }
     let spent = |noise_multiplier: f64| epsilon(&schedule(noise_multiplier)?, accountant, delta);
+    search(accountant, target, delta, spent)
+}
+
+/// The smallest noise multiplier for which `spent`, which falls with noise, is at most `target`.
+pub(super) fn search(
+    accountant: Accountant,
+    target: f64,
+    delta: f64,
+    spent: impl Fn(f64) -> Result<f64, OutsideProof>,
+) -> Result<f64, OutsideProof> {
+    check_delta(delta)?;
+    if !(target > 0.0 && target.is_finite()) {
+        return Err(OutsideProof::Epsilon(target));
+    }
     if let Accountant::LossDistribution { .. } = accountant {
         return by_loss_distribution(target, spent);
     }

@@ -40,6 +40,15 @@ pub enum OutsideProof {
     /// No privacy loss distribution that dominates sampling without replacement under composition is known.
     #[error("there is no privacy loss distribution for cohorts of a fixed size; use the Renyi accountant")]
     FixedSizeLossDistribution,
+    /// Sampling without replacement is analysed for Gaussian noise.
+    #[error("cohorts of a fixed size are analysed for Gaussian noise only")]
+    FixedSizeNoise,
+    /// The exact law of a sum of discrete Gaussians is not tabulated.
+    #[error(
+        "there is no privacy loss distribution for the sum of {0} discrete Gaussians, which is only near one; use the Renyi \
+         accountant"
+    )]
+    SumLossDistribution(u32),
     /// Only norms of the worst shift are known in d dimensions, and they do not determine the worst privacy loss.
     #[error(
         "the privacy loss distribution of {0}-dimensional discrete noise is not determined by the sensitivities; use the \
@@ -64,6 +73,9 @@ pub enum OutsideProof {
     /// A bound for integer orders was asked for at another.
     #[error("the bound is proved at integer orders from 2 on, not at {0}")]
     Order(f64),
+    /// A curve that is kept at some orders was asked at another.
+    #[error("order {0} is not among those the curve is kept at")]
+    OffGrid(f64),
     /// A sensitivity must be positive and finite.
     #[error("a sensitivity of {0} is not positive and finite")]
     Sensitivity(f64),
@@ -81,8 +93,10 @@ pub enum OutsideProof {
     /// The noise asked for does not exist in the range searched.
     #[error("no noise in the range searched meets the target")]
     Unreachable,
-    /// Only Gaussian noise without sampling has one.
-    #[error("there is no closed form for sampled rounds; use the Renyi or the loss distribution accountant")]
+    /// Only Gaussian noise without sampling has a closed form.
+    #[error(
+        "there is no closed form for sampled rounds or integer noise; use the Renyi or the loss distribution accountant"
+    )]
     NoClosedForm,
     /// Numbers of an audit that cannot be.
     #[error("{correct} right answers in {guesses} guesses about {canaries} canaries cannot be")]

@@ -20,6 +20,7 @@ pub mod pld;
 mod rdp;
 mod release;
 pub mod renyi;
+pub mod repeated;
 pub mod sampling;
 pub mod schedule;
 pub mod tree;

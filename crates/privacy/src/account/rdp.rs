@@ -168,6 +168,33 @@ impl<O: OrderGrid> RenyiCurve<O> {
         Ok(self.epsilon_at(delta))
     }
 
+    /// The order whose bound is smallest at `delta`, and the bound; the first of equals.
+    ///
+    /// # Errors
+    /// [`OutsideProof::Delta`].
+    pub fn best_order(&self, delta: f64) -> Result<(f64, f64), OutsideProof> {
+        proper_delta(delta)?;
+        let mut best = (O::ORDERS[0], f64::INFINITY);
+        for (value, &order) in self.values.iter().zip(O::ORDERS) {
+            let epsilon = translated(*value, order, delta);
+            if epsilon < best.1 {
+                best = (order, epsilon);
+            }
+        }
+        Ok((best.0, best.1.max(0.0)))
+    }
+
+    /// The bound on epsilon at `delta` from one order alone; `None` if it is not on the grid.
+    ///
+    /// # Errors
+    /// [`OutsideProof::Delta`].
+    pub fn epsilon_at_order(&self, order: f64, delta: f64) -> Result<Option<f64>, OutsideProof> {
+        proper_delta(delta)?;
+        Ok(self
+            .at(order)
+            .map(|value| translated(value, order, delta).max(0.0)))
+    }
+
     /// An upper bound on delta at `epsilon`, at most 1: the same inequality solved for delta,
     ///
     /// ln delta = min over a of (a - 1) (r(a) + ln(1 - 1/a) - epsilon) - ln a.
@@ -193,8 +220,7 @@ impl<O: OrderGrid> RenyiCurve<O> {
     fn epsilon_at(&self, delta: f64) -> f64 {
         let mut best = f64::INFINITY;
         for (value, &order) in self.values.iter().zip(O::ORDERS) {
-            let (terms, magnitude) = log_terms(order, delta);
-            best = best.min(value + terms + SLACK * (value + magnitude));
+            best = best.min(translated(*value, order, delta));
         }
         best.max(0.0)
     }
@@ -211,6 +237,12 @@ pub(crate) fn round_up(value: f64) -> Option<Decimal> {
     (micros < 1e15)
         .then(|| Decimal::from_micros(micros as u64).ok())
         .flatten()
+}
+
+/// A Renyi bound at one order as a bound on epsilon, perhaps below 0.
+fn translated(value: f64, order: f64, delta: f64) -> f64 {
+    let (terms, magnitude) = log_terms(order, delta);
+    value + terms + SLACK * (value + magnitude)
 }
 
 /// ln(1 - 1/a) - (ln delta + ln a) / (a - 1), which turns a Renyi bound at order a into an epsilon, and the sum of the

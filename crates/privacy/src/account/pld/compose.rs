@@ -7,11 +7,11 @@
 //! **Error of the transform.** A fast transform of length N errs in the Euclidean norm by at most TRANSFORM x log2(N) x 2^-53 of the norm of its
 //! input (Higham, "Accuracy and Stability of Numerical Algorithms" (2002), Theorem 24.2, for radix 2 with twiddle factors good to mu: each of the
 //! log2(N) stages costs mu + 7 x 2^-53; twiddles computed as cos and sin of a rounded angle below 2 pi have mu < 25 x 2^-53, and larger radices
-//! have fewer stages: 32 in all, doubled here). Transforms of laws are at most 1 + 10^-9 in magnitude, so the T-th power multiplies that error by at most T,
-//! and by repeated squaring rounds by at most 8 T 2^-53 relative; Parseval carries the norm back. In sum the
-//! convolution is off, in the Euclidean norm, by
+//! have fewer stages: 32 in all, doubled here). Computed transforms of laws are at most e^g in magnitude, g_j = ln of the sum of p_j + f sqrt(N) norm(p_j), so
+//! the T-th power multiplies that error by at most T e^(g T), and by repeated squaring rounds by at most 8 T 2^-53 relative; Parseval carries
+//! the norm back. In sum the convolution is off, in the Euclidean norm, by
 //!
-//! [sum over laws of T_j (f + 8 x 2^-53) norm(p_j) + f min over j of norm(p_j)] (1 + 10^-6),   f = 64 log2(N) 2^-53,
+//! [sum over laws of T_j (f + 8 x 2^-53) norm(p_j) + f min over j of norm(p_j)] e^(sum of T_j g_j),   f = 64 log2(N) 2^-53,
 //!
 //! and delta by e^(T kappa) times that times the norm of the weights e^(-lambda x) beyond epsilon (Cauchy-Schwarz).
 //!
@@ -21,8 +21,10 @@
 //! **Lower bound.** The true losses of labels are x + drift. By Bernstein's inequality the sum of drifts exceeds T mean - s but with
 //! probability eta, so delta(epsilon) >= delta of the lattice at (epsilon - T mean + s), less eta.
 
-use realfft::RealFftPlanner;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
 use realfft::num_complex::Complex64;
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::lattice::MASS_ERROR;
 use crate::account::domain::OutsideProof;
@@ -58,20 +60,37 @@ impl Drift {
         }
     }
 
-    /// How far below `count` means a sum of drifts can be, but with probability e^-`exponent`, and the mean: (mean, s) for
-    /// all laws together.
-    fn of_all(laws: &[StepLaw], exponent: f64) -> (f64, f64) {
-        let (mut mean, mut variance, mut largest) = (0.0, 0.0, 0.0f64);
+    /// What sums of drifts of all laws together exceed, but with probability `part`; the probability is 0 if the largest drifts of all
+    /// releases together are no worse.
+    fn of_all(laws: &[StepLaw], part: f64) -> Undershoot {
+        let (mut mean, mut variance, mut largest, mut worst) = (0.0, 0.0, 0.0f64, 0.0);
         for law in laws {
             let count = law.count as f64;
             mean += count * law.drift.mean;
             variance += count * law.drift.variance;
             largest = largest.max(law.drift.largest + law.drift.mean.abs());
+            worst += count * law.drift.largest;
         }
-        // Masses and drifts carry relative errors of a millionth at most: drifts are ratios of sums that lose digits.
+        let exponent = -part.ln();
         let spread = (2.0 * variance * exponent).sqrt() + 2.0 / 3.0 * largest * exponent;
-        (mean - 1e-6 * mean.abs(), spread * (1.0 + 1e-6))
+        // Masses and drifts carry relative errors of a millionth at most: drifts are ratios of sums that lose digits.
+        let likely = mean - spread - 1e-6 * (mean.abs() + spread);
+        let certain = -worst * (1.0 + 1e-6);
+        if certain >= likely {
+            Undershoot {
+                above: certain,
+                part: 0.0,
+            }
+        } else {
+            Undershoot { above: likely, part }
+        }
     }
+}
+
+/// A sum of drifts is at least `above`, but with probability `part`.
+struct Undershoot {
+    above: f64,
+    part: f64,
 }
 
 /// The losses of one release on the lattice, and how often it happens.
@@ -93,21 +112,33 @@ impl StepLaw {
     /// ln of the sum of masses times e^(theta x): geometric weights from the end where they are largest, so nothing overflows. Off by
     /// the number of labels in units in the last place.
     fn cumulant(&self, theta: f64, step: f64) -> f64 {
-        let fold = |sum: (f64, f64), mass: &f64, factor: f64| (sum.0 + sum.1 * mass, sum.1 * factor);
-        let factor = (-theta.abs() * step).exp();
         let last = self.first + self.masses.len() as i64 - 1;
-        let (end, (sum, _)) = if theta >= 0.0 {
-            let sum = self.masses.iter().rev();
-            (last, sum.fold((0.0, 1.0), |sum, mass| fold(sum, mass, factor)))
+        let factor = (-theta.abs() * step).exp();
+        let (end, sum) = if theta >= 0.0 {
+            (last, geometric_sum(self.masses.iter().rev(), factor))
         } else {
-            let sum = self.masses.iter();
-            (
-                self.first,
-                sum.fold((0.0, 1.0), |sum, mass| fold(sum, mass, factor)),
-            )
+            (self.first, geometric_sum(self.masses.iter(), factor))
         };
         theta * end as f64 * step + sum.ln()
     }
+}
+
+/// m_0 + m_1 f + m_2 f^2 + ..., in lanes that do not wait for each other.
+fn geometric_sum<'a>(masses: impl ExactSizeIterator<Item = &'a f64>, factor: f64) -> f64 {
+    const LANES: usize = 8;
+    let mut weights = [1.0; LANES];
+    for lane in 1..LANES {
+        weights[lane] = weights[lane - 1] * factor;
+    }
+    let stride = weights[LANES - 1] * factor;
+    let mut sums = [0.0; LANES];
+    let mut lane = 0;
+    for mass in masses {
+        sums[lane] += weights[lane] * mass;
+        weights[lane] *= stride;
+        lane = (lane + 1) % LANES;
+    }
+    sums.iter().sum()
 }
 
 /// What is asked.
@@ -162,6 +193,7 @@ pub(super) fn compose(laws: &[StepLaw], step: f64, target: Target) -> Result<Bet
     let sums = TailSums {
         values: &values,
         start,
+        end,
         step,
         tilt,
         total,
@@ -201,12 +233,11 @@ fn convolve(
     (tilt, step): (f64, f64),
     length: usize,
 ) -> Result<(Vec<f64>, f64), OutsideProof> {
-    let mut planner = RealFftPlanner::<f64>::new();
-    let (forward, backward) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
+    let (forward, backward) = plans(length);
     let mut product = vec![Complex64::new(1.0, 0.0); length / 2 + 1];
     let mut transformed = forward.make_output_vec();
     let transform_error = TRANSFORM * UNIT * (length as f64).log2();
-    let (mut error, mut smallest_norm) = (0.0, f64::INFINITY);
+    let (mut error, mut smallest_norm, mut growth) = (0.0, f64::INFINITY, 0.0);
     let mut values = forward.make_input_vec();
     for (law, kappa) in laws.iter().zip(kappas) {
         values.fill(0.0);
@@ -224,11 +255,20 @@ fn convolve(
         let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
         smallest_norm = norm.min(smallest_norm);
         error += law.count as f64 * (transform_error + 8.0 * UNIT) * norm;
+        // The sum is off by no more than its number of terms in units in the last place.
+        let mass = values.iter().sum::<f64>().ln().max(0.0) + UNIT * length as f64;
+        growth += law.count as f64 * (mass + transform_error * (length as f64).sqrt() * norm);
         forward
             .process(&mut values, &mut transformed)
             .map_err(|_| OutsideProof::TooWide)?;
+        // e^-100 for the power is e^(-200 / count) for the square of the magnitude.
+        let nothing = (-200.0 / law.count as f64).exp();
         for (slot, value) in product.iter_mut().zip(&transformed) {
-            *slot *= power(*value, law.count);
+            *slot *= if value.norm_sqr() > nothing {
+                power(*value, law.count)
+            } else {
+                Complex64::new(0.0, 0.0)
+            };
         }
     }
     // The transform of a real sequence is real at both ends; rounding may say otherwise.
@@ -240,22 +280,40 @@ fn convolve(
         .map_err(|_| OutsideProof::TooWide)?;
     let scale = 1.0 / length as f64;
     values.iter_mut().for_each(|value| *value *= scale);
-    let error = (error + transform_error * smallest_norm) * (1.0 + 1e-6) + (-100f64).exp();
+    // Powers left out as below e^-100 cost no more than that in the norm.
+    let error = (error + transform_error * smallest_norm + (-100f64).exp()) * growth.exp() * (1.0 + 1e-6);
     Ok((values, error))
 }
 
-/// value^count by repeated squaring; 0 where the magnitude is below e^-100, which the error accounts for.
-fn power(value: Complex64, mut count: u64) -> Complex64 {
-    if value.norm_sqr().ln() * count as f64 <= -200.0 {
-        return Complex64::new(0.0, 0.0);
+/// Plans of the lengths that are usual, kept because their tables of roots cost as much as a transform; they take 16 MB at most.
+static PLANNER: LazyLock<Mutex<RealFftPlanner<f64>>> = LazyLock::new(|| Mutex::new(RealFftPlanner::new()));
+const KEPT_LENGTH: usize = 1 << 19;
+
+type Plans = (Arc<dyn RealToComplex<f64>>, Arc<dyn ComplexToReal<f64>>);
+
+fn plans(length: usize) -> Plans {
+    let plan = |planner: &mut RealFftPlanner<f64>| {
+        (planner.plan_fft_forward(length), planner.plan_fft_inverse(length))
+    };
+    if length > KEPT_LENGTH {
+        return plan(&mut RealFftPlanner::new());
     }
+    // A panic while planning leaves the plans made before, which are whole.
+    plan(&mut PLANNER.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// value^count by repeated squaring.
+fn power(value: Complex64, mut count: u64) -> Complex64 {
     let (mut base, mut result) = (value, Complex64::new(1.0, 0.0));
-    while count > 0 {
+    loop {
         if count & 1 == 1 {
             result *= base;
         }
-        base *= base;
         count >>= 1;
+        if count == 0 {
+            break;
+        }
+        base *= base;
     }
     result
 }
@@ -263,7 +321,9 @@ fn power(value: Complex64, mut count: u64) -> Complex64 {
 /// The composed masses, still tilted, and what turns sums of them into delta.
 struct TailSums<'a> {
     values: &'a [f64],
+    /// First and last label of the window; what lies beyond counts as cut.
     start: i64,
+    end: i64,
     step: f64,
     tilt: f64,
     /// Sum of counts times kappas.
@@ -276,6 +336,8 @@ struct TailSums<'a> {
 struct Above {
     /// The lattice point: sums hold for every epsilon from here up to the next point.
     point: f64,
+    /// e^(point - reference).
+    discount: f64,
     plain: f64,
     discounted: f64,
     error: f64,
@@ -288,24 +350,29 @@ impl TailSums<'_> {
         let weights = (length as f64).min(1.0 / -(-2.0 * self.tilt * self.step).exp_m1());
         let floor = self.error * weights.sqrt() + 2.0 * TAU;
         let (mut plain, mut discounted, mut magnitude) = (0.0, 0.0, 0.0);
-        let mut terms = 0.0;
-        for label in (self.start..self.start + length).rev() {
-            let loss = label as f64 * self.step;
-            let weight = (-self.tilt * (loss - reference)).exp();
+        let (mut weight, mut discount) = (0.0, 0.0);
+        let (heavier, nearer) = ((self.tilt * self.step).exp(), self.step.exp());
+        for (terms, label) in (self.start..=self.end).rev().enumerate() {
+            // Weights by multiplication, from an exponential every so often: off by fewer than 1000 units in the last place.
+            if terms % 128 == 0 {
+                let loss = label as f64 * self.step;
+                weight = (-self.tilt * (loss - reference)).exp();
+                discount = (reference - loss).exp();
+            }
             let value = self.values[label.rem_euclid(length) as usize] * weight;
             plain += value;
-            discounted += value * (reference - loss).exp();
+            discounted += value * discount;
             magnitude += value.abs();
-            terms += 1.0;
-            let point = (label - 1) as f64 * self.step;
             // Weights at the point below are the largest of any epsilon that these sums serve.
-            let largest = (-self.tilt * (point - reference)).exp();
-            let rounding = magnitude * UNIT * (terms + 1000.0);
+            weight *= heavier;
+            discount *= nearer;
+            let rounding = magnitude * UNIT * (terms as f64 + 1000.0);
             let above = Above {
-                point,
+                point: (label - 1) as f64 * self.step,
+                discount: 1.0 / discount,
                 plain,
                 discounted,
-                error: floor * largest + 2.0 * rounding,
+                error: floor * weight * (1.0 + 1e-12) + 2.0 * rounding,
             };
             if !visit(above) {
                 return;
@@ -321,14 +388,13 @@ impl TailSums<'_> {
         let masses = counted(|_| MASS_ERROR);
         match target {
             Target::Delta(delta) => {
-                let exponent = -(DRIFT_PART * delta).ln();
-                let (mean, spread) = Drift::of_all(laws, exponent);
-                let shift = mean - spread - slack;
+                let drifts = Drift::of_all(laws, DRIFT_PART * delta);
+                let shift = drifts.above - slack;
                 // Near where the answer will be, so that weights stay within range.
                 let reference = (self.total - delta.ln()) / self.tilt;
                 let unit = (self.total - self.tilt * reference).exp();
                 let for_upper = ((delta - infinite) * (-masses).exp() / unit) * (1.0 - 1e-12);
-                let for_lower = (delta * (1.0 + DRIFT_PART) + moved) * masses.exp() / unit * (1.0 + 1e-12);
+                let for_lower = (delta + drifts.part + moved) * masses.exp() / unit * (1.0 + 1e-12);
                 let upper = self.crossing(reference, for_upper, 1.0, -slack);
                 let lower = self.crossing(reference, for_lower, -1.0, -shift);
                 Between {
@@ -340,10 +406,9 @@ impl TailSums<'_> {
                 let unit = (self.total - self.tilt * epsilon).exp();
                 let up = self.delta_at(epsilon, epsilon - slack, 1.0) * unit * masses.exp() * (1.0 + 1e-12);
                 let upper = (up + infinite).min(1.0);
-                let part = DRIFT_PART * upper;
-                let (mean, spread) = Drift::of_all(laws, -part.ln());
-                let low = self.delta_at(epsilon, epsilon - mean + spread + slack, -1.0) * unit;
-                let lower = low * (-masses).exp() * (1.0 - 1e-12) - part - moved;
+                let drifts = Drift::of_all(laws, DRIFT_PART * upper);
+                let low = self.delta_at(epsilon, epsilon - drifts.above + slack, -1.0) * unit;
+                let lower = low * (-masses).exp() * (1.0 - 1e-12) - drifts.part - moved;
                 Between {
                     lower: lower.max(0.0),
                     upper,
@@ -359,8 +424,12 @@ impl TailSums<'_> {
         let mut first = true;
         self.walk(reference, |above| {
             let constant = above.plain + sign * above.error;
-            if constant - (above.point - reference).exp() * above.discounted <= wanted {
+            if constant - above.discount * above.discounted <= wanted {
                 first = false;
+                if sign > 0.0 {
+                    // Enough, should the window end here.
+                    found = above.point;
+                }
                 return above.point > least;
             }
             let ratio = (constant - wanted) / above.discounted;
@@ -381,11 +450,15 @@ impl TailSums<'_> {
 
     /// Delta at `epsilon` in units of the reference, with its error added or taken off.
     fn delta_at(&self, reference: f64, epsilon: f64, sign: f64) -> f64 {
-        let mut value = 0.0;
+        let mut lowest = None;
         self.walk(reference, |above| {
-            value = above.plain - (epsilon - reference).exp() * above.discounted + sign * above.error;
+            lowest = Some(above);
             above.point > epsilon
         });
-        value.max(0.0)
+        let Some(above) = lowest else { return 0.0 };
+        // Weights of mass that is missing are larger at an epsilon below the window.
+        let deeper = (self.tilt * (above.point - epsilon)).max(0.0).exp();
+        let value = above.plain - (epsilon - reference).exp() * above.discounted;
+        (value + sign * above.error * deeper).max(0.0)
     }
 }

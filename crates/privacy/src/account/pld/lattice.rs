@@ -13,7 +13,8 @@
 //! **Errors.** Masses of continuous laws are integrals of a normal density times an affine function of e^g (g linear), by four Gauss-Legendre
 //! nodes on pieces no longer than R / 112, R = 1 / (1 + |t| + 1/z): within radius R of a piece the density and e^g grow by at
 //! most e^1.5 and e, and four nodes err by at most (64/15) M r^-8 / (1 - r^-2) on an ellipse with r >= 420 (Trefethen, "Is Gauss Quadrature Better
-//! than Clenshaw-Curtis?" (2008), Theorem 4.5), relative to the mass below 10^-13 for h >= 10^-6. With the rounding of the
+//! than Clenshaw-Curtis?" (2008), Theorem 4.5), relative to the mass below 10^-13 for h >= 10^-6; on pieces of R / 900 and less three nodes
+//! do, with r >= 3500. With the rounding of the
 //! exponentials every mass is within [`MASS_ERROR`] of its value. Positions are off by a few units in the last place of ln L, which
 //! is `loss_slack`.
 
@@ -58,6 +59,41 @@ pub(super) struct PairLattice {
     loss_slack: f64,
 }
 
+/// Outcomes between two labels: sums of their Q-mass m times functions of rho = L e^-u - 1, u being the lower label's loss.
+struct Gathered {
+    /// E.
+    span: f64,
+    /// m (E - rho).
+    to_left: f64,
+    /// m rho.
+    to_right: f64,
+    /// m rho (E - rho).
+    between: f64,
+    /// m rho (E - rho) / (1 + rho).
+    discounted: f64,
+}
+
+impl Gathered {
+    fn new(span: f64) -> Self {
+        Self {
+            span,
+            to_left: 0.0,
+            to_right: 0.0,
+            between: 0.0,
+            discounted: 0.0,
+        }
+    }
+
+    fn add(&mut self, mass: f64, rho: f64) {
+        let rho = rho.clamp(0.0, self.span);
+        let (right, left) = (mass * rho, self.span - rho);
+        self.to_right += right;
+        self.to_left += mass * left;
+        self.between += right * left;
+        self.discounted += right * left / (1.0 + rho);
+    }
+}
+
 impl PairLattice {
     fn empty(step: f64, smallest: f64, largest: f64) -> Result<Self, OutsideProof> {
         let first = (smallest / step).floor();
@@ -79,17 +115,15 @@ impl PairLattice {
         })
     }
 
-    /// Splits Q-mass at L = e^u (1 + rho) between label `cell` at u and the next.
-    fn split(&mut self, cell: usize, mass: f64, rho: f64, span: f64) {
-        let rho = rho.clamp(0.0, span);
-        let (to_right, to_left) = (mass * (rho / span), mass * ((span - rho) / span));
-        let inverse = 1.0 / (1.0 + rho);
-        self.masses[cell] += to_left;
-        self.above[cell] += to_left * rho;
-        self.below[cell] -= to_left * rho * inverse;
-        self.masses[cell + 1] += to_right;
-        self.above[cell + 1] -= to_right * (span - rho) / (1.0 + span);
-        self.below[cell + 1] += to_right * (span - rho) * inverse;
+    /// Splits what was gathered between label `cell` and the next.
+    fn split(&mut self, cell: usize, gathered: &Gathered) {
+        let span = gathered.span;
+        self.masses[cell] += gathered.to_left / span;
+        self.above[cell] += gathered.between / span;
+        self.below[cell] -= gathered.discounted / span;
+        self.masses[cell + 1] += gathered.to_right / span;
+        self.above[cell + 1] -= gathered.between / (span * (1.0 + span));
+        self.below[cell + 1] += gathered.discounted / span;
     }
 
     /// Gaussian noise of multiplier z on a Poisson sample of probability q (1 for everybody): Q = N(0, 1), P = (1 - q) N(0, 1) + q N(1/z, 1). Outcomes beyond
@@ -133,24 +167,36 @@ impl PairLattice {
             (0.339_981_043_584_856_26, 0.652_145_154_862_546_2),
             (0.861_136_311_594_052_6, 0.347_854_845_137_453_8),
         ];
+        /// Three nodes are enough on pieces eight times shorter than four need.
+        const FEWER: [(f64, f64); 3] = [
+            (-0.774_596_669_241_483_4, 0.555_555_555_555_555_6),
+            (0.0, 0.888_888_888_888_888_8),
+            (0.774_596_669_241_483_4, 0.555_555_555_555_555_6),
+        ];
         let length = end - start;
         if length <= 0.0 {
             return;
         }
         let reach = start.abs().max(end.abs()) + 1.0 + 1.0 / z;
         let pieces = (length * reach * 112.0).ceil();
+        let nodes: &[(f64, f64)] = if length * reach * 900.0 < 1.0 {
+            &FEWER
+        } else {
+            &NODES
+        };
         let half = 0.5 * length / pieces;
         let (unsampled, slope, offset) = ((1.0 - q) * (-u).exp(), 1.0 / z, 0.5 / (z * z) + u);
         let scale = half / core::f64::consts::TAU.sqrt();
+        let mut gathered = Gathered::new(span);
         for piece in 0..pieces as u64 {
             let middle = start + half * (2 * piece + 1) as f64;
-            for (node, weight) in NODES {
+            for (node, weight) in nodes {
                 let t = middle + half * node;
                 let mass = weight * scale * (-0.5 * t * t).exp();
-                let rho = unsampled + q * (t * slope - offset).exp() - 1.0;
-                self.split(cell, mass, rho, span);
+                gathered.add(mass, unsampled + q * (t * slope - offset).exp() - 1.0);
             }
         }
+        self.split(cell, &gathered);
     }
 
     /// A discrete law against its shift by `shift`, on a Poisson sample of probability q. Magnitudes with less than `tail` left above them
@@ -188,8 +234,10 @@ impl PairLattice {
         for x in low..=high {
             let u = loss(x);
             let cell = ((u / step).floor() as i64 - pair.first).clamp(0, cells as i64 - 1) as usize;
+            let mut gathered = Gathered::new(span);
             let rho = (u - (pair.first + cell as i64) as f64 * step).exp_m1();
-            pair.split(cell, law.ln_probability(x).exp(), rho, span);
+            gathered.add(law.ln_probability(x).exp(), rho);
+            pair.split(cell, &gathered);
         }
         // The tail of the table itself is below e^-600.
         let beyond = beyond + 1e-250;

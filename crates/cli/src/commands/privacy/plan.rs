@@ -1,0 +1,135 @@
+//! `tacita privacy plan`: from what an operator knows to what a deployment costs and looks like.
+
+use clap::Args;
+use serde_json::json;
+use tacita_privacy::{Adversary, Decimal, Plan, PlanRequest};
+use tacita_server::{GraphKind, RoundParameters};
+
+use super::cohort::{explain, recompute};
+use super::{number, written};
+use crate::args::decimal;
+use crate::output::{Exit, Output, usage};
+use crate::report::text;
+
+/// Arguments of `tacita privacy plan`.
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// n, the cohort
+    #[arg(long, value_name = "N")]
+    clients: u32,
+    /// Clients that may drop out of a round which is still finished
+    #[arg(long, value_name = "R", default_value_t = 0)]
+    drop_outs: u32,
+    /// c, clients that collude with the server
+    #[arg(long, value_name = "C", default_value_t = 0)]
+    colluders: u32,
+    /// Number of rounds
+    #[arg(long, value_name = "T")]
+    rounds: u32,
+    /// Epsilon over all rounds against the server with its colluders
+    #[arg(long, value_name = "E", value_parser = decimal)]
+    epsilon: Decimal,
+    /// Delta of that promise, the sampler's part included
+    #[arg(long, value_name = "D", value_parser = decimal, default_value = "1e-5")]
+    delta: Decimal,
+    /// Values in a vector, extra coordinates included
+    #[arg(long, value_name = "D")]
+    dimension: u32,
+    /// Joint clip norm, in model units
+    #[arg(long, value_name = "NORM", value_parser = decimal, default_value = "1")]
+    clip: Decimal,
+}
+
+pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
+    let Some(survivors) = args.clients.checked_sub(args.drop_outs).filter(|&m| m > 0) else {
+        return Err(usage(format!(
+            "--drop-outs: {} of {} clients leave nobody",
+            args.drop_outs, args.clients
+        )));
+    };
+    let graph = RoundParameters::derive(args.clients, args.colluders, survivors).map_err(usage)?;
+    let plan = Plan::calibrate(PlanRequest {
+        epsilon: Some(args.epsilon),
+        delta: args.delta,
+        rounds: args.rounds,
+        clients: args.clients,
+        minimum_survivors: survivors,
+        colluders: args.colluders,
+        dimension: args.dimension,
+        block: None,
+        clip: args.clip,
+        noise_levels: Vec::new(),
+    })
+    .map_err(explain)?;
+    let epsilon_public = plan.epsilon_for(Adversary::Public)?;
+    let (encoding, share, bits) = (plan.encoding(), plan.noise_share(), plan.bits());
+    // Of the mean over so many survivors, in model units.
+    let noise_of = |count: u32| share.standard_deviation(count, encoding) / f64::from(count);
+    let (fewest, all) = (noise_of(survivors), noise_of(args.clients));
+    let typical = args.clip.to_f64() / f64::from(args.dimension).sqrt();
+    let upload = bits.packed_len(encoding.padded() as usize);
+    let shape = match graph.graph {
+        GraphKind::Complete => "complete",
+        GraphKind::Ring => "ring",
+    };
+    let command = recompute(&plan);
+    let document = json!({
+        "epsilon": number(plan.epsilon_planned()),
+        "epsilon_public": number(epsilon_public),
+        "delta": number(Some(args.delta)),
+        "method": text::METHOD,
+        "direction": text::DIRECTION,
+        "mechanism": "skellam",
+        "noise_multiplier": plan.noise_multiplier(),
+        "noise_per_weight": { "fewest_survivors": fewest, "all_survive": all, "clipped_update": typical },
+        "share_variance_q16": share.variance_q16().to_string(),
+        "grid": encoding.grid(),
+        "block": encoding.block(),
+        "padded": encoding.padded(),
+        "bits": bits.get(),
+        "upload_bytes": upload,
+        "graph": shape,
+        "neighbours": graph.neighbours,
+        "threshold": graph.threshold,
+        "quorum": graph.quorum,
+        "minimum_survivors": survivors,
+        "recompute": command,
+        "inputs": {
+            "clients": args.clients,
+            "drop_outs": args.drop_outs,
+            "colluders": args.colluders,
+            "rounds": args.rounds,
+            "epsilon": number(Some(args.epsilon)),
+            "delta": number(Some(args.delta)),
+            "dimension": args.dimension,
+            "clip": args.clip.to_string(),
+        },
+    });
+    let text = format!(
+        "{} for the server with {} colluders, at delta {} over {} rounds\n\
+         {} for everyone else, who may be one participant\n\n\
+         noise per weight    standard deviation {fewest:.3e} in each round's mean of {survivors} survivors, {all:.3e} of all {}\n\
+        \x20                   (a clipped update has {typical:.3e} a weight, in the root mean square)\n\
+         noise multiplier    {:.4} (standard deviation over clip norm, in the sum, of what the server does not know)\n\
+         ring                {} bits, {} coordinates\n\
+         upload              {upload} bytes of masked vector, for each client and round\n\
+         graph               {shape}, k = {} neighbours\n\
+         threshold           t = {} shares\n\
+         survivors           m = {survivors} at least; Q = {} signatures\n\n\
+         Recompute with\n  {command}\n",
+        written(plan.epsilon_planned()),
+        args.colluders,
+        args.delta,
+        args.rounds,
+        written(epsilon_public),
+        args.clients,
+        plan.noise_multiplier(),
+        bits.get(),
+        encoding.padded(),
+        graph.neighbours,
+        graph.threshold,
+        graph.quorum,
+    );
+    output.result(&text, &document)?;
+    Ok(Exit::Done)
+}

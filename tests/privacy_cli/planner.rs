@@ -1,0 +1,66 @@
+//! The planner: the graph rule, noise and size of a deployment.
+
+use super::{running::tacita, split};
+
+/// Failure: neighbours and thresholds are not those of the round's rule, which every client recomputes.
+#[test]
+fn neighbours_and_thresholds_are_those_of_the_round() {
+    for (counts, neighbours, threshold, quorum) in [
+        ("--clients 4 --colluders 1 --drop-outs 1", 3, 3, 3),
+        ("--clients 20 --colluders 1 --drop-outs 1", 19, 11, 11),
+        ("--clients 500 --colluders 25 --drop-outs 25", 54, 40, 263),
+        ("--clients 500 --colluders 25 --drop-outs 125", 160, 93, 263),
+        ("--clients 1000 --colluders 50 --drop-outs 50", 102, 77, 526),
+    ] {
+        let line = format!("privacy plan {counts} --rounds 20 --epsilon 4 --dimension 1000 --json");
+        let plan = tacita(split(&line)).json();
+        assert_eq!(
+            (&plan["neighbours"], &plan["threshold"], &plan["quorum"]),
+            (&neighbours.into(), &threshold.into(), &quorum.into()),
+            "{counts}"
+        );
+    }
+}
+
+/// Failure: a planned figure is not the one that follows from the plan's integers.
+#[test]
+fn figures_follow_from_the_integers() {
+    let line = "privacy plan --clients 100 --drop-outs 20 --colluders 5 --rounds 50 --epsilon 4 --delta 1e-6 --dimension 7850 --clip 2 --json";
+    let plan = tacita(split(line)).json();
+    let number = |key: &str| plan[key].as_f64().unwrap();
+    assert!(number("epsilon") <= 4.0 && number("epsilon") > 3.9);
+    assert_eq!((number("minimum_survivors"), number("padded")), (80.0, 8192.0));
+    assert_eq!(number("upload_bytes"), number("bits") * 8192.0 / 8.0);
+    let variance: f64 = plan["share_variance_q16"].as_str().unwrap().parse().unwrap();
+    let per_weight =
+        |survivors: f64| (survivors * variance / 65_536.0).sqrt() * 2.0 / number("grid") / survivors;
+    for (key, survivors) in [("fewest_survivors", 80.0), ("all_survive", 100.0)] {
+        let found = plan["noise_per_weight"][key].as_f64().unwrap();
+        assert!(
+            (found / per_weight(survivors) - 1.0).abs() < 1e-9,
+            "{key} {found}"
+        );
+    }
+    let command = plan["recompute"].as_str().unwrap();
+    let back = tacita(split(command).into_iter().skip(1).chain(["--json"])).json();
+    assert_eq!(
+        (&back["epsilon"], &back["epsilon_public"]),
+        (&plan["epsilon"], &plan["epsilon_public"])
+    );
+}
+
+/// Failure: counts that make no round get a plan.
+#[test]
+fn impossible_rounds_are_refused() {
+    for (counts, reason) in [
+        ("--clients 2", "smaller than 3"),
+        ("--clients 10 --drop-outs 9", "below the quorum of 6"),
+        ("--clients 10 --drop-outs 10", "leave nobody"),
+        ("--clients 10 --drop-outs 11", "leave nobody"),
+        ("--clients 10 --colluders 10", "colluders"),
+    ] {
+        let line = format!("privacy plan {counts} --rounds 5 --epsilon 4 --dimension 100");
+        let ran = tacita(split(&line));
+        assert!(ran.code == 2 && ran.error().contains(reason), "{counts}: {ran:?}");
+    }
+}
