@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tacita_protocol::graph::RoundParameters;
+use tacita_protocol::graph::{ParameterError, RoundParameters};
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::limits::{MAX_COHORT, MAX_NEIGHBOURS, SAMPLED_PERCENT, UNSAMPLED_COHORT};
 use tacita_transport::limits::CONNECTIONS;
@@ -52,6 +52,53 @@ fn minute() -> u32 {
     60
 }
 
+/// Why clients would refuse every manifest of a cohort (TAC-003, TAC-004).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnservedCohort {
+    /// n above the largest.
+    #[error("this version serves at most {MAX_COHORT}")]
+    TooLarge,
+    /// The counts make no round.
+    #[error(transparent)]
+    Counts(#[from] ParameterError),
+    /// m below what a sample of the signers needs.
+    #[error(
+        "above {UNSAMPLED_COHORT} clients at least {SAMPLED_PERCENT} % of clients and colluders, {least}"
+    )]
+    TooFewToSample {
+        /// The least m.
+        least: u32,
+    },
+    /// k above the most that messages have room for.
+    #[error("each client would have {neighbours} neighbours, at most {MAX_NEIGHBOURS} are possible")]
+    TooManyNeighbours {
+        /// k.
+        neighbours: u32,
+    },
+}
+
+/// Graph, k, t and Q of a cohort of n clients, c of them colluding, of whom at least m survive, if clients accept manifests of
+/// it.
+///
+/// # Errors
+/// [`UnservedCohort`].
+pub fn served_cohort(n: u32, c: u32, m: u32) -> Result<RoundParameters, UnservedCohort> {
+    if n > u32::from(MAX_COHORT) {
+        return Err(UnservedCohort::TooLarge);
+    }
+    let parameters = RoundParameters::derive(n, c, m)?;
+    // Neither overflows: c < m <= n.
+    let least = (SAMPLED_PERCENT * (n + c)).div_ceil(100);
+    if n > u32::from(UNSAMPLED_COHORT) && m < least {
+        return Err(UnservedCohort::TooFewToSample { least });
+    }
+    let neighbours = parameters.neighbours;
+    if neighbours > u32::from(MAX_NEIGHBOURS) {
+        return Err(UnservedCohort::TooManyNeighbours { neighbours });
+    }
+    Ok(parameters)
+}
+
 impl CohortSection {
     /// n, c and m.
     pub(crate) fn counts(&self) -> (u32, u32, u32) {
@@ -67,41 +114,24 @@ impl CohortSection {
     /// # Errors
     /// [`ConfigError`] for a cohort of which every client would refuse the manifest (TAC-003, TAC-004).
     pub(crate) fn parameters(&self, path: &Path) -> Result<RoundParameters, ConfigError> {
-        let wrong = |key, message| ConfigError::Value {
-            path: path.to_owned(),
-            key,
-            message,
-        };
-        if self.clients > MAX_COHORT {
-            return Err(wrong(
-                "cohort.clients",
-                format!("this version serves at most {MAX_COHORT}"),
-            ));
-        }
         let (n, c, m) = self.counts();
-        let parameters = RoundParameters::derive(n, c, m).map_err(|source| ConfigError::Cohort {
-            path: path.to_owned(),
-            source,
-        })?;
-        if self.clients > UNSAMPLED_COHORT && 100 * m < SAMPLED_PERCENT * (n + c) {
-            let least = (SAMPLED_PERCENT * (n + c)).div_ceil(100);
-            return Err(wrong(
-                "cohort.minimum_survivors",
-                format!(
-                    "above {UNSAMPLED_COHORT} clients at least {SAMPLED_PERCENT} % of clients and colluders, {least}"
-                ),
-            ));
-        }
-        if n > 1 + parameters.neighbours && parameters.neighbours > u32::from(MAX_NEIGHBOURS) {
-            return Err(wrong(
-                "cohort.minimum_survivors",
-                format!(
-                    "each client would have {} neighbours, at most {MAX_NEIGHBOURS} are possible",
-                    parameters.neighbours
-                ),
-            ));
-        }
-        Ok(parameters)
+        served_cohort(n, c, m).map_err(|error| {
+            let wrong = |key| ConfigError::Value {
+                path: path.to_owned(),
+                key,
+                message: error.to_string(),
+            };
+            match error {
+                UnservedCohort::Counts(source) => ConfigError::Cohort {
+                    path: path.to_owned(),
+                    source,
+                },
+                UnservedCohort::TooLarge => wrong("cohort.clients"),
+                UnservedCohort::TooFewToSample { .. } | UnservedCohort::TooManyNeighbours { .. } => {
+                    wrong("cohort.minimum_survivors")
+                }
+            }
+        })
     }
 
     /// Connections to hold open: the usual bound, or twice the cohort if that is more, so that members can wait for a place
