@@ -148,7 +148,7 @@ fn something_else_in_place_of_the_charge() {
         instead_of_the_charge(at, request, &manifest);
     });
     member_0_refuses(&report, &Refusal::Charge);
-    let edits: [fn(&mut tacita_ledger::Charge); 3] = [
+    let edits: [fn(&mut Charge); 3] = [
         |charge| charge.task = "another".to_owned(),
         |charge| charge.round += 1,
         |charge| charge.round_id = "00".repeat(32),
