@@ -11,6 +11,7 @@ fn neighbours_and_thresholds_are_those_of_the_round() {
         ("--clients 500 --colluders 25 --drop-outs 25", 54, 40, 263),
         ("--clients 500 --colluders 25 --drop-outs 125", 160, 93, 263),
         ("--clients 1000 --colluders 50 --drop-outs 50", 102, 77, 526),
+        ("--clients 10000 --colluders 500 --drop-outs 500", 92, 70, 5_251),
     ] {
         let line = format!("privacy plan {counts} --rounds 20 --epsilon 4 --dimension 1000 --json");
         let plan = tacita(split(&line)).json();
@@ -58,6 +59,16 @@ fn impossible_rounds_are_refused() {
         ("--clients 10 --drop-outs 10", "leave nobody"),
         ("--clients 10 --drop-outs 11", "leave nobody"),
         ("--clients 10 --colluders 10", "colluders"),
+        ("--clients 10001", "serves at most 10000"),
+        // Clients refuse these manifests, though there is a graph.
+        (
+            "--clients 2000 --drop-outs 481",
+            "at least 76 % of clients and colluders, 1520",
+        ),
+        (
+            "--clients 1000 --colluders 200 --drop-outs 350",
+            "neighbours, at most 500",
+        ),
     ] {
         let line = format!("privacy plan {counts} --rounds 5 --epsilon 4 --dimension 100");
         let ran = tacita(split(&line));

@@ -15,6 +15,7 @@ use crate::evidence::{Evidence, EvidenceError};
 
 const SPENT: &str = "client/spent";
 const SIGNED: &str = "client/signed";
+const SIGNERS: &str = "client/signers";
 const HEAD: &str = "client/head";
 const BUDGET: &str = "client/budget";
 const FORK: &str = "client/fork";
@@ -89,6 +90,7 @@ pub struct StoreRecord {
     caps: Option<Caps>,
     spent: HashSet<[u8; 32]>,
     signed: HashMap<[u8; 32], Hash>,
+    signers: HashMap<[u8; 32], Hash>,
     head: Option<LedgerHead>,
     head_is_stored: bool,
     tasks: HashMap<String, BudgetFilter>,
@@ -133,6 +135,14 @@ impl StoreRecord {
             let statement = value.as_slice().try_into().map_err(|_| damaged("statement"))?;
             signed.insert(id_of(&stored, "statement")?, statement);
         }
+        let mut signers = HashMap::new();
+        for (stored, value) in store.scan(SIGNERS, &prefix)? {
+            let digest = value
+                .as_slice()
+                .try_into()
+                .map_err(|_| damaged("list of signers"))?;
+            signers.insert(id_of(&stored, "list of signers")?, digest);
+        }
         let head = match store.get(HEAD, &prefix)? {
             Some(bytes) => Some(decode_head(&bytes).ok_or(damaged("ledger head"))?),
             None => None,
@@ -167,6 +177,7 @@ impl StoreRecord {
             caps,
             spent,
             signed,
+            signers,
             head,
             head_is_stored: true,
             tasks,
@@ -289,6 +300,14 @@ impl StoreRecord {
                 self.signed.insert(round_id, statement);
                 Ok(())
             }
+            RecordChange::FixedSigners { round_id, signers } => {
+                let mut batch = Batch::new();
+                batch.insert_new(SIGNERS, key(&self.name, &round_id), signers.to_vec());
+                self.add_head(&mut batch);
+                self.store.commit_async(batch).await?;
+                self.signers.insert(round_id, signers);
+                Ok(())
+            }
             RecordChange::Fork(evidence) => self.keep_evidence(&Evidence::of_fork(&evidence)).await,
             RecordChange::Spent { .. } => Err(RecordError::Damaged {
                 name: self.name.clone(),
@@ -380,6 +399,10 @@ impl ClientRecord for StoreRecord {
 
     fn signed_statement(&self, round_id: &[u8; 32]) -> Option<Hash> {
         self.signed.get(round_id).copied()
+    }
+
+    fn fixed_signers(&self, round_id: &[u8; 32]) -> Option<Hash> {
+        self.signers.get(round_id).copied()
     }
 
     fn head(&self) -> Option<LedgerHead> {

@@ -219,6 +219,14 @@ impl Manifest {
         {
             return Err(Refusal::DerivedParameters);
         }
+        // A sample of the signers is proof enough only if a false list is short of that many.
+        let (voices, survivors) = (
+            u32::from(self.cohort) + u32::from(self.colluders),
+            u32::from(self.minimum_survivors),
+        );
+        if is_sampled(self.cohort) && 100 * survivors < limits::SAMPLED_PERCENT * voices {
+            return Err(Refusal::DerivedParameters);
+        }
         if self.neighbours > limits::MAX_NEIGHBOURS {
             return Err(field("neighbours"));
         }
@@ -340,6 +348,11 @@ impl Manifest {
     }
 }
 
+/// Whether the signers of a cohort of this size are sampled.
+pub(crate) fn is_sampled(cohort: u16) -> bool {
+    cohort > limits::UNSAMPLED_COHORT
+}
+
 impl CheckedManifest {
     /// The signed fields.
     #[must_use]
@@ -363,6 +376,22 @@ impl CheckedManifest {
     #[must_use]
     pub fn key_agreement(&self) -> KeyAgreement {
         self.agreement
+    }
+
+    /// Whether clients check a sample of the signers instead of a whole quorum.
+    #[must_use]
+    pub fn is_sampled(&self) -> bool {
+        is_sampled(self.manifest.cohort)
+    }
+
+    /// How many must have signed before anybody reveals: Q, or m where the signers are sampled.
+    #[must_use]
+    pub fn signers_needed(&self) -> u16 {
+        if self.is_sampled() {
+            self.manifest.minimum_survivors
+        } else {
+            self.manifest.quorum
+        }
     }
 
     /// The public encoding of vectors.

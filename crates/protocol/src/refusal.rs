@@ -19,7 +19,7 @@ pub enum DecodeError {
     #[error("bytes behind the end of a message")]
     TrailingBytes,
     /// A list has more elements than a cohort has members.
-    #[error("more than {max} {0} in one message", max = crate::limits::MAX_COHORT)]
+    #[error("more than {max} {0} in one message", max = crate::limits::MAX_LIST)]
     TooMany(&'static str),
     /// A part of a message that does not come as parts do.
     #[error("a part of a message: {0}")]
@@ -199,6 +199,18 @@ pub enum Refusal {
     /// A hello names an attempt that is not running, or that its sender is not in any more.
     #[error("TAC-077: that attempt is over for this client")]
     NotRunning,
+    /// A list of signers is malformed.
+    #[error("TAC-080: the list of signers is malformed: {0}")]
+    Signers(&'static str),
+    /// A list of signers was already fixed in this round.
+    #[error("TAC-081: a list of signers was already fixed in this round")]
+    SecondSigners,
+    /// The signatures shown are not those drawn, or not under the root that was fixed.
+    #[error("TAC-082: the signatures shown are not those drawn from the list")]
+    NotDrawn,
+    /// The draws are not as many distinct signers as they must be.
+    #[error("TAC-083: the draws are not {sample} signers of the list", sample = crate::limits::SAMPLE)]
+    Draws,
 }
 
 /// What the consent policy forbids.

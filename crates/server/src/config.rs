@@ -8,9 +8,10 @@ use tacita_learn::csv::CsvOptions;
 use tacita_learn::{Algorithm, EmbeddedData, Instructions, ModelSpec};
 use tacita_privacy::{Decimal, ExampleWeighting, Plan, PlanError, PlanRequest};
 use tacita_protocol::graph::{ParameterError, RoundParameters};
-use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::manifest::Deadlines;
+use tacita_transport::Limits;
 
+pub use crate::cohort::{Agreement, CohortSection};
 use crate::levels::NoiseLevelsSetting;
 
 /// Why a configuration is not accepted.
@@ -108,48 +109,6 @@ pub struct TaskSection {
 
 fn three() -> u32 {
     3
-}
-
-/// The cohort.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CohortSection {
-    /// n.
-    pub clients: u16,
-    /// m.
-    pub minimum_survivors: u16,
-    /// c.
-    pub colluders: u16,
-    /// Seconds to wait for the whole cohort before a round starts with fewer.
-    #[serde(default = "minute")]
-    pub wait_seconds: u32,
-    /// How pairs of clients agree on their masks.
-    #[serde(default)]
-    pub key_agreement: Agreement,
-}
-
-/// How pairs of clients agree on their masks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Agreement {
-    /// X25519 and ML-KEM-768.
-    #[default]
-    Hybrid,
-    /// X25519 alone; clients refuse it unless their policy says otherwise.
-    X25519,
-}
-
-impl From<Agreement> for KeyAgreement {
-    fn from(agreement: Agreement) -> Self {
-        match agreement {
-            Agreement::Hybrid => Self::Hybrid,
-            Agreement::X25519 => Self::Classical,
-        }
-    }
-}
-
-fn minute() -> u32 {
-    60
 }
 
 /// The privacy target.
@@ -351,22 +310,8 @@ impl ServerConfig {
         if self.server.uploads_in_flight == 0 {
             return Err(wrong("server.uploads_in_flight", "must be at least 1".into()));
         }
-        if self.cohort.clients > tacita_protocol::limits::MAX_COHORT {
-            let max = tacita_protocol::limits::MAX_COHORT;
-            return Err(wrong(
-                "cohort.clients",
-                format!("this version serves at most {max}"),
-            ));
-        }
-        let (n, c, m) = (
-            u32::from(self.cohort.clients),
-            u32::from(self.cohort.colluders),
-            u32::from(self.cohort.minimum_survivors),
-        );
-        let parameters = RoundParameters::derive(n, c, m).map_err(|source| ConfigError::Cohort {
-            path: path.to_owned(),
-            source,
-        })?;
+        let parameters = self.cohort.parameters(path)?;
+        let (n, c, m) = self.cohort.counts();
         let model: ModelSpec = self
             .training
             .model
@@ -451,6 +396,17 @@ impl ServerConfig {
         })
     }
 
+    /// Limits of the transport.
+    pub(crate) fn limits(&self) -> Limits {
+        let mut limits = if self.server.loopback {
+            Limits::loopback()
+        } else {
+            Limits::default()
+        };
+        limits.connections = self.cohort.connections();
+        limits.shared_by(usize::from(self.cohort.clients))
+    }
+
     /// A commented starting point for `tacita server init`.
     #[must_use]
     pub fn template() -> &'static str {
@@ -485,5 +441,18 @@ mod tests {
             config.check(Path::new("x")),
             Err(ConfigError::Cohort { .. })
         ));
+    }
+
+    /// Failure: the transport keeps its usual bound, and a cohort above it can never be complete.
+    #[test]
+    fn the_transport_has_room_for_the_cohort() {
+        let mut config: ServerConfig = toml::from_str(ServerConfig::template()).unwrap();
+        for loopback in [false, true] {
+            config.server.loopback = loopback;
+            config.cohort.clients = 3_000;
+            assert_eq!(config.limits().connections, 6_000);
+            config.cohort.clients = 10;
+            assert_eq!(config.limits().connections, Limits::default().connections);
+        }
     }
 }

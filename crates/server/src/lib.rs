@@ -9,6 +9,7 @@
 
 mod account;
 mod attempt;
+mod cohort;
 mod conclude;
 pub mod config;
 mod evaluation;
@@ -27,6 +28,7 @@ mod spool;
 mod state;
 
 pub use account::Account;
+pub use cohort::{UnservedCohort, served_cohort};
 // The form of the sum that [`ServerEvent::RoundDone`] shows.
 pub use ledger_desk::{DeskError, LedgerDesk, cosigned_path};
 pub use ledger_files::Directory;

@@ -147,11 +147,13 @@ impl Cast {
         &self.members
     }
 
-    /// The number of the member with this identity.
-    pub fn number_of(&self, identity: &[u8; 32]) -> Option<usize> {
-        self.members
-            .binary_search_by_key(&identity, |member| &member.certificate.identity.0)
-            .ok()
+    /// The number of the member with this identity, or with one that begins so.
+    pub fn number_of(&self, identity: &[u8]) -> Option<usize> {
+        let found = |member: &&CastMember| member.certificate.identity.0.starts_with(identity);
+        let at = self
+            .members
+            .partition_point(|member| member.certificate.identity.0.as_slice() < identity);
+        self.members.get(at).filter(found).map(|_| at)
     }
 
     /// The authority, which tests use to issue what should be refused.

@@ -113,10 +113,12 @@ def check(m: Manifest) -> Checked:
     require(m.version == VERSION, "TAC-001")
     require(re.fullmatch(rb"[a-z0-9-]{1,64}", m.task) is not None, field, "task")
     require(m.round >= 1, field, "round")
-    require(3 <= m.cohort <= 1000, field, "cohort")
+    require(3 <= m.cohort <= 10_000, field, "cohort")
     derived = graph.parameters(m.cohort, m.colluders, m.minimum_survivors)
     stated = (m.neighbours, m.threshold, m.quorum)
     require(stated == (derived.neighbours, derived.threshold, derived.quorum), "TAC-004")
+    sampled = m.cohort > 1000
+    require(not sampled or 100 * m.minimum_survivors >= 76 * (m.cohort + m.colluders), "TAC-004")
     require(m.key_agreement in (0, 1), field, "key_agreement")
     require(m.neighbours <= MAX_NEIGHBOURS, field, "neighbours")
     require(1 <= m.dimension <= MAX_DIMENSION, field, "dimension")

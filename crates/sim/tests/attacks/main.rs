@@ -20,6 +20,7 @@ mod record;
 mod resumption;
 mod rogue;
 mod roster;
+mod sampled;
 mod server_side;
 mod sharers;
 mod survivors;

@@ -49,7 +49,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_enum, default_value_t = Dataset::Digits)]
     pub(crate) dataset: Dataset,
     /// Number of clients [default: 50 for digits, 4 for heart]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=1000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=10_000))]
     pub(crate) clients: Option<u16>,
     /// Number of rounds [default: 15 for digits, 30 for heart]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 use tacita_privacy::{Adversary, Decimal, Plan, PlanRequest};
-use tacita_server::{GraphKind, RoundParameters};
+use tacita_server::{GraphKind, served_cohort};
 
 use super::cohort::{explain, recompute};
 use super::{number, written};
@@ -47,7 +47,7 @@ pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
             args.drop_outs, args.clients
         )));
     };
-    let graph = RoundParameters::derive(args.clients, args.colluders, survivors).map_err(usage)?;
+    let graph = served_cohort(args.clients, args.colluders, survivors).map_err(usage)?;
     let plan = Plan::calibrate(PlanRequest {
         epsilon: Some(args.epsilon),
         delta: args.delta,
