@@ -25,6 +25,7 @@ mod rotation;
 mod server;
 mod spool;
 mod state;
+mod unit;
 
 pub use account::Account;
 // The form of the sum that [`ServerEvent::RoundDone`] shows.
@@ -37,6 +38,7 @@ pub use spool::FileSpool;
 pub use state::{ServerState, StateError, TaskState};
 pub use tacita_algebra::{RingBits, RingVector};
 pub use tacita_protocol::graph::{GraphKind, ParameterError, RoundParameters};
+pub use unit::Unit;
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

@@ -23,6 +23,7 @@ mod roster;
 mod server_side;
 mod sharers;
 mod survivors;
+mod unit;
 mod views;
 
 use std::collections::BTreeSet;
