@@ -9,13 +9,16 @@ Prints a table (mean accuracy of the last model over the seeds, with the least a
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
-BINARY = ROOT.parent / "target" / "release" / "tacita"
+BINARY = Path(os.environ.get("TACITA", ROOT.parent / "target" / "release" / "tacita"))
 FIGURE = ROOT / "figures" / "heart-records.svg"
 EPSILONS = ("1", "2", "4", "8", "none")
 UNITS = {"record": "one patient (record unit)", "client": "one hospital (client unit)"}
@@ -93,21 +96,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--sampling", default="0.3")
     parser.add_argument("--delta", default="0.0001")
+    parser.add_argument("--jobs", type=int, default=1, help="demonstrations at once")
     args = parser.parse_args()
     curves: dict[str, list[list[float]]] = {}
     pooled = 0.0
-    print("| unit | epsilon | noise / clip | accuracy | least | largest |\n|---|---|---|---|---|---|")
+    print("| unit | epsilon | spent | noise / clip | accuracy | least | largest |\n|---|---|---|---|---|---|---|")
     for unit in UNITS:
         curves[unit] = []
         for epsilon in EPSILONS:
-            reports = [run(unit, epsilon, seed, args) for seed in range(1, args.seeds + 1)]
+            seeds = range(1, args.seeds + 1)
+            with ThreadPoolExecutor(args.jobs) as pool:
+                reports = list(pool.map(run, repeat(unit), repeat(epsilon), seeds, repeat(args)))
             accuracies = [report["final"]["accuracy"] for report in reports]
             assert all(report["ledger"]["verified"] for report in reports)
             pooled = reports[0]["baselines"]["pooled"]
             noise = reports[0]["privacy"]["noise_multiplier"]
+            spent = reports[0]["ledger"]["epsilon_server"]
             curves[unit].append(accuracies)
             print(
-                f"| {unit} | {label(epsilon)} | {noise:.2f} | {statistics.mean(accuracies):.3f}"
+                f"| {unit} | {label(epsilon)} | {'-' if spent is None else f'{spent:.2f}'} | {noise:.2f} | {statistics.mean(accuracies):.3f}"
                 f" | {min(accuracies):.3f} | {max(accuracies):.3f} |",
                 flush=True,
             )
