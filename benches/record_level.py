@@ -42,7 +42,7 @@ def label(epsilon: str) -> str:
 
 def draw(curves: dict[str, list[list[float]]], pooled: float, caption: str) -> str:
     """An SVG with a line a unit through the means, and a bar from the least to the largest."""
-    left, right, top, bottom, low, high = 70, 600, 40, 320, 0.3, 0.9
+    left, right, top, bottom, low, high = 70, 600, 40, 320, 0.2, 0.9
 
     def x(index: int) -> float:
         return left + (right - left) * (index + 0.5) / len(EPSILONS)
@@ -56,7 +56,7 @@ def draw(curves: dict[str, list[list[float]]], pooled: float, caption: str) -> s
         '<rect width="760" height="400" fill="white"/>',
         f'<text x="{left}" y="22" font-size="15">Heart disease, four hospitals: accuracy on held-out patients</text>',
     ]
-    for tenth in range(3, 10):
+    for tenth in range(2, 10):
         at = y(tenth / 10)
         parts.append(f'<line x1="{left}" x2="{right}" y1="{at:.1f}" y2="{at:.1f}" stroke="#ddd"/>')
         parts.append(f'<text x="{left - 10}" y="{at + 4:.1f}" text-anchor="end">{tenth / 10:.1f}</text>')
