@@ -17,6 +17,7 @@ const ROUNDS: u32 = 10_000;
 fn request() -> PlanRequest {
     PlanRequest {
         noise_levels: Vec::new(),
+        records: None,
         epsilon: Some("8".parse().unwrap()),
         delta: delta(),
         rounds: ROUNDS,

@@ -16,11 +16,12 @@ pub(crate) mod html;
 pub(crate) mod model;
 pub(crate) mod plain;
 pub(crate) mod text;
+pub(crate) mod unit;
 pub(crate) mod verification;
 
 use std::collections::{BTreeMap, HashMap};
 
-use tacita_ledger::entry::{Charge, Entry, Manifest, Outcome, Release as GivenUp};
+use tacita_ledger::entry::{Charge, Entry, Manifest, Outcome, Release as GivenUp, Unit};
 
 use account::Accounts;
 pub(crate) use model::{Finding, NoReport, Report, Round, Task};
@@ -89,6 +90,17 @@ impl<'a> Books<'a> {
         let noise = charge::account(manifest_entry, manifest, charge)?;
         self.all.charge(&noise);
         let (accounts, task) = self.task(&manifest.task);
+        if task
+            .rounds
+            .first()
+            .is_some_and(|round| round.unit != manifest.unit)
+        {
+            return Err(NoReport::Units {
+                entry: manifest_entry,
+                task: manifest.task.clone(),
+                round: manifest.round,
+            });
+        }
         accounts.charge(&noise);
         let row = Round {
             repeated: !accounts.rounds.insert(charge.round),
@@ -121,7 +133,9 @@ impl<'a> Books<'a> {
     }
 
     fn close(self) -> Report {
-        let several = self.tasks.len() > 1;
+        let mut units = self.tasks.values().filter_map(|(_, task)| task.rounds.first());
+        let first = units.next().map(|round| round.unit);
+        let several = self.tasks.len() > 1 && units.all(|round| Some(round.unit) == first);
         let tasks = self
             .tasks
             .into_values()
@@ -135,7 +149,10 @@ impl<'a> Books<'a> {
                         spent.epsilon_server,
                     ),
                     methods: vec![model::Method {
-                        name: text::METHOD,
+                        name: match task.unit() {
+                            Unit::Client => text::METHOD,
+                            Unit::Record => text::METHOD_OF_RECORDS,
+                        },
                         direction: text::DIRECTION,
                         epsilon_server: spent.epsilon_server,
                         epsilon_public: spent.epsilon_public,

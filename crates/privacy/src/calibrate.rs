@@ -4,11 +4,13 @@ use tacita_algebra::RingBits;
 
 use crate::account::{AccountError, Adversary, Release, SkellamRelease};
 use crate::budget::{Budget, BudgetFilter, BudgetRefusal};
+use crate::contribution::Contribution;
 use crate::decimal::Decimal;
 use crate::encoding::{Encoding, EncodingError};
 use crate::headroom::{Headroom, HeadroomError};
 use crate::noise::{NoiseError, NoiseShare};
 use crate::noise_levels::{LevelsError, NoiseLevels};
+use crate::record::RecordTerms;
 
 /// Widest ring whose coordinates still travel and add as 32-bit words.
 const NARROW_BITS: u8 = 32;
@@ -89,6 +91,8 @@ pub struct PlanRequest {
     pub clip: Decimal,
     /// Drop-outs of each noise level, rising to n - m; empty for none.
     pub noise_levels: Vec<u32>,
+    /// The record unit: `dimension` and `clip` are those of one record's vector. `None`: the client unit.
+    pub records: Option<RecordTerms>,
 }
 
 impl PlanRequest {
@@ -105,7 +109,7 @@ impl PlanRequest {
 /// Parameters that meet a [`PlanRequest`], proven not to wrap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    headroom: Headroom,
+    contribution: Contribution,
     request: PlanRequest,
     epsilon_planned: Option<Decimal>,
 }
@@ -124,7 +128,7 @@ impl Plan {
     /// stays at 64 or more and 2 sqrt(d) or more (6 % inflation from the dimension at most), and all is found again; if that
     /// does not help the first grid with a wide ring is taken.
     ///
-    /// The rotation seed of the result is zero; see [`Plan::headroom_for_round`].
+    /// The rotation seed of the result is zero; see [`Plan::for_round`].
     ///
     /// # Errors
     /// [`PlanError`], one variant per cause.
@@ -150,34 +154,35 @@ impl Plan {
             None => (NOISELESS_GRID.max(32 * root), USUAL_GRID.max(4 * root)),
         };
 
-        let mut first: Option<Headroom> = None;
+        let vectors = request.records.map_or(1, |records| records.largest());
+        let mut first: Option<Contribution> = None;
         let mut too_much_noise = false;
         let mut grid = usual.next_power_of_two();
         while grid >= noise_floor {
             match find_share(&request, budget, grid, padded, honest)? {
                 None => too_much_noise = true,
                 Some(share) => {
-                    let bits = Headroom::needed_bits(grid, padded, &share, request.clients)?;
+                    let bits = Headroom::needed_bits_of(grid, padded, &share, request.clients, vectors)?;
                     let encoding = request.encoding(grid, bits)?;
-                    let headroom = Headroom::prove(encoding, share, request.clients)?;
+                    let proven = Contribution::prove(encoding, share, request.clients, request.records)?;
                     if bits.is_narrow() {
-                        return Self::finish(headroom, request);
+                        return Self::finish(proven, request);
                     }
-                    first.get_or_insert(headroom);
+                    first.get_or_insert(proven);
                 }
             }
             grid /= 2;
         }
         match first {
-            Some(headroom) => Self::finish(headroom, request),
+            Some(proven) => Self::finish(proven, request),
             None if too_much_noise => Err(PlanError::TooMuchNoise),
             None => Err(HeadroomError::TooWide.into()),
         }
     }
 
-    fn finish(headroom: Headroom, request: PlanRequest) -> Result<Self, PlanError> {
+    fn finish(contribution: Contribution, request: PlanRequest) -> Result<Self, PlanError> {
         let mut plan = Self {
-            headroom,
+            contribution,
             request,
             epsilon_planned: None,
         };
@@ -190,22 +195,22 @@ impl Plan {
 
     /// The encoding, without a round's rotation seed.
     pub fn encoding(&self) -> &Encoding {
-        self.headroom.encoding()
+        self.contribution.encoding()
     }
 
     /// The noise each client adds.
     pub fn noise_share(&self) -> NoiseShare {
-        self.headroom.noise_share()
+        self.contribution.noise_share()
     }
 
-    /// Proof that n vectors of this plan do not wrap.
-    pub fn headroom(&self) -> &Headroom {
-        &self.headroom
+    /// Proof that the sum over n clients of this plan does not wrap.
+    pub fn contribution(&self) -> &Contribution {
+        &self.contribution
     }
 
     /// The same for one round's rotation seed.
-    pub fn headroom_for_round(&self, rotation_seed: [u8; 32]) -> Headroom {
-        self.headroom.clone().with_rotation_seed(rotation_seed)
+    pub fn for_round(&self, rotation_seed: [u8; 32]) -> Contribution {
+        self.contribution.clone().with_rotation_seed(rotation_seed)
     }
 
     /// The ring.
@@ -228,6 +233,7 @@ impl Plan {
     pub fn release_for(&self, adversary: Adversary) -> Option<Release> {
         let honest = adversary.honest_shares(self.request.minimum_survivors)?;
         Release::of_round(self.encoding(), &self.noise_share(), honest, self.request.clients)
+            .map(|release| release.of_records(self.contribution.sampling()))
     }
 
     /// The release that one round is charged as: the server's view.
@@ -314,6 +320,7 @@ fn find_share(
             honest_shares,
             shares: request.clients.saturating_mul(layers),
         })
+        .of_records(request.records.map(|records| records.sampling()))
     };
     // Both the filter, round by round, and the schedule as a whole must stay within epsilon.
     let fits = |variance: u64| -> Result<bool, BudgetRefusal> {

@@ -2,7 +2,7 @@
 //! that says anything else than the signed manifest and statement is refused (TAC-060).
 
 use tacita_ledger::entry::{self, Adjacency, Entry, Unit};
-use tacita_privacy::{Mechanism, NoiseShare, parse_dropouts};
+use tacita_privacy::{Mechanism, NoiseShare, PrivacyUnit, parse_dropouts};
 
 use crate::Hash;
 use crate::bitmap::Bitmap;
@@ -52,8 +52,16 @@ pub fn reserve(manifest: &CheckedManifest, time: u64) -> Entry {
         },
         share_variance_q16: f.share_variance_q16.to_string(),
         noise_levels: manifest.noise().levels().map(ToString::to_string),
-        unit: Unit::Client,
-        adjacency: Adjacency::ZeroOut,
+        unit: match manifest.unit() {
+            PrivacyUnit::Client => Unit::Client,
+            PrivacyUnit::Record => Unit::Record,
+        },
+        adjacency: match manifest.unit() {
+            PrivacyUnit::Client => Adjacency::ZeroOut,
+            PrivacyUnit::Record => Adjacency::AddRemove,
+        },
+        sampling: decimal_or_none(f.sampling.as_slice()),
+        largest_records: (f.largest_records > 0).then_some(u64::from(f.largest_records)),
         budget_epsilon: decimal_or_none(f.epsilon.as_slice()),
         budget_delta: decimal_or_none(f.delta.as_slice()),
         planned_rounds: u64::from(f.rounds),

@@ -1,9 +1,10 @@
-//! Step 1: the manifest, what the server signs before anybody trains (spec 02, TAC-001 to TAC-012).
+//! Step 1: the manifest, what the server signs before anybody trains (spec 02, TAC-001 to TAC-014).
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use tacita_algebra::{RingBits, TaggedHash};
 use tacita_privacy::{
-    Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, NoiseLevels, NoiseShare, Release,
+    Contribution, Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, NoiseLevels, NoiseShare,
+    PrivacyUnit, Release,
 };
 use tls_codec::{
     Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize, TlsVecU8,
@@ -14,6 +15,8 @@ use crate::kem::KeyAgreement;
 use crate::limits;
 use crate::refusal::{Misuse, Refusal};
 use crate::{Hash, labels, signature};
+
+mod unit;
 
 /// Time that each phase may take, in milliseconds from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
@@ -92,6 +95,14 @@ pub struct Manifest {
     pub epsilon: TlsByteVecU8,
     /// Planned delta, decimal; empty when no privacy is promised.
     pub delta: TlsByteVecU8,
+    /// Unit of privacy: 0 client (zero-out), 1 record (add-remove).
+    pub unit: u8,
+    /// Probability with which a client samples each of its records, decimal; empty in the client unit.
+    pub sampling: TlsByteVecU8,
+    /// Records of one client that headroom counts, 0 in the client unit.
+    pub largest_records: u32,
+    /// What the sum of the whole cohort is divided by, 0 in the client unit.
+    pub expected_records: u32,
     /// 0 uniform, 1 example-weighted (a masked coordinate carries the weight).
     pub weighting: u8,
     /// Cap W on examples that count, 0 when uniform.
@@ -135,7 +146,7 @@ pub struct CheckedManifest {
     digest: Hash,
     parameters: RoundParameters,
     agreement: KeyAgreement,
-    headroom: Headroom,
+    contribution: Contribution,
     weighting: Option<ExampleWeighting>,
     task: String,
 }
@@ -263,9 +274,10 @@ impl Manifest {
             _ => return Err(field("mechanism")),
         };
         let noise = self.check_levels(noise)?;
+        let records = self.check_unit()?;
         // TAC-006.
-        let headroom =
-            Headroom::prove(encoding, noise, u32::from(self.cohort)).map_err(|_| Refusal::Headroom)?;
+        let contribution = Contribution::prove(encoding, noise, u32::from(self.cohort), records)
+            .map_err(|_| Refusal::Headroom)?;
         if self.rounds == 0 {
             return Err(field("rounds"));
         }
@@ -292,7 +304,7 @@ impl Manifest {
             digest,
             parameters,
             agreement,
-            headroom,
+            contribution,
             weighting,
             task,
         })
@@ -397,13 +409,25 @@ impl CheckedManifest {
     /// The public encoding of vectors.
     #[must_use]
     pub fn encoding(&self) -> &Encoding {
-        self.headroom.encoding()
+        self.contribution.encoding()
     }
 
-    /// Proof that the sum over the cohort cannot wrap.
+    /// What a member puts into the sum, and the proof that the sum over the cohort cannot wrap.
     #[must_use]
-    pub fn headroom(&self) -> &Headroom {
-        &self.headroom
+    pub fn contribution(&self) -> &Contribution {
+        &self.contribution
+    }
+
+    /// The proof for vectors of whole clients; `None` in the record unit.
+    #[must_use]
+    pub fn headroom(&self) -> Option<&Headroom> {
+        self.contribution.client()
+    }
+
+    /// Whose data the round's epsilon is about.
+    #[must_use]
+    pub fn unit(&self) -> PrivacyUnit {
+        self.contribution.unit()
     }
 
     /// Weighting by examples, if the round has it.
@@ -419,12 +443,13 @@ impl CheckedManifest {
         let f = &self.manifest;
         let honest = u32::from(f.minimum_survivors.saturating_sub(f.colluders));
         Release::of_round(self.encoding(), &self.noise(), honest, u32::from(f.cohort))
+            .map(|release| release.of_records(self.contribution.sampling()))
     }
 
     /// One client's noise share.
     #[must_use]
     pub fn noise(&self) -> NoiseShare {
-        self.headroom.noise_share()
+        self.contribution.noise_share()
     }
 
     /// Task name.

@@ -1,6 +1,7 @@
 //! What can go wrong, by cause: bytes that do not parse ([`DecodeError`]), a peer that broke a rule of the spec
 //! ([`Refusal`]), a round that cannot go on ([`Abort`]), and a caller of ours that misused a room ([`Misuse`]).
 
+use tacita_privacy::PrivacyUnit;
 use thiserror::Error;
 
 use crate::spool::SpoolError;
@@ -66,6 +67,9 @@ pub enum Refusal {
     /// The model bytes received do not have the digest in the manifest.
     #[error("TAC-012: the model received is not the one in the manifest")]
     ModelDigest,
+    /// The unit of privacy, or the sampling claimed for it, is not one that a round carries out.
+    #[error("TAC-014: the privacy unit: {0}")]
+    Unit(&'static str),
     /// Roster size, order or identities break the rule.
     #[error("TAC-020: the roster is malformed: {0}")]
     Roster(&'static str),
@@ -238,6 +242,9 @@ pub enum ConsentRefusal {
     /// Masks that a later computation of discrete logarithms would open.
     #[error("masks without ML-KEM-768, and the policy demands it")]
     Classical,
+    /// The round protects another unit than this participant consented to.
+    #[error("the round protects single {0}s, and the policy does not allow that unit")]
+    Unit(PrivacyUnit),
     /// The clip norm is above the cap.
     #[error("clip norm {0} is above the cap {1}")]
     Clip(String, String),

@@ -139,6 +139,8 @@ struct Terms {
     grid: u32,
     padded: u32,
     noise: NoiseShare,
+    /// With which probability a record is sampled; `None` in the client unit.
+    sampling: Option<Decimal>,
     clients: u32,
     colluders: u32,
     minimum_survivors: u32,
@@ -153,6 +155,10 @@ impl Terms {
             grid: u32::try_from(manifest.grid).ok()?,
             padded: u32::try_from(manifest.padded).ok()?,
             noise: noise_of(manifest)?,
+            sampling: match &manifest.sampling {
+                None => None,
+                Some(sampling) => Some(sampling.parse().ok()?),
+            },
             clients: u32::try_from(manifest.cohort).ok()?,
             colluders: u32::try_from(manifest.colluders).ok()?,
             minimum_survivors: u32::try_from(manifest.minimum_survivors).ok()?,
@@ -166,6 +172,7 @@ impl Terms {
             grid: f.grid,
             padded: f.padded,
             noise: manifest.noise(),
+            sampling: manifest.contribution().sampling(),
             clients: u32::from(f.cohort),
             colluders: u32::from(f.colluders),
             minimum_survivors: u32::from(f.minimum_survivors),
@@ -178,12 +185,13 @@ impl Terms {
 
     /// With noise levels each survivor counts for what it keeps, as if all had revealed their surplus.
     fn release(&self, honest_shares: u32, survivors: u32) -> Option<Release> {
-        (honest_shares > 0).then_some(Release::Skellam(SkellamRelease {
+        let all = Release::Skellam(SkellamRelease {
             grid: self.grid,
             padded: self.padded,
             share_variance_q16: self.noise.kept_variance_q16(survivors),
             honest_shares,
             shares: self.clients.saturating_mul(self.noise.layers()),
-        }))
+        });
+        (honest_shares > 0).then_some(all.of_records(self.sampling))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tacita_learn::{Evaluation, GlobalModel};
 use tacita_ledger::entry::{Entry, Outcome};
-use tacita_privacy::DecodedMean;
+use tacita_privacy::{Contribution, DecodedMean};
 use tacita_protocol::ledger_entries::hex_digest;
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, OutcomeMessage, ServerMessage};
@@ -115,13 +115,17 @@ impl Server {
         sum: &UnmaskedSum,
         model: &GlobalModel,
     ) -> Result<GlobalModel, String> {
-        let mean = DecodedMean::from_sum(
-            sum.vector(),
-            manifest.encoding(),
-            &manifest.noise(),
-            u32::from(sum.survivors().count()),
-            manifest.weighting(),
-        )
+        let survivors = u32::from(sum.survivors().count());
+        let mean = match manifest.contribution() {
+            Contribution::Client(headroom) => DecodedMean::from_sum(
+                sum.vector(),
+                headroom.encoding(),
+                &headroom.noise_share(),
+                survivors,
+                manifest.weighting(),
+            ),
+            Contribution::Record(headroom) => DecodedMean::from_records(sum.vector(), headroom, survivors),
+        }
         .map_err(|e| format!("{}: {e}", Abort::Implausible))?;
         let rate = self.config.training.server_learning_rate.to_f64() as f32;
         model.apply(mean.values(), rate).map_err(|e| e.to_string())

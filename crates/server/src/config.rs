@@ -13,6 +13,7 @@ use tacita_transport::Limits;
 
 pub use crate::cohort::{Agreement, CohortSection};
 use crate::levels::NoiseLevelsSetting;
+use crate::unit::{self, Unit};
 
 /// Why a configuration is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -121,8 +122,20 @@ pub struct PrivacySection {
     /// Delta.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta: Option<Decimal>,
-    /// Clip norm of an update.
+    /// Clip norm of an update; in the record unit, of each record's own vector.
     pub clip: Decimal,
+    /// Whose data epsilon is about.
+    #[serde(default)]
+    pub unit: Unit,
+    /// q, in the record unit: the probability with which each client samples each of its records, by coins that it keeps to itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Decimal>,
+    /// In the record unit: records of one client and round that the ring has room for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_records: Option<u32>,
+    /// In the record unit: what the sum of a whole cohort is divided by, about q times all records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_records: Option<u32>,
     /// Values that are rotated together, a power of two; absent: chosen so that padding is small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<u32>,
@@ -332,6 +345,7 @@ impl ServerConfig {
                 .joint_clip()
                 .map_err(|e| wrong("privacy.weighting", e.to_string()))?,
         };
+        let records = unit::terms(self).map_err(|(key, message)| wrong(key, message))?;
         if self.privacy.epsilon.is_some() != self.privacy.delta.is_some() {
             return Err(wrong("privacy", "state epsilon and delta, or neither".into()));
         }
@@ -353,6 +367,7 @@ impl ServerConfig {
             block: self.privacy.block,
             clip,
             noise_levels,
+            records,
         };
         let plan = Plan::calibrate(request).map_err(|e| ConfigError::Plan {
             path: path.to_owned(),
@@ -412,47 +427,13 @@ impl ServerConfig {
     pub fn template() -> &'static str {
         include_str!("server.example.toml")
     }
+
+    /// The same for `tacita server init --unit record`: four hospitals, and the privacy of each patient.
+    #[must_use]
+    pub fn record_template() -> &'static str {
+        include_str!("server.records.example.toml")
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_is_a_valid_configuration() {
-        let config: ServerConfig = toml::from_str(ServerConfig::template()).unwrap();
-        let checked = config.check(Path::new("server.toml")).unwrap();
-        assert!(checked.plan.noise_multiplier() > 0.5);
-        let typo = ServerConfig::template().replace("colluders", "coluders");
-        assert!(
-            toml::from_str::<ServerConfig>(&typo)
-                .unwrap_err()
-                .to_string()
-                .contains("coluders")
-        );
-    }
-
-    #[test]
-    fn a_cohort_that_cannot_agree_is_refused() {
-        let mut config: ServerConfig = toml::from_str(ServerConfig::template()).unwrap();
-        config.cohort.minimum_survivors = 2;
-        config.cohort.clients = 10;
-        assert!(matches!(
-            config.check(Path::new("x")),
-            Err(ConfigError::Cohort { .. })
-        ));
-    }
-
-    /// Failure: the transport keeps its usual bound, and a cohort above it can never be complete.
-    #[test]
-    fn the_transport_has_room_for_the_cohort() {
-        let mut config: ServerConfig = toml::from_str(ServerConfig::template()).unwrap();
-        for loopback in [false, true] {
-            config.server.loopback = loopback;
-            config.cohort.clients = 3_000;
-            assert_eq!(config.limits().connections, 6_000);
-            config.cohort.clients = 10;
-            assert_eq!(config.limits().connections, Limits::default().connections);
-        }
-    }
-}
+mod tests;

@@ -26,6 +26,7 @@ mod rotation;
 mod server;
 mod spool;
 mod state;
+mod unit;
 
 pub use account::Account;
 pub use cohort::{UnservedCohort, served_cohort};
@@ -39,6 +40,7 @@ pub use spool::FileSpool;
 pub use state::{ServerState, StateError, TaskState};
 pub use tacita_algebra::{RingBits, RingVector};
 pub use tacita_protocol::graph::{GraphKind, ParameterError, RoundParameters};
+pub use unit::Unit;
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

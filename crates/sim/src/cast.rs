@@ -12,7 +12,7 @@ use tacita_identity::{
     VerifiedCertificate,
 };
 use tacita_ledger::{KeyType, VerifierKey};
-use tacita_privacy::Decimal;
+use tacita_privacy::{Decimal, PrivacyUnit};
 use tacita_protocol::certificates::CertificateCache;
 use tacita_protocol::client::Participant;
 use tacita_protocol::consent::ConsentPolicy;
@@ -225,6 +225,7 @@ impl Cast {
 fn permissive() -> Result<ConsentPolicy, SimError> {
     Ok(ConsentPolicy {
         tasks: vec![TASK.to_owned()],
+        units: vec![PrivacyUnit::Client, PrivacyUnit::Record],
         smallest_cohort: 0,
         smallest_honest: 0,
         least_colluders: 0,

@@ -280,11 +280,14 @@ impl Client {
             .or(self.manifest.clone())
             .ok_or(Misuse::Argument("no manifest"))?;
         let ticket = self.ticket.as_mut().ok_or(Misuse::Argument("no ticket"))?;
+        let headroom = manifest
+            .headroom()
+            .ok_or(Misuse::Argument("not the client unit"))?;
         let clipped = LocalUpdate::new(self.update.clone())
             .and_then(|update| update.clip(manifest.encoding()))
             .map_err(|e| wrong(e.to_string()))?;
         let encoded = clipped
-            .encode(manifest.headroom(), &mut self.rng)
+            .encode(headroom, &mut self.rng)
             .map_err(|e| wrong(e.to_string()))?;
         match &mut self.noise_tape {
             Some(tape) => encoded.noise(ticket, tape),

@@ -258,7 +258,8 @@ impl Member {
     fn make(&mut self, manifest: &CheckedManifest, fill: Fill<'_>) -> Result<NoisedUpdate, SimError> {
         let wrong = |e: &dyn std::fmt::Display| SimError::Setting(e.to_string());
         let ticket = self.ticket.as_mut().ok_or_else(|| wrong(&"no ticket"))?;
-        EncodedUpdate::dangerous_from_integers(manifest.headroom(), fill)
+        let headroom = manifest.headroom().ok_or_else(|| wrong(&"not the client unit"))?;
+        EncodedUpdate::dangerous_from_integers(headroom, fill)
             .map_err(|e| wrong(&e))?
             .noise(ticket, &mut self.rng)
             .map_err(|e| wrong(&e))

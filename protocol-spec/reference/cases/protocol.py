@@ -9,7 +9,7 @@ from tacita_ref.messages import Advertise, RevealedShare, ShareRoot
 from . import F1, F2, SEED, Case, D, G, Json, M, R, filled
 from . import scalar as encoded
 from .noise_layers import bad_levels
-from .settings import a_manifest, leveled, skellam
+from .settings import a_manifest, leveled, records, skellam
 
 _M, _R = bytes.fromhex(M), bytes.fromhex(R)
 NOW = 1_800_000_000
@@ -32,8 +32,11 @@ def manifests() -> list[Case]:
         "weighted, clip rounded up": a_manifest(
             5, 1, 4, weighting=1, weight_cap=1, weight_scale=b"1", update_clip=b"1", clip=b"1.414213563"
         ),
+        "records": records(10, 1, 8, 153_391_689, 90),
+        "records, all of them": records(4, 1, 3, 153_391_689, 1, sampling=b"1"),
     }
     base = a_manifest(4, 1, 3)
+    of_records = good["records"]
     noisy = skellam(10, 1, 8, 153_391_689)
     weighted = good["weighted"]
     bad: dict[str, Any] = {
@@ -69,6 +72,23 @@ def manifests() -> list[Case]:
         **bad_levels(base),
         "one bit too few": (base.replace(bits=base.bits - 1), "TAC-006"),
         "one bit too few for the noise": (noisy.replace(bits=noisy.bits - 1), "TAC-006"),
+        "one bit too few for the records": (of_records.replace(bits=of_records.bits - 1), "TAC-006"),
+        "a sum of records beyond 32 bits": (records(4, 1, 3, 153_391_689, 65_536, grid=2**16, bits=62), "TAC-006"),
+        "unit 2": (of_records.replace(unit=2), "TAC-014"),
+        "sampling of clients": (of_records.replace(unit=0), "TAC-014"),
+        "largest records of clients": (base.replace(largest_records=1), "TAC-014"),
+        "expected records of clients": (base.replace(expected_records=1), "TAC-014"),
+        "records without sampling": (of_records.replace(sampling=b""), "TAC-014"),
+        "records sampled never": (of_records.replace(sampling=b"0"), "TAC-014"),
+        "records sampled more than always": (of_records.replace(sampling=b"1.5"), "TAC-014"),
+        "sampling in another spelling": (of_records.replace(sampling=b"0.050"), "TAC-014"),
+        "no room for records": (of_records.replace(largest_records=0), "TAC-014"),
+        "room for too many records": (of_records.replace(largest_records=65_537, bits=62), "TAC-014"),
+        "no expected records": (of_records.replace(expected_records=0), "TAC-014"),
+        "weighted records": (
+            weighted.replace(unit=1, sampling=b"0.5", largest_records=1, expected_records=1),
+            "TAC-014",
+        ),
         "epsilon without noise": (base.replace(epsilon=b"8"), "TAC-003"),
         "no epsilon with noise": (noisy.replace(epsilon=b""), "TAC-003"),
         "rounds 0": (base.replace(rounds=0), "TAC-003"),

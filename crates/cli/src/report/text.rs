@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use tacita_ledger::entry::Mechanism;
+use tacita_ledger::entry::{Mechanism, Unit};
 
 use super::model::{Report, Round, Task};
 use super::plain::{self, decimal, spent};
+use super::unit;
 
 /// Whose contribution is protected.
 pub(crate) const UNIT: &str = "client: everything that one client sends in a round";
@@ -13,6 +14,8 @@ pub(crate) const UNIT: &str = "client: everything that one client sends in a rou
 pub(crate) const ADJACENCY: &str = "zero-out: the vector of one client replaced by zero";
 /// How epsilon is computed.
 pub(crate) const METHOD: &str = "Renyi differential privacy of the Skellam mechanism at orders 2 to 128 and 256, exact integer sensitivities";
+/// The same in the record unit.
+pub(crate) const METHOD_OF_RECORDS: &str = "Renyi differential privacy of the Skellam mechanism on Poisson-sampled records (Mironov, Talwar and Zhang 2019, Theorem 5) at orders 2 to 128 and 256, exact integer sensitivities";
 /// Which way numbers are off, if at all.
 pub(crate) const DIRECTION: &str = "upper bound, rounded up";
 
@@ -65,7 +68,12 @@ pub(crate) fn render(report: &Report) -> String {
         out.push('\n');
     }
     if let Some(all) = &report.all_tasks {
-        let _ = writeln!(out, "All tasks together, for a client in each: {}\n", spent(all));
+        let _ = writeln!(
+            out,
+            "All tasks together, for a {} in each: {}\n",
+            unit::each(report),
+            spent(all)
+        );
     }
     out
 }
@@ -99,6 +107,14 @@ fn render_task(out: &mut String, task: &Task) {
         field(&|round| round.minimum_survivors.to_string()),
         field(&|round| decimal(round.spent.delta)),
     );
+    if task.unit() == Unit::Record {
+        let _ = writeln!(
+            out,
+            "  unit record, add-remove: each record sampled with probability {}, room for {} records of a client",
+            field(&|round| round.sampling.clone().unwrap_or_default()),
+            field(&|round| round.largest_records.unwrap_or(0).to_string()),
+        );
+    }
     let _ = writeln!(
         out,
         "  clip {}, grid {}, dimension {}, ring {} bits\n",

@@ -27,6 +27,11 @@ impl DiscreteGaussianRelease {
     /// Its Renyi curve, with tau for the distance of the sum from one discrete Gaussian ([`DiscreteGaussianSum::rdp`]). Infinite for shares
     /// outside the proof.
     pub fn curve(&self) -> RdpCurve {
+        RdpCurve::from_integer_bound(self.bound())
+    }
+
+    /// The Renyi bound at any integer order from 2 on; infinite outside the proof.
+    pub(crate) fn bound(&self) -> impl Fn(u32) -> f64 {
         let sum = DiscreteGaussianSum {
             // Down: less noise than there is.
             sigma: (self.share_sigma_squared_q16 as f64 / 65_536.0)
@@ -39,10 +44,11 @@ impl DiscreteGaussianRelease {
         // Up, both: a root and a count above 2^53 round.
         let l2 = (sensitivity.squared_l2 as f64).next_up().sqrt().next_up();
         let l1 = (sensitivity.l1 as f64).next_up();
-        RdpCurve::from_integer_bound(|order| match proved {
-            true => sum.rdp(f64::from(order), l2, l1, f64::from(self.padded)),
+        let padded = f64::from(self.padded);
+        move |order| match proved {
+            true => sum.rdp(f64::from(order), l2, l1, padded),
             false => f64::INFINITY,
-        })
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod rdp;
 mod release;
 pub mod renyi;
 pub mod repeated;
+mod sampled;
 pub mod sampling;
 pub mod schedule;
 pub mod tree;
@@ -32,6 +33,7 @@ pub use gaussian_release::DiscreteGaussianRelease;
 pub use orders::{FineOrders, IntegerOrders, ORDERS, OrderGrid};
 pub use rdp::{AccountError, RdpCurve, RenyiCurve};
 pub use release::{Adversary, Release, SkellamRelease, delta_total};
+pub use sampled::{SampledRelease, Unsampled};
 
 pub(crate) use normal::{ln_binomial, upper_tail as normal_tail};
 pub(crate) use rdp::{delta_for_rdp, log_terms};

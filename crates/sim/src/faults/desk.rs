@@ -389,13 +389,17 @@ pub fn release_of(manifest: &entry::Manifest, survivors: u64) -> Option<tacita_p
     }
     let honest = survivors.saturating_sub(manifest.colluders);
     let noise = tacita_protocol::ledger_entries::noise_of(manifest)?;
-    Some(tacita_privacy::Release::Skellam(SkellamRelease {
+    let all = tacita_privacy::Release::Skellam(SkellamRelease {
         grid: u32::try_from(manifest.grid).ok()?,
         padded: u32::try_from(manifest.padded).ok()?,
         share_variance_q16: noise.kept_variance_q16(u32::try_from(survivors).ok()?),
         honest_shares: u32::try_from(honest).ok()?,
         shares: u32::try_from(manifest.cohort).ok()?.checked_mul(noise.layers())?,
-    }))
+    });
+    match &manifest.sampling {
+        None => Some(all),
+        Some(sampling) => Some(all.of_records(Some(sampling.parse().ok()?))),
+    }
 }
 
 /// Where the task stands: as the database says, unless the ledger already holds the outcome of a later round.

@@ -82,10 +82,11 @@ pub(crate) fn prepare(
     rng: &mut ChaCha20Rng,
 ) -> Result<(NoisedUpdate, Vec<i64>), RoundError> {
     let wrong = |_| RoundError::from(Misuse::Argument("the update does not fit the manifest"));
+    let headroom = manifest.headroom().ok_or_else(|| wrong(String::new()))?;
     let noised = LocalUpdate::new(update)
         .and_then(|update| update.clip(manifest.encoding()))
         .map_err(|e| wrong(e.to_string()))?
-        .encode(manifest.headroom(), rng)
+        .encode(headroom, rng)
         .map_err(|e| wrong(e.to_string()))?
         .noise(ticket, rng)
         .map_err(|e| wrong(e.to_string()))?;

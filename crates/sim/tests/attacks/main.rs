@@ -24,6 +24,7 @@ mod sampled;
 mod server_side;
 mod sharers;
 mod survivors;
+mod unit;
 mod views;
 
 use std::collections::BTreeSet;

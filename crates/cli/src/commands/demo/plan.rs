@@ -3,15 +3,16 @@
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me};
+use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me, Unit as ClientUnit};
 use tacita_learn::{Defaults, EmbeddedData};
-use tacita_privacy::{Budget, Decimal};
+use tacita_privacy::{Budget, Decimal, RecordTerms};
+use tacita_server::Unit as ServerUnit;
 use tacita_server::config::{
     Agreement, CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection,
     ServerConfig, TaskSection, TrainingSection,
 };
 
-use super::{Dataset, DemoArgs, KeyAgreement};
+use super::{Dataset, DemoArgs, KeyAgreement, records};
 use crate::output::{refused, usage};
 
 /// Thousandths of n that survive at least, without drop-outs asked for.
@@ -39,6 +40,8 @@ pub(crate) struct Plan {
     /// Clients that vanish in each round.
     pub(crate) vanishing: u16,
     pub(crate) defaults: Defaults,
+    /// In the record unit.
+    pub(crate) records: Option<RecordTerms>,
     model: String,
 }
 
@@ -91,6 +94,11 @@ impl Plan {
                 n - minimum_survivors
             )));
         }
+        let records = records::of(args, data, clients)?;
+        let defaults = match records {
+            None => defaults,
+            Some(_) => defaults.by_record(data),
+        };
         let model = defaults.spec.to_string();
         let narrow = |value: u64| u16::try_from(value).unwrap_or(u16::MAX);
         let plan = Self {
@@ -106,6 +114,7 @@ impl Plan {
             minimum_survivors: narrow(minimum_survivors),
             vanishing: narrow(vanishing),
             defaults,
+            records,
             model,
         };
         // What no server would take is refused before anything is written.
@@ -210,6 +219,13 @@ impl Plan {
                 epsilon: budget.map(|b| b.epsilon),
                 delta: budget.map(|b| b.delta),
                 clip: float(defaults.clip_norm)?,
+                unit: match self.records {
+                    None => ServerUnit::Client,
+                    Some(_) => ServerUnit::Record,
+                },
+                sampling: self.records.map(|records| records.sampling()),
+                largest_records: self.records.map(|records| records.largest()),
+                expected_records: self.records.map(|records| records.expected()),
                 block: None,
                 noise_levels: self.args.noise_levels.0.clone(),
                 weighting: None,
@@ -263,6 +279,10 @@ impl Plan {
             },
             consent: Consent {
                 tasks: vec![self.task()],
+                units: vec![match self.records {
+                    None => ClientUnit::Client,
+                    Some(_) => ClientUnit::Record,
+                }],
                 smallest_cohort: self.minimum_survivors,
                 smallest_honest: self.minimum_survivors.saturating_sub(self.colluders),
                 least_colluders: self.colluders,

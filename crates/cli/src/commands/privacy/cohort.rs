@@ -66,6 +66,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
             .map_or_else(|| Decimal::new(1, 0), Ok)
             .map_err(usage)?,
         noise_levels: Vec::new(),
+        records: None,
     })
     .map_err(explain)?;
     let epsilon_public = plan.epsilon_for(Adversary::Public)?;
@@ -144,9 +145,12 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
 /// The command that recomputes the epsilon of a plan from its integers.
 pub(super) fn recompute(plan: &Plan) -> String {
     let (encoding, request) = (plan.encoding(), plan.request());
+    let records = request.records.map_or_else(String::new, |records| {
+        format!(" --record-sampling {}", records.sampling())
+    });
     format!(
         "tacita privacy epsilon --mechanism skellam --grid {} --dimension {} --block {} --share-variance-q16 {} --survivors {} \
-         --colluders {} --rounds {} --delta {}",
+         --colluders {} --rounds {} --delta {}{records}",
         encoding.grid(),
         request.dimension,
         encoding.block(),

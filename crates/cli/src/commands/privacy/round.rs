@@ -5,8 +5,8 @@ use serde_json::json;
 use tacita_privacy::account::DiscreteGaussianRelease;
 use tacita_privacy::account::renyi::DiscreteGaussianSum;
 use tacita_privacy::{
-    AccountError, Adversary, Decimal, Encoding, EncodingError, IntegerSensitivity, NoiseShare, Release,
-    SkellamRelease,
+    AccountError, Adversary, Decimal, Encoding, EncodingError, IntegerSensitivity, NoiseShare, PrivacyUnit,
+    RecordTerms, Release, SkellamRelease,
 };
 
 use super::epsilon::EpsilonArgs;
@@ -14,8 +14,9 @@ use super::law::Mechanism;
 use super::{number, written};
 use crate::args::decimal;
 use crate::output::{Exit, Output, usage};
-use crate::report::text;
+use crate::report::{text, unit};
 
+const METHOD_OF_SAMPLED_SUMS: &str = "Renyi differential privacy of sums of discrete Gaussians, tau included, on Poisson-sampled records (Mironov, Talwar and Zhang 2019, Theorem 5) at orders 2 to 128 and 256, exact integer sensitivities";
 const METHOD_OF_SUMS: &str = "Renyi differential privacy of sums of discrete Gaussians, tau included, at orders 2 to 128 and 256, exact integer sensitivities";
 
 /// A round of a deployment, in the integers of its manifest.
@@ -37,6 +38,9 @@ pub(super) struct RoundArgs {
     /// c, clients that collude with the server [default: 0]
     #[arg(long, value_name = "C", requires = "grid")]
     colluders: Option<u32>,
+    /// The unit is one record, which its client samples with this probability by coins that it shows to nobody [default: the unit is a client]
+    #[arg(long, value_name = "Q", requires = "grid", value_parser = decimal)]
+    record_sampling: Option<Decimal>,
 }
 
 impl RoundArgs {
@@ -66,26 +70,42 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
         return Err(usage(EncodingError::Block(block).to_string()));
     }
     let padded = dimension.next_multiple_of(block);
-    let release = |honest_shares: u32| match share.mechanism() {
-        tacita_privacy::Mechanism::DiscreteGaussian => Release::DiscreteGaussian(DiscreteGaussianRelease {
-            grid,
-            padded,
-            share_sigma_squared_q16: share.variance_q16(),
-            honest_shares,
-            shares: survivors,
-        }),
-        _ => Release::Skellam(SkellamRelease {
-            grid,
-            padded,
-            share_variance_q16: share.variance_q16(),
-            honest_shares,
-            shares: survivors,
-        }),
+    let sampling = round.record_sampling;
+    if let Some(q) = sampling {
+        RecordTerms::new(q, 1, 1).map_err(|error| usage(format!("--record-sampling: {error}")))?;
+    }
+    let release = |honest_shares: u32| {
+        let all = match share.mechanism() {
+            tacita_privacy::Mechanism::DiscreteGaussian => {
+                Release::DiscreteGaussian(DiscreteGaussianRelease {
+                    grid,
+                    padded,
+                    share_sigma_squared_q16: share.variance_q16(),
+                    honest_shares,
+                    shares: survivors,
+                })
+            }
+            _ => Release::Skellam(SkellamRelease {
+                grid,
+                padded,
+                share_variance_q16: share.variance_q16(),
+                honest_shares,
+                shares: survivors,
+            }),
+        };
+        all.of_records(sampling)
     };
-    let method = match share.mechanism() {
-        tacita_privacy::Mechanism::DiscreteGaussian => METHOD_OF_SUMS,
-        _ => text::METHOD,
+    let method = match (share.mechanism(), sampling) {
+        (tacita_privacy::Mechanism::DiscreteGaussian, None) => METHOD_OF_SUMS,
+        (tacita_privacy::Mechanism::DiscreteGaussian, Some(_)) => METHOD_OF_SAMPLED_SUMS,
+        (_, None) => text::METHOD,
+        (_, Some(_)) => text::METHOD_OF_RECORDS,
     };
+    let (unit, adjacency) = match sampling {
+        None => (text::UNIT, text::ADJACENCY),
+        Some(_) => (unit::RECORD, unit::ADD_REMOVE),
+    };
+    let privacy_unit = sampling.map_or(PrivacyUnit::Client, |_| PrivacyUnit::Record);
     let spent = |adversary: Adversary| -> anyhow::Result<Option<Decimal>> {
         let Some(honest_shares) = adversary.honest_shares(survivors) else {
             return Ok(None);
@@ -115,8 +135,9 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
         "direction": text::DIRECTION,
         "inputs": {
             "mechanism": mechanism(args).name(),
-            "unit": "client",
-            "adjacency": "zero-out",
+            "unit": privacy_unit.to_string(),
+            "adjacency": privacy_unit.adjacency().to_string(),
+            "record_sampling": number(sampling),
             "grid": grid,
             "dimension": dimension,
             "block": block,
@@ -142,8 +163,8 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
         written(epsilon_server),
         written(epsilon_public),
         text::DIRECTION,
-        text::UNIT,
-        text::ADJACENCY,
+        unit,
+        adjacency,
         share.variance_q16(),
     );
     output.result(&text, &document)?;
