@@ -18,6 +18,7 @@ fn request() -> PlanRequest {
     PlanRequest {
         noise_levels: Vec::new(),
         mechanism: tacita_privacy::Mechanism::Skellam,
+        records: None,
         epsilon: Some("8".parse().unwrap()),
         delta: delta(),
         rounds: ROUNDS,

@@ -417,7 +417,7 @@ impl Member {
         LocalUpdate::new(std::mem::take(&mut self.update))
             .and_then(|update| update.clip(manifest.encoding()))
             .expect("a finite update of the right dimension")
-            .encode(manifest.headroom(), &mut self.rng)
+            .encode(manifest.headroom().expect("the client unit"), &mut self.rng)
             .expect("a clipped update")
             .noise(ticket, &mut self.rng)
             .expect("a fresh ticket")

@@ -67,12 +67,11 @@ fn dies_in_a_round(federation: &Federation, dies: Dies) {
     let path = federation.client_config(federation.plan.clients - 1);
     let before = federation.entries_of("charge").len();
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    let config = ClientConfig::read(&path).unwrap();
+    let machine = Machine::new(&config.client.state);
+    let renewed = enrolment::in_standing(&machine, Role::Client, Duration::from_secs(60));
+    let (me, standing) = runtime.block_on(renewed).unwrap();
     runtime.spawn(async move {
-        let config = ClientConfig::read(&path).unwrap();
-        let machine = Machine::new(&config.client.state);
-        let (me, standing) = enrolment::in_standing(&machine, Role::Client, Duration::from_secs(60))
-            .await
-            .unwrap();
         let key = std::fs::read_to_string(config.client.ledger_key.as_ref().unwrap()).unwrap();
         let disk = SqliteStore::open(config.store_path(), Sharing::Exclusive).unwrap();
         let mut client = Client::open(ClientSetup {

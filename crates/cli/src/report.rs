@@ -13,9 +13,11 @@ pub(crate) mod audit;
 mod charge;
 mod claims;
 pub(crate) mod html;
+pub(crate) mod method;
 pub(crate) mod model;
 pub(crate) mod plain;
 pub(crate) mod text;
+pub(crate) mod unit;
 pub(crate) mod verification;
 
 use std::collections::{BTreeMap, HashMap};
@@ -89,6 +91,17 @@ impl<'a> Books<'a> {
         let noise = charge::account(manifest_entry, manifest, charge)?;
         self.all.charge(&noise);
         let (accounts, task) = self.task(&manifest.task);
+        if task
+            .rounds
+            .first()
+            .is_some_and(|round| round.unit != manifest.unit)
+        {
+            return Err(NoReport::Units {
+                entry: manifest_entry,
+                task: manifest.task.clone(),
+                round: manifest.round,
+            });
+        }
         accounts.charge(&noise);
         let row = Round {
             repeated: !accounts.rounds.insert(charge.round),
@@ -121,7 +134,9 @@ impl<'a> Books<'a> {
     }
 
     fn close(self) -> Report {
-        let several = self.tasks.len() > 1;
+        let mut units = self.tasks.values().filter_map(|(_, task)| task.rounds.first());
+        let first = units.next().map(|round| round.unit);
+        let several = self.tasks.len() > 1 && units.all(|round| Some(round.unit) == first);
         let tasks = self
             .tasks
             .into_values()

@@ -22,6 +22,7 @@ use crate::evidence::{Evidence, EvidenceError};
 
 const SPENT: &str = "client/spent";
 const SIGNED: &str = "client/signed";
+const SIGNERS: &str = "client/signers";
 const HEAD: &str = "client/head";
 const REVEALED: &str = "client/revealed";
 const FORK: &str = "client/fork";
@@ -71,6 +72,7 @@ pub struct StoreRecord {
     charges: Charges,
     spent: HashSet<[u8; 32]>,
     signed: HashMap<[u8; 32], Hash>,
+    signers: HashMap<[u8; 32], Hash>,
     head: Option<LedgerHead>,
     head_is_stored: bool,
     /// Written with the next head.
@@ -122,6 +124,14 @@ impl StoreRecord {
             let statement = value.as_slice().try_into().map_err(|_| damaged("statement"))?;
             signed.insert(id_of(&stored, "statement")?, statement);
         }
+        let mut signers = HashMap::new();
+        for (stored, value) in store.scan(SIGNERS, &prefix)? {
+            let digest = value
+                .as_slice()
+                .try_into()
+                .map_err(|_| damaged("list of signers"))?;
+            signers.insert(id_of(&stored, "list of signers")?, digest);
+        }
         let head = match store.get(HEAD, &prefix)? {
             Some(bytes) => Some(decode_head(&bytes).ok_or(damaged("ledger head"))?),
             None => None,
@@ -132,6 +142,7 @@ impl StoreRecord {
             charges,
             spent,
             signed,
+            signers,
             head,
             head_is_stored: true,
             revealed: None,
@@ -207,7 +218,7 @@ impl StoreRecord {
         batch.insert_new(SPENT, key(&self.name, &round_id), json(&entry));
         // In memory first: whatever becomes of the write, the charge is not given back.
         if let Some(release) = release {
-            self.charges.commit(&task, release, ticket);
+            self.charges.commit(&task, release, ticket, now);
         }
         self.add_head(&mut batch);
         self.store.commit_async(batch).await?;
@@ -243,6 +254,14 @@ impl StoreRecord {
                 self.add_head(&mut batch);
                 self.store.commit_async(batch).await?;
                 self.signed.insert(round_id, statement);
+                Ok(())
+            }
+            RecordChange::FixedSigners { round_id, signers } => {
+                let mut batch = Batch::new();
+                batch.insert_new(SIGNERS, key(&self.name, &round_id), signers.to_vec());
+                self.add_head(&mut batch);
+                self.store.commit_async(batch).await?;
+                self.signers.insert(round_id, signers);
                 Ok(())
             }
             RecordChange::Fork(evidence) => self.keep_evidence(&Evidence::of_fork(&evidence)).await,
@@ -316,6 +335,10 @@ impl ClientRecord for StoreRecord {
 
     fn signed_statement(&self, round_id: &[u8; 32]) -> Option<Hash> {
         self.signed.get(round_id).copied()
+    }
+
+    fn fixed_signers(&self, round_id: &[u8; 32]) -> Option<Hash> {
+        self.signers.get(round_id).copied()
     }
 
     fn head(&self) -> Option<LedgerHead> {

@@ -228,11 +228,26 @@ impl Client {
         let (message, mark) = self
             .awaited(line, or_in_turn(deadlines.agree_ms, deadlines.reveal_ms))
             .await?;
-        let ServerMessage::Reveal(request) = message else {
-            return end_of(message);
-        };
         let survivors = agreed.survivors().clone();
-        let step = cpu::run(move || agreed.handle_reveal_request(&request, now())).await;
+        let (step, mark) = match message {
+            ServerMessage::Reveal(request) => {
+                let step = cpu::run(move || agreed.handle_reveal_request(&request, now()));
+                (step.await, mark)
+            }
+            // Above 1,000 members a list of signers is fixed and drawn from first.
+            ServerMessage::Signers(signers) => {
+                let step = agreed.handle_signers(&signers, &self.record, &mut random());
+                let (drawn, effects) = self.refused(step).await?;
+                self.answer(line, mark, effects).await?;
+                let (message, mark) = self.awaited(line, within(deadlines.reveal_ms)).await?;
+                let ServerMessage::Sampled(request) = message else {
+                    return end_of(message);
+                };
+                let step = cpu::run(move || drawn.handle_sampled_request(&request, now()));
+                (step.await, mark)
+            }
+            message => return end_of(message),
+        };
         let (revealed, effects) = self.refused(step.ok_or(ClientError::Worker)?).await?;
         for effect in &effects {
             if let Effect::Send(ClientMessage::Reveal(reveal)) = effect {

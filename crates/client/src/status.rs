@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tacita_privacy::{Budget, Decimal, RdpCurve, Release};
+use tacita_privacy::{Budget, Decimal, PrivacyUnit, RdpCurve, Release};
 
 use crate::config::Caps;
 use crate::record::charges::{Charges, DAY};
@@ -15,8 +15,8 @@ pub const METHOD: &str =
 /// Which way it is off, if at all.
 pub const DIRECTION: &str = "upper bound, rounded up";
 
-/// What a set of rounds cost. An epsilon is `None` where no finite one can be certified: sums without noise, or noise that the
-/// adversary knows.
+/// What a set of rounds cost. An epsilon is `None` where no finite one can be certified: sums without noise, noise that the
+/// adversary knows, or rounds that protect different units.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Spending {
     /// Uploads, each charged: retried rounds once an attempt.
@@ -25,6 +25,8 @@ pub struct Spending {
     pub rounds_without_noise: usize,
     /// Masked bytes that left.
     pub upload_bytes: u64,
+    /// Whose data epsilon is about; `None` before the first round with noise, and if they protect different units.
+    pub unit: Option<PrivacyUnit>,
     /// Time of the first and the last upload, unix seconds.
     pub period: Option<(u64, u64)>,
     /// Delta at which epsilon is stated: the participant's own, or else the smallest that a task promised.
@@ -120,7 +122,12 @@ fn spending(rounds: &[&SpentRound], cap: Option<Budget>) -> Spending {
     let public = |round: &&SpentRound| round.terms.as_ref().and_then(|terms| terms.release_public);
     let left = |cap: Budget| server.map_or(Decimal::ZERO, |spent| cap.epsilon.left_after(spent));
     let times = || rounds.iter().map(|round| round.time);
+    let mut units = rounds
+        .iter()
+        .filter_map(|round| round.release.as_ref().map(Release::unit));
+    let unit = units.next().filter(|&first| units.all(|unit| unit == first));
     Spending {
+        unit,
         rounds: rounds.len(),
         rounds_without_noise: rounds.iter().filter(|round| round.release.is_none()).count(),
         upload_bytes: rounds
@@ -135,7 +142,8 @@ fn spending(rounds: &[&SpentRound], cap: Option<Budget>) -> Spending {
     }
 }
 
-/// Epsilon of all releases together, rounded up; 0 for none, `None` if one of them has no noise or none that counts.
+/// Epsilon of all releases together, rounded up; 0 for none, `None` if one of them has no noise or none that counts, or if they
+/// protect different units: no sum is about both.
 fn epsilon(releases: impl Iterator<Item = Option<Release>>, delta: Option<Decimal>) -> Option<Decimal> {
     let mut counts: BTreeMap<Release, u64> = BTreeMap::new();
     for release in releases {
@@ -144,6 +152,11 @@ fn epsilon(releases: impl Iterator<Item = Option<Release>>, delta: Option<Decima
     }
     if counts.is_empty() {
         return Some(Decimal::ZERO);
+    }
+    let mut units = counts.keys().map(Release::unit);
+    let first = units.next();
+    if units.any(|unit| Some(unit) != first) {
+        return None;
     }
     let mut curve = RdpCurve::zero();
     let mut draws = 0u128;

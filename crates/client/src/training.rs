@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use rand_core::Rng as _;
 use tacita_learn::{Dataset, GlobalModel, Instructions, Trainer};
-use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
+use tacita_privacy::{
+    BudgetTicket, Contribution, EncodedUpdate, Headroom, LocalUpdate, NoisedUpdate, RecordHeadroom,
+    RecordSample,
+};
 use tacita_protocol::manifest::CheckedManifest;
 
 use crate::round::ClientError;
 use crate::{Client, cpu, random};
+
+const NO_CANARY: &str = "a canary stands for a whole client, and this round protects single records";
 
 pub(crate) type Trained = Result<(NoisedUpdate, BudgetTicket), (ClientError, BudgetTicket)>;
 
@@ -29,12 +34,24 @@ impl Client {
             .and_then(|canary| canary(&self.name, manifest.fields().round));
         async move {
             let done = cpu::run(move || {
-                let local = match canary {
-                    Some(values) => planted(values, &manifest),
-                    None => trained(&data, &kept, &model, &manifest),
+                let encoded = match (canary, manifest.contribution()) {
+                    (Some(_), Contribution::Record(_)) => Err(NO_CANARY.to_owned()),
+                    (Some(values), Contribution::Client(headroom)) => {
+                        planted(values, &manifest).and_then(|update| encoded(update, headroom))
+                    }
+                    (None, Contribution::Client(headroom)) => {
+                        trained(&data, &kept, &model, &manifest).and_then(|update| encoded(update, headroom))
+                    }
+                    (None, Contribution::Record(headroom)) => {
+                        sampled(&data, &kept, &model, &manifest, headroom)
+                    }
                 };
-                let result = local.and_then(|update| noised(update, &manifest, &mut ticket));
-                (result, ticket)
+                // The same for whatever a member has to say.
+                let noised = encoded.and_then(|update| {
+                    let noised = update.noise(&mut ticket, &mut random());
+                    noised.map_err(|e| e.to_string())
+                });
+                (noised, ticket)
             })
             .await;
             match done {
@@ -46,6 +63,30 @@ impl Client {
     }
 }
 
+/// The trainer of this client's data for the model that the manifest names, and how to train.
+fn trainer(
+    data: &Dataset,
+    kept: &std::sync::Mutex<Option<Arc<Trainer>>>,
+    model: &GlobalModel,
+    manifest: &CheckedManifest,
+) -> Result<(Arc<Trainer>, Instructions), String> {
+    let text = |e: &dyn std::fmt::Display| e.to_string();
+    let instructions = Instructions::from_text(manifest.training()).map_err(|e| text(&e))?;
+    if instructions.model != model.spec() {
+        return Err("the model received is not the one in the instructions".into());
+    }
+    let mut slot = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let trainer = match slot.as_ref().filter(|t| t.spec() == model.spec()) {
+        Some(trainer) => trainer.clone(),
+        None => {
+            let made = Arc::new(Trainer::new(model.spec(), data).map_err(|e| text(&e))?);
+            *slot = Some(made.clone());
+            made
+        }
+    };
+    Ok((trainer, instructions))
+}
+
 /// What training makes of the model.
 fn trained(
     data: &Dataset,
@@ -53,28 +94,32 @@ fn trained(
     model: &GlobalModel,
     manifest: &CheckedManifest,
 ) -> Result<LocalUpdate, String> {
-    let text = |e: &dyn std::fmt::Display| e.to_string();
-    let instructions = Instructions::from_text(manifest.training()).map_err(|e| text(&e))?;
-    if instructions.model != model.spec() {
-        return Err("the model received is not the one in the instructions".into());
-    }
-    let trainer = {
-        let mut slot = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match slot.as_ref().filter(|t| t.spec() == model.spec()) {
-            Some(trainer) => trainer.clone(),
-            None => {
-                let made = Arc::new(Trainer::new(model.spec(), data).map_err(|e| text(&e))?);
-                *slot = Some(made.clone());
-                made
-            }
-        }
-    };
+    let (trainer, instructions) = trainer(data, kept, model, manifest)?;
     let (config, seed) = (instructions.config(), random().next_u64());
     match manifest.weighting() {
         None => trainer.train(model, &config, seed),
         Some(weighting) => trainer.train_weighted(model, &config, weighting, seed),
     }
-    .map_err(|e| text(&e))
+    .map_err(|e| e.to_string())
+}
+
+/// The records that secret coins choose, each clipped and rounded alone, as one sum. Coins and sample end here.
+fn sampled(
+    data: &Dataset,
+    kept: &std::sync::Mutex<Option<Arc<Trainer>>>,
+    model: &GlobalModel,
+    manifest: &CheckedManifest,
+    headroom: &RecordHeadroom,
+) -> Result<EncodedUpdate, String> {
+    let (trainer, instructions) = trainer(data, kept, model, manifest)?;
+    let config = instructions.config();
+    let mut rng = random();
+    let records = u32::try_from(trainer.examples()).map_err(|_| "too many records".to_owned())?;
+    RecordSample::draw(records, headroom.terms(), &mut rng)
+        .encode(headroom, &mut rng, |rows| {
+            trainer.record_updates(model, &config, rows)
+        })
+        .map_err(|e| e.to_string())
 }
 
 /// A canary, at the largest weight there is.
@@ -86,19 +131,12 @@ fn planted(values: Vec<f32>, manifest: &CheckedManifest) -> Result<LocalUpdate, 
     .map_err(|e| e.to_string())
 }
 
-/// Clipping, encoding and noise: the same for whatever a member has to say.
-fn noised(
-    update: LocalUpdate,
-    manifest: &CheckedManifest,
-    ticket: &mut BudgetTicket,
-) -> Result<NoisedUpdate, String> {
+/// Clipping and encoding of one vector for the whole client.
+fn encoded(update: LocalUpdate, headroom: &Headroom) -> Result<EncodedUpdate, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
-    let mut rng = random();
     update
-        .clip(manifest.encoding())
+        .clip(headroom.encoding())
         .map_err(|e| text(&e))?
-        .encode(manifest.headroom(), &mut rng)
-        .map_err(|e| text(&e))?
-        .noise(ticket, &mut rng)
+        .encode(headroom, &mut random())
         .map_err(|e| text(&e))
 }

@@ -22,6 +22,22 @@ impl Trainer {
         Ok(LocalUpdate::new(self.delta(global, config, seed)?)?)
     }
 
+    /// One vector for each of `rows` (from 0, below [`Trainer::examples`]), in order: -(step size) x the gradient of that record's loss. For the
+    /// record unit, where each is clipped and rounded alone.
+    ///
+    /// # Errors
+    /// [`TrainError::NotByRecord`] unless the settings ask for a gradient a record; others as [`Trainer::train`], but none for a gradient that is
+    /// not finite, which counts as zero.
+    pub fn record_updates(
+        &self,
+        global: &GlobalModel,
+        config: &TrainConfig,
+        rows: &[u32],
+    ) -> Result<Vec<LocalUpdate>, TrainError> {
+        let deltas = self.record_deltas(global, config, rows)?.into_iter();
+        Ok(deltas.map(LocalUpdate::new).collect::<Result<_, _>>()?)
+    }
+
     /// As [`Trainer::train`], for a mean in which this client counts by its number of examples, sent as one more masked and noised coordinate.
     ///
     /// # Errors

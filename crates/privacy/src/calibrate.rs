@@ -4,11 +4,13 @@ use tacita_algebra::RingBits;
 
 use crate::account::{AccountError, Adversary, Release};
 use crate::budget::{Budget, BudgetFilter, BudgetRefusal};
+use crate::contribution::Contribution;
 use crate::decimal::Decimal;
 use crate::encoding::{Encoding, EncodingError};
 use crate::headroom::{Headroom, HeadroomError};
 use crate::noise::{Mechanism, NoiseError, NoiseShare};
 use crate::noise_levels::{LevelsError, NoiseLevels};
+use crate::record::RecordTerms;
 use crate::sampler::NoiseSampler;
 
 /// Widest ring whose coordinates still travel and add as 32-bit words.
@@ -95,6 +97,8 @@ pub struct PlanRequest {
     pub noise_levels: Vec<u32>,
     /// The law of the noise; without an epsilon none is drawn.
     pub mechanism: Mechanism,
+    /// The record unit: `dimension` and `clip` are those of one record's vector. `None`: the client unit.
+    pub records: Option<RecordTerms>,
 }
 
 impl PlanRequest {
@@ -111,7 +115,7 @@ impl PlanRequest {
 /// Parameters that meet a [`PlanRequest`], proven not to wrap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    headroom: Headroom,
+    contribution: Contribution,
     request: PlanRequest,
     epsilon_planned: Option<Decimal>,
 }
@@ -131,7 +135,7 @@ impl Plan {
     /// does not help the first grid with a wide ring is taken. For discrete Gaussian noise S starts large enough for shares that the
     /// account of their sum covers.
     ///
-    /// The rotation seed of the result is zero; see [`Plan::headroom_for_round`].
+    /// The rotation seed of the result is zero; see [`Plan::for_round`].
     ///
     /// # Errors
     /// [`PlanError`], one variant per cause.
@@ -164,7 +168,7 @@ impl Plan {
             None => (NOISELESS_GRID.max(32 * root), USUAL_GRID.max(4 * root)),
         };
 
-        let mut first: Option<Headroom> = None;
+        let mut first: Option<Contribution> = None;
         let mut too_much_noise = false;
         let mut grid = usual.next_power_of_two();
         // Shares too narrow for the account of their sum grow with the grid.
@@ -180,28 +184,30 @@ impl Plan {
         while grid >= noise_floor {
             match find_share(&request, budget, grid, padded, honest)? {
                 None => too_much_noise = true,
-                Some(share) => {
-                    let bits = Headroom::needed_bits(grid, padded, &share, request.clients)?;
-                    let encoding = request.encoding(grid, bits)?;
-                    let headroom = Headroom::prove(encoding, share, request.clients)?;
-                    if bits.is_narrow() {
-                        return Self::finish(headroom, request);
+                Some(share) => match prove(&request, grid, padded, share) {
+                    Ok(proven) if proven.encoding().bits().is_narrow() => {
+                        return Self::finish(proven, request);
                     }
-                    first.get_or_insert(headroom);
-                }
+                    Ok(proven) => {
+                        first.get_or_insert(proven);
+                    }
+                    // No ring at all on this grid.
+                    Err(PlanError::Headroom(HeadroomError::TooWide)) => {}
+                    Err(error) => return Err(error),
+                },
             }
             grid /= 2;
         }
         match first {
-            Some(headroom) => Self::finish(headroom, request),
+            Some(proven) => Self::finish(proven, request),
             None if too_much_noise => Err(PlanError::TooMuchNoise),
             None => Err(HeadroomError::TooWide.into()),
         }
     }
 
-    fn finish(headroom: Headroom, request: PlanRequest) -> Result<Self, PlanError> {
+    fn finish(contribution: Contribution, request: PlanRequest) -> Result<Self, PlanError> {
         let mut plan = Self {
-            headroom,
+            contribution,
             request,
             epsilon_planned: None,
         };
@@ -214,22 +220,22 @@ impl Plan {
 
     /// The encoding, without a round's rotation seed.
     pub fn encoding(&self) -> &Encoding {
-        self.headroom.encoding()
+        self.contribution.encoding()
     }
 
     /// The noise each client adds.
     pub fn noise_share(&self) -> NoiseShare {
-        self.headroom.noise_share()
+        self.contribution.noise_share()
     }
 
-    /// Proof that n vectors of this plan do not wrap.
-    pub fn headroom(&self) -> &Headroom {
-        &self.headroom
+    /// Proof that the sum over n clients of this plan does not wrap.
+    pub fn contribution(&self) -> &Contribution {
+        &self.contribution
     }
 
     /// The same for one round's rotation seed.
-    pub fn headroom_for_round(&self, rotation_seed: [u8; 32]) -> Headroom {
-        self.headroom.clone().with_rotation_seed(rotation_seed)
+    pub fn for_round(&self, rotation_seed: [u8; 32]) -> Contribution {
+        self.contribution.clone().with_rotation_seed(rotation_seed)
     }
 
     /// The ring.
@@ -252,6 +258,7 @@ impl Plan {
     pub fn release_for(&self, adversary: Adversary) -> Option<Release> {
         let honest = adversary.honest_shares(self.request.minimum_survivors)?;
         Release::of_round(self.encoding(), &self.noise_share(), honest, self.request.clients)
+            .map(|release| release.of_records(self.contribution.sampling()))
     }
 
     /// The release that one round is charged as: the server's view.
@@ -284,6 +291,24 @@ impl Plan {
             .saturating_sub(self.request.colluders);
         self.noise_share().standard_deviation(honest, self.encoding()) / self.request.clip.to_f64()
     }
+}
+
+/// What each client contributes on this grid, in the smallest ring with headroom.
+fn prove(
+    request: &PlanRequest,
+    grid: u32,
+    padded: u32,
+    share: NoiseShare,
+) -> Result<Contribution, PlanError> {
+    let vectors = request.records.map_or(1, |records| records.largest());
+    let bits = Headroom::needed_bits_of(grid, padded, &share, request.clients, vectors)?;
+    let encoding = request.encoding(grid, bits)?;
+    Ok(Contribution::prove(
+        encoding,
+        share,
+        request.clients,
+        request.records,
+    )?)
 }
 
 fn narrow() -> Result<RingBits, PlanError> {
@@ -330,10 +355,13 @@ fn find_share(
     let filter = BudgetFilter::new(budget)?;
     let layers = u32::try_from(request.noise_levels.len() + 1).unwrap_or(u32::MAX);
     let rounds = u64::from(request.rounds);
+    let sampling = request.records.map(|records| records.sampling());
     let release = |variance: u64| {
         let share = NoiseShare::of_law(request.mechanism, variance)?;
         let draws = request.clients.saturating_mul(layers);
-        Release::of_integers((grid, padded), &share, honest_shares, draws).ok_or(PlanError::NoMechanism)
+        Release::of_integers((grid, padded), &share, honest_shares, draws)
+            .map(|release| release.of_records(sampling))
+            .ok_or(PlanError::NoMechanism)
     };
     // Both the filter, round by round, and the schedule as a whole must stay within epsilon.
     let fits = |variance: u64| -> Result<bool, PlanError> {

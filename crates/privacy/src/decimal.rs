@@ -40,6 +40,8 @@ impl Decimal {
 
     /// Zero.
     pub const ZERO: Self = Self { digits: 0, places: 0 };
+    /// One.
+    pub const ONE: Self = Self { digits: 1, places: 0 };
 
     /// `digits` / 10^`places`.
     ///
@@ -77,6 +79,11 @@ impl Decimal {
     /// Whether this is zero.
     pub fn is_zero(self) -> bool {
         self.digits == 0
+    }
+
+    /// The digits and the places: the value is digits / 10^places, digits below 10^18.
+    pub(crate) fn parts(self) -> (u64, u8) {
+        (self.digits, self.places)
     }
 
     /// sqrt(self^2 + other^2), rounded up to nine places: the norm bound of two vectors side by side.

@@ -33,6 +33,7 @@ fn every_limit_of_the_spec_is_the_one_in_the_code() {
         ("MAX_OPEN_RESERVATIONS", BudgetFilter::MAX_OPEN as i128),
         ("MAX_PLAN_CLIENTS", Plan::MAX_CLIENTS.into()),
         ("MAX_PLAN_ROUNDS", Plan::MAX_ROUNDS.into()),
+        ("MAX_LARGEST_RECORDS", RecordTerms::MAX_LARGEST.into()),
     ];
     assert_eq!(stated, limits);
 }

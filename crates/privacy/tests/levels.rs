@@ -27,6 +27,7 @@ fn request(levels: &[u32]) -> PlanRequest {
         clip: "1".parse().unwrap(),
         noise_levels: levels.to_vec(),
         mechanism: tacita_privacy::Mechanism::Skellam,
+        records: None,
     }
 }
 
@@ -47,7 +48,7 @@ fn sum(plan: &Plan, survivors: u32, reveal: impl Fn(u32) -> bool, seed: u64) -> 
             .unwrap()
             .clip(plan.encoding())
             .unwrap()
-            .encode(plan.headroom(), &mut rng)
+            .encode(plan.contribution().client().unwrap(), &mut rng)
             .unwrap()
             .noise(&mut ticket, &mut rng)
             .unwrap();

@@ -1,20 +1,24 @@
-//! Step 1: the manifest, what the server signs before anybody trains (spec 02, TAC-001 to TAC-012).
+//! Step 1: the manifest, what the server signs before anybody trains (spec 02, TAC-001 to TAC-014).
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use tacita_algebra::{RingBits, TaggedHash};
 use tacita_privacy::{
-    Adversary, Decimal, Encoding, ExampleWeighting, Headroom, Mechanism, NoiseError, NoiseLevels, NoiseShare,
-    Release,
+    Contribution, Decimal, Encoding, ExampleWeighting, Mechanism, NoiseError, NoiseLevels, NoiseShare,
 };
 use tls_codec::{
     Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize, TlsVecU8,
 };
 
-use crate::graph::{GraphKind, RoundParameters};
+use crate::graph::RoundParameters;
 use crate::kem::KeyAgreement;
 use crate::limits;
 use crate::refusal::{Misuse, Refusal};
 use crate::{Hash, labels, signature};
+
+mod checked;
+mod unit;
+
+pub use checked::CheckedManifest;
 
 /// Time that each phase may take, in milliseconds from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
@@ -93,6 +97,14 @@ pub struct Manifest {
     pub epsilon: TlsByteVecU8,
     /// Planned delta, decimal; empty when no privacy is promised.
     pub delta: TlsByteVecU8,
+    /// Unit of privacy: 0 client (zero-out), 1 record (add-remove).
+    pub unit: u8,
+    /// Probability with which a client samples each of its records, decimal; empty in the client unit.
+    pub sampling: TlsByteVecU8,
+    /// Records of one client that headroom counts, 0 in the client unit.
+    pub largest_records: u32,
+    /// What the sum of the whole cohort is divided by, 0 in the client unit.
+    pub expected_records: u32,
     /// 0 uniform, 1 example-weighted (a masked coordinate carries the weight).
     pub weighting: u8,
     /// Cap W on examples that count, 0 when uniform.
@@ -127,18 +139,6 @@ fn decimal(bytes: &[u8], field: &'static str) -> Result<Decimal, Refusal> {
     text(bytes)
         .and_then(|t| Decimal::from_canonical(t).ok())
         .ok_or(Refusal::ManifestField(field))
-}
-
-/// A manifest whose ranges and derived values were checked (TAC-003 to TAC-006): the only form that states hold.
-#[derive(Debug, Clone)]
-pub struct CheckedManifest {
-    manifest: Manifest,
-    digest: Hash,
-    parameters: RoundParameters,
-    agreement: KeyAgreement,
-    headroom: Headroom,
-    weighting: Option<ExampleWeighting>,
-    task: String,
 }
 
 /// The number of a law in a manifest.
@@ -230,6 +230,14 @@ impl Manifest {
         {
             return Err(Refusal::DerivedParameters);
         }
+        // A sample of the signers is proof enough only if a false list is short of that many.
+        let (voices, survivors) = (
+            u32::from(self.cohort) + u32::from(self.colluders),
+            u32::from(self.minimum_survivors),
+        );
+        if is_sampled(self.cohort) && 100 * survivors < limits::SAMPLED_PERCENT * voices {
+            return Err(Refusal::DerivedParameters);
+        }
         if self.neighbours > limits::MAX_NEIGHBOURS {
             return Err(field("neighbours"));
         }
@@ -270,9 +278,10 @@ impl Manifest {
             _ => return Err(field("mechanism")),
         };
         let noise = self.check_levels(noise)?;
+        let records = self.check_unit()?;
         // TAC-006.
-        let headroom =
-            Headroom::prove(encoding, noise, u32::from(self.cohort)).map_err(|_| Refusal::Headroom)?;
+        let contribution = Contribution::prove(encoding, noise, u32::from(self.cohort), records)
+            .map_err(|_| Refusal::Headroom)?;
         if self.rounds == 0 {
             return Err(field("rounds"));
         }
@@ -299,7 +308,7 @@ impl Manifest {
             digest,
             parameters,
             agreement,
-            headroom,
+            contribution,
             weighting,
             task,
         })
@@ -355,122 +364,7 @@ impl Manifest {
     }
 }
 
-impl CheckedManifest {
-    /// The signed fields.
-    #[must_use]
-    pub fn fields(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// The manifest digest.
-    #[must_use]
-    pub fn digest(&self) -> &Hash {
-        &self.digest
-    }
-
-    /// k, t, Q and the graph.
-    #[must_use]
-    pub fn parameters(&self) -> &RoundParameters {
-        &self.parameters
-    }
-
-    /// How pairs agree on secrets.
-    #[must_use]
-    pub fn key_agreement(&self) -> KeyAgreement {
-        self.agreement
-    }
-
-    /// The public encoding of vectors.
-    #[must_use]
-    pub fn encoding(&self) -> &Encoding {
-        self.headroom.encoding()
-    }
-
-    /// Proof that the sum over the cohort cannot wrap.
-    #[must_use]
-    pub fn headroom(&self) -> &Headroom {
-        &self.headroom
-    }
-
-    /// Weighting by examples, if the round has it.
-    #[must_use]
-    pub fn weighting(&self) -> Option<&ExampleWeighting> {
-        self.weighting.as_ref()
-    }
-
-    /// The charge of this round at |U2| = m against the server with c colluders: m - c honest shares. `None` without
-    /// noise.
-    #[must_use]
-    pub fn release(&self) -> Option<Release> {
-        let colluders = u32::from(self.manifest.colluders);
-        self.release_for(Adversary::Server { colluders })
-    }
-
-    /// The same in the view of any adversary; `None` without noise, or if it knows every share.
-    #[must_use]
-    pub fn release_for(&self, adversary: Adversary) -> Option<Release> {
-        let f = &self.manifest;
-        let honest = adversary.honest_shares(u32::from(f.minimum_survivors))?;
-        Release::of_round(self.encoding(), &self.noise(), honest, u32::from(f.cohort))
-    }
-
-    /// One client's noise share.
-    #[must_use]
-    pub fn noise(&self) -> NoiseShare {
-        self.headroom.noise_share()
-    }
-
-    /// Task name.
-    #[must_use]
-    pub fn task(&self) -> &str {
-        &self.task
-    }
-
-    /// Clip norm.
-    #[must_use]
-    pub fn clip(&self) -> Decimal {
-        self.encoding().clip()
-    }
-
-    /// The training text.
-    #[must_use]
-    pub fn training(&self) -> &str {
-        text(self.manifest.training.as_slice()).unwrap_or_default()
-    }
-
-    /// Ring width.
-    #[must_use]
-    pub fn bits(&self) -> RingBits {
-        self.encoding().bits()
-    }
-
-    /// Coordinates in the ring vector.
-    #[must_use]
-    pub fn padded(&self) -> usize {
-        self.manifest.padded as usize
-    }
-
-    /// Whether the complete graph is used.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        matches!(self.parameters.graph, GraphKind::Complete)
-    }
-
-    /// Threshold t.
-    #[must_use]
-    pub fn threshold(&self) -> u16 {
-        self.manifest.threshold
-    }
-
-    /// Smallest roster: max(m, k + 1 on the ring).
-    #[must_use]
-    pub fn smallest_roster(&self) -> u16 {
-        if self.is_complete() {
-            self.manifest.minimum_survivors
-        } else {
-            self.manifest
-                .minimum_survivors
-                .max(self.manifest.neighbours.saturating_add(1))
-        }
-    }
+/// Whether the signers of a cohort of this size are sampled.
+pub(crate) fn is_sampled(cohort: u16) -> bool {
+    cohort > limits::UNSAMPLED_COHORT
 }

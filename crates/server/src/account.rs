@@ -8,7 +8,7 @@ use tacita_privacy::{
     Adversary, Budget, BudgetFilter, BudgetRefusal, BudgetTicket, Concentrated, Decimal, Mechanism,
     NoiseShare, RdpCurve, Release,
 };
-use tacita_protocol::ledger_entries::noise_of;
+use tacita_protocol::ledger_entries::{noise_of, release_of};
 use tacita_protocol::manifest::CheckedManifest;
 
 /// A charge in the ledger whose terms no account covers.
@@ -193,10 +193,8 @@ impl Terms {
             }
             let colluders = narrow(manifest.colluders)?;
             let honest = narrow(manifest.minimum_survivors)?.checked_sub(colluders)?;
-            let vector = (narrow(manifest.grid)?, narrow(manifest.padded)?);
-            let worst = Release::of_integers(vector, &noise, honest, narrow(manifest.cohort)?)?;
             Some(Some(Self {
-                worst,
+                worst: release_of(manifest, honest)?,
                 noise,
                 colluders,
             }))

@@ -9,6 +9,7 @@
 
 mod account;
 mod attempt;
+mod cohort;
 mod conclude;
 pub mod config;
 mod evaluation;
@@ -25,8 +26,10 @@ mod rotation;
 mod server;
 mod spool;
 mod state;
+mod unit;
 
 pub use account::{Account, Unaccountable};
+pub use cohort::{UnservedCohort, served_cohort};
 // The form of the sum that [`ServerEvent::RoundDone`] shows.
 pub use ledger_desk::{DeskError, LedgerDesk, cosigned_path};
 pub use ledger_files::Directory;
@@ -37,6 +40,7 @@ pub use spool::FileSpool;
 pub use state::{ServerState, StateError, TaskState};
 pub use tacita_algebra::{RingBits, RingVector};
 pub use tacita_protocol::graph::{GraphKind, ParameterError, RoundParameters};
+pub use unit::Unit;
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

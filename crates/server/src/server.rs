@@ -14,7 +14,7 @@ use tacita_ledger::verify::VerifyError;
 use tacita_privacy::{Budget, BudgetRefusal, Decimal};
 use tacita_protocol::messages::ServerMessage;
 use tacita_store::{SqliteStore, Store, StoreError};
-use tacita_transport::{Admission, CLOSE_DONE, Limits, ServerEndpoint, Standing, TransportError};
+use tacita_transport::{Admission, CLOSE_DONE, ServerEndpoint, Standing, TransportError};
 use tokio::sync::{mpsc, watch};
 
 use crate::account::Account;
@@ -266,12 +266,6 @@ impl Server {
             .listen
             .parse()
             .map_err(|_| ServerError::Listen(config.server.listen.clone()))?;
-        let limits = if config.server.loopback {
-            Limits::loopback()
-        } else {
-            Limits::default()
-        }
-        .shared_by(usize::from(config.cohort.clients));
         let standing = setup.standing.borrow().clone();
         let watched = setup.standing.clone();
         let admission = Admission::members().screened_by(move |certificate| {
@@ -285,7 +279,7 @@ impl Server {
             listen,
             standing.identity,
             admission,
-            limits,
+            config.limits(),
         )?);
         let (events, happened) = mpsc::channel(EVENT_QUEUE);
         let (turns, due) = mpsc::channel(EVENT_QUEUE);

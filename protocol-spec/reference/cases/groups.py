@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from . import Case, bad_to_member, bad_to_server, graphs, noise_layers, primitives, protocol, rounds, wire
+from . import Case, bad_to_member, bad_to_server, graphs, noise_layers, primitives, protocol, rounds, signers, wire
 
 GROUPS: dict[str, Callable[[], list[Case]]] = {
     "hashes": primitives.hashes,
@@ -23,6 +23,7 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "upload": protocol.uploads,
     "statement": protocol.statements,
     "noise": noise_layers.noise_layers,
+    "signers": signers.cases,
     "wire": wire.wire,
     "parts": wire.in_parts,
     "rounds": rounds.rounds,

@@ -37,7 +37,7 @@ def decode(data: bytes, rule: str) -> Entry:
 def reserve(checked: Checked, time: int) -> Entry:
     """The manifest entry."""
     f = checked.fields
-    return {
+    entry = {
         "kind": "manifest",
         "version": 1,
         "task": f.task.decode(),
@@ -59,13 +59,17 @@ def reserve(checked: Checked, time: int) -> Entry:
         "mechanism": ("none", "skellam", "discrete-gaussian")[f.mechanism],
         "share_variance_q16": str(f.share_variance_q16),
         "noise_levels": ",".join(str(level.dropouts) for level in f.noise_levels) or None,
-        "unit": "client",
-        "adjacency": "zero-out",
+        "unit": ("client", "record")[f.unit],
+        "adjacency": ("zero-out", "add-remove")[f.unit],
         "budget_epsilon": f.epsilon.decode() or None,
         "budget_delta": f.delta.decode() or None,
         "planned_rounds": f.rounds,
         "model_digest": f.model_digest.hex(),
     }
+    if f.unit == 1:
+        entry["sampling"] = f.sampling.decode()
+        entry["largest_records"] = f.largest_records
+    return entry
 
 
 def charge(

@@ -20,6 +20,7 @@ use tacita_identity::{Name, Role};
 use tacita_ledger::note::VerifierKey;
 use tokio::sync::watch;
 
+use crate::args::Unit;
 use crate::commands::server::hours;
 use crate::enrolling;
 use crate::output::{Exit, Output, refused, usage};
@@ -46,7 +47,7 @@ pub(crate) struct ClientArgs {
 #[derive(Debug, Subcommand)]
 enum ClientAction {
     /// Write a configuration with comments (an existing file is kept), make a key
-    Init(ConfigArgs),
+    Init(InitArgs),
     /// Exchange the invitation on standard input for a certificate; the key stays here
     Enrol(ConfigArgs),
     /// Take part in rounds, within the consent policy and the budget, until stopped
@@ -54,6 +55,15 @@ enum ClientAction {
     /// Say what this client's data has spent, in which tasks, what is left, and what left the machine
     #[command(after_help = status::EXAMPLES)]
     Status(status::StatusArgs),
+}
+
+#[derive(Debug, Args)]
+struct InitArgs {
+    #[command(flatten)]
+    file: ConfigArgs,
+    /// Whose data epsilon shall be about; for another starting point
+    #[arg(long, value_enum, default_value_t = Unit::Client)]
+    unit: Unit,
 }
 
 #[derive(Debug, Args)]
@@ -76,7 +86,7 @@ impl ClientArgs {
 /// In words.
 pub(crate) fn run(args: &ClientArgs, output: &Output) -> anyhow::Result<Exit> {
     match &args.action {
-        ClientAction::Init(config) => init(&config.config, output),
+        ClientAction::Init(config) => init(config, output),
         ClientAction::Enrol(config) => enrol(&config.config, output),
         ClientAction::Join(config) => join(&config.config, output),
         ClientAction::Status(args) => status::run(args, output),
@@ -88,8 +98,13 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<ClientConfig> {
     ClientConfig::read(path).map_err(usage)
 }
 
-fn init(path: &Path, output: &Output) -> anyhow::Result<Exit> {
-    enrolling::write_template(path, ClientConfig::template())?;
+fn init(args: &InitArgs, output: &Output) -> anyhow::Result<Exit> {
+    let path = args.file.config.as_path();
+    let template = match args.unit {
+        Unit::Client => ClientConfig::template(),
+        Unit::Record => ClientConfig::record_template(),
+    };
+    enrolling::write_template(path, template)?;
     let config = read(path)?;
     Machine::new(&config.client.state).key(&mut rand::rng())?;
     output.result(

@@ -6,6 +6,7 @@ use tacita_privacy::account::gaussian::GaussianPrivacy;
 use tacita_privacy::{Concentrated, Decimal, ORDERS, RdpCurve, Release};
 
 use super::charge::Noise;
+use super::method::{self, Kinds};
 use super::model::{Equivalent, Method, RenyiBound, Spent};
 use super::text;
 
@@ -113,14 +114,10 @@ impl Account {
         }
         .ok()
     }
-
-    fn has(&self, law: fn(&Release) -> bool) -> bool {
-        self.releases.keys().any(law)
-    }
 }
 
 /// How epsilon is computed. Each is an upper bound that is proved for Skellam noise, for sums of discrete Gaussians, and for both in one
-/// task; loss distributions are not, for vectors of which only norms are known.
+/// task, of clients or of sampled records; loss distributions are not, for vectors of which only norms are known.
 #[derive(Debug, Clone, Copy)]
 enum Accountant {
     /// Renyi bounds at integer orders.
@@ -221,15 +218,10 @@ impl Accounts {
     }
 
     fn name(&self, by: Accountant) -> &'static str {
-        let skellam = self.server.has(|release| matches!(release, Release::Skellam(_)));
-        let gaussian = self
-            .server
-            .has(|release| matches!(release, Release::DiscreteGaussian(_)));
-        match (by, skellam, gaussian) {
-            (Accountant::Renyi, true, true) => text::METHOD_OF_BOTH,
-            (Accountant::Renyi, false, true) => text::METHOD_OF_SUMS,
-            (Accountant::Renyi, ..) => text::METHOD,
-            (Accountant::Concentrated, ..) => text::METHOD_OF_LINES,
+        let kinds = Kinds::of(self.server.releases.keys().chain(self.public.releases.keys()));
+        match by {
+            Accountant::Renyi => kinds.renyi(),
+            Accountant::Concentrated => kinds.lines(),
         }
     }
 
@@ -253,12 +245,12 @@ impl Accounts {
         let rho = |line: Option<Concentrated>| line.map(|line| line.rho);
         let xi = |line: Option<Concentrated>| line.map(|line| line.xi);
         vec![
-            of("zCDP rho", true, text::LINE, rho(server), rho(public)),
-            of("zCDP xi", true, text::LINE, xi(server), xi(public)),
+            of("zCDP rho", true, method::LINE, rho(server), rho(public)),
+            of("zCDP xi", true, method::LINE, xi(server), xi(public)),
             of(
                 "GDP mu",
                 false,
-                text::GAUSSIAN,
+                method::GAUSSIAN,
                 gaussian(best.epsilon_server),
                 gaussian(best.epsilon_public),
             ),

@@ -25,14 +25,27 @@ pub(super) struct Noise {
 
 /// Turns a charge into what the accountant takes, or says which field is missing or out of its range.
 pub(super) fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Result<Noise, NoReport> {
-    // The accountant covers exactly this; another unit or relation in an entry must not pass for it.
-    let (Unit::Client, Adjacency::ZeroOut) = (manifest.unit, manifest.adjacency);
     let field = |field| NoReport::Field {
         entry,
         task: manifest.task.clone(),
         round: manifest.round,
         field,
     };
+    // The accountant covers exactly these; another relation in an entry, or a sampling of clients, must not pass for one.
+    let sampling: Option<Decimal> = match (manifest.unit, manifest.adjacency, &manifest.sampling) {
+        (Unit::Client, Adjacency::ZeroOut, None) => None,
+        (Unit::Record, Adjacency::AddRemove, Some(q)) => {
+            let q: Decimal = q.parse().map_err(|_| field("sampling"))?;
+            Some(q).filter(|q| !q.is_zero() && *q <= Decimal::ONE)
+        }
+        (Unit::Client, Adjacency::ZeroOut, Some(_)) | (Unit::Record, Adjacency::AddRemove, None) => {
+            return Err(field("sampling"));
+        }
+        _ => return Err(field("adjacency")),
+    };
+    if sampling.is_none() && manifest.unit == Unit::Record {
+        return Err(field("sampling"));
+    }
     if manifest.mechanism == Mechanism::None {
         return Ok(Noise {
             delta: None,
@@ -99,7 +112,7 @@ pub(super) fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Resul
     }
     let release = |adversary: Adversary| {
         let honest = adversary.honest_shares(survivors)?;
-        let whole = Release::of_integers((grid, padded), &noise, honest, cohort)?;
+        let whole = Release::of_integers((grid, padded), &noise, honest, cohort)?.of_records(sampling);
         Some(whole.of_survivors(&noise, honest, survivors))
     };
     Ok(Noise {
@@ -147,6 +160,10 @@ pub(super) fn row(entry: u64, manifest: &Manifest, charge: &Charge, noise: &Nois
         budget_epsilon: manifest.budget_epsilon.clone(),
         statement: charge.statement.clone(),
         mechanism: manifest.mechanism,
+        unit: manifest.unit,
+        adjacency: manifest.adjacency,
+        sampling: manifest.sampling.clone(),
+        largest_records: manifest.largest_records,
         dimension: manifest.dimension,
         padded: manifest.padded,
         bits: manifest.bits,
@@ -174,7 +191,8 @@ fn needed_bits(manifest: &Manifest, noise: &Noise) -> Option<u8> {
     let narrow = |value: u64| u32::try_from(value).ok();
     let (grid, padded) = (narrow(manifest.grid)?, narrow(manifest.padded)?);
     let share = noise.share?;
-    let bits = Headroom::needed_bits(grid, padded, &share, narrow(manifest.cohort)?);
+    let vectors = narrow(manifest.largest_records.unwrap_or(1))?;
+    let bits = Headroom::needed_bits_of(grid, padded, &share, narrow(manifest.cohort)?, vectors);
     bits.ok().map(|bits| bits.get())
 }
 

@@ -1,7 +1,7 @@
 //! What a report consists of, as it is printed and as JSON.
 
 use serde::{Serialize, Serializer};
-use tacita_ledger::entry::Mechanism;
+use tacita_ledger::entry::{Adjacency, Mechanism, Unit};
 use tacita_privacy::Decimal;
 
 use super::account::Accounts;
@@ -35,6 +35,19 @@ pub(crate) enum NoReport {
         round: u64,
         /// The field.
         field: &'static str,
+    },
+    /// Charged rounds of one task that protect different units: no figure is about both.
+    #[error(
+        "no report: round {round} of task {task} was charged, and unit of its manifest (entry {entry}) is not that of \
+         the task's earlier charges"
+    )]
+    Units {
+        /// Index of the manifest.
+        entry: u64,
+        /// Its task.
+        task: String,
+        /// Its round.
+        round: u64,
     },
     /// A charged round whose survivors carry less noise than its manifest planned.
     #[error(
@@ -71,7 +84,7 @@ pub(crate) enum NoReport {
 pub(crate) struct Report {
     /// By name.
     pub(crate) tasks: Vec<Task>,
-    /// Everything together, at the smallest delta: a client may be in all tasks. Only with several.
+    /// Everything together, at the smallest delta: a client may be in all tasks. Only with several, and of one unit.
     pub(crate) all_tasks: Option<Spent>,
     /// What contradicts the recomputed values. Empty in an honest ledger.
     pub(crate) findings: Vec<Finding>,
@@ -220,6 +233,12 @@ pub(crate) struct Round {
     pub(crate) budget_epsilon: Option<String>,
     pub(crate) statement: String,
     pub(crate) mechanism: Mechanism,
+    pub(crate) unit: Unit,
+    pub(crate) adjacency: Adjacency,
+    /// With which probability clients sampled their records, in the record unit.
+    pub(crate) sampling: Option<String>,
+    /// Records of one client that the ring has room for, in the record unit.
+    pub(crate) largest_records: Option<u64>,
     pub(crate) dimension: u64,
     pub(crate) padded: u64,
     pub(crate) bits: u64,

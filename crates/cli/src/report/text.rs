@@ -2,29 +2,16 @@
 
 use std::fmt::Write;
 
-use tacita_ledger::entry::Mechanism;
+use tacita_ledger::entry::{Mechanism, Unit};
 
 use super::model::{Report, Round, Task};
 use super::plain::{self, decimal, spent};
+use super::unit;
 
 /// Whose contribution is protected.
 pub(crate) const UNIT: &str = "client: everything that one client sends in a round";
 /// What neighbouring inputs are.
 pub(crate) const ADJACENCY: &str = "zero-out: the vector of one client replaced by zero";
-/// How epsilon is computed.
-pub(crate) const METHOD: &str = "Renyi differential privacy of the Skellam mechanism at orders 2 to 128 and 256, exact integer sensitivities";
-/// The same for discrete Gaussian noise.
-pub(crate) const METHOD_OF_SUMS: &str = "Renyi differential privacy of sums of discrete Gaussians, tau included, at orders 2 to 128 and 256, exact integer sensitivities";
-/// The same for rounds of both.
-pub(crate) const METHOD_OF_BOTH: &str = "Renyi differential privacy of the Skellam mechanism and of sums of discrete Gaussians, tau included, added order by order at orders 2 to 128 and 256, exact integer sensitivities";
-/// The same from concentrated privacy.
-pub(crate) const METHOD_OF_LINES: &str = "zero-concentrated differential privacy, xi + rho a at every order a above 1, exact integer sensitivities";
-/// How the report chooses among them.
-pub(crate) const METHODS: &str = "the smallest upper bound of the accountants that are proved for a task's noise, each listed with the task";
-/// What rho and xi say.
-pub(crate) const LINE: &str = "the Renyi divergence is at most xi + rho a at every order a above 1";
-/// What mu says.
-pub(crate) const GAUSSIAN: &str = "the Gaussian mechanism that has the same epsilon at this delta; not proven for this noise, and no bound at other deltas";
 /// Which way numbers are off, if at all.
 pub(crate) const DIRECTION: &str = "upper bound, rounded up";
 
@@ -77,7 +64,12 @@ pub(crate) fn render(report: &Report) -> String {
         out.push('\n');
     }
     if let Some(all) = &report.all_tasks {
-        let _ = writeln!(out, "All tasks together, for a client in each: {}\n", spent(all));
+        let _ = writeln!(
+            out,
+            "All tasks together, for a {} in each: {}\n",
+            unit::each(report),
+            spent(all)
+        );
     }
     out
 }
@@ -111,6 +103,14 @@ fn render_task(out: &mut String, task: &Task) {
         field(&|round| round.minimum_survivors.to_string()),
         field(&|round| decimal(round.spent.delta)),
     );
+    if task.unit() == Unit::Record {
+        let _ = writeln!(
+            out,
+            "  unit record, add-remove: each record sampled with probability {}, room for {} records of a client",
+            field(&|round| round.sampling.clone().unwrap_or_default()),
+            field(&|round| round.largest_records.unwrap_or(0).to_string()),
+        );
+    }
     let _ = writeln!(
         out,
         "  clip {}, grid {}, dimension {}, ring {} bits\n",

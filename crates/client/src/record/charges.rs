@@ -111,12 +111,22 @@ impl Charges {
         Ok(ticket)
     }
 
-    /// Charges a round that was reserved. Final, also for a ticket that is not known here any more.
-    pub(crate) fn commit(&mut self, task: &str, release: Release, ticket: BudgetTicket) {
-        let task = (Scope::Task(task.to_owned()), ticket);
-        for (scope, ticket) in self.open.drain(..).chain([task]) {
+    /// Charges a round that was reserved, and leaves at `now`. Final, also for a ticket that is not known here any more.
+    pub(crate) fn commit(&mut self, task: &str, release: Release, ticket: BudgetTicket, now: u64) {
+        let own = (Scope::Task(task.to_owned()), ticket);
+        let mut counted = Vec::new();
+        for (scope, ticket) in self.open.drain(..).chain([own]) {
             if let Some(filter) = self.filters.get_mut(&scope)
                 && filter.commit(ticket).is_err()
+            {
+                filter.charge_regardless(release);
+            }
+            counted.push(scope);
+        }
+        // Reserved before midnight and leaving after it: the day in its row counts it too, now as after a restart.
+        for (scope, budget) in self.scopes(task, now) {
+            if !counted.contains(&scope)
+                && let Ok(filter) = self.filter(&scope, budget)
             {
                 filter.charge_regardless(release);
             }

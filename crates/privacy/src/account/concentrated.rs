@@ -133,7 +133,7 @@ mod tests {
     use super::super::{DiscreteGaussianRelease, ORDERS, Release, SkellamRelease};
     use super::*;
 
-    fn releases() -> [Release; 4] {
+    fn releases() -> [Release; 5] {
         let skellam = |share_variance_q16| {
             Release::Skellam(SkellamRelease {
                 grid: 256,
@@ -157,6 +157,7 @@ mod tests {
             skellam(40_000 << 16),
             gaussian(9 << 15),
             gaussian(40_000 << 16),
+            skellam(40_000 << 16).of_records(Some("0.2".parse().unwrap())),
         ]
     }
 
@@ -170,7 +171,7 @@ mod tests {
                 let just_above = f64::from(order - 1) * (1.0 + 1e-15);
                 let proved = curve.at(order).unwrap();
                 let needed = match release {
-                    Release::Skellam(_) => proved,
+                    Release::Skellam(_) | Release::Sampled(_) => proved,
                     // Proved at every order.
                     Release::DiscreteGaussian(_) => proved * f64::from(order - 1) / f64::from(order),
                 };
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn sums_and_epsilon_agree_with_the_grid() {
         let delta: Decimal = "0.00001".parse().unwrap();
-        let [_, skellam, _, gaussian] = releases();
+        let [_, skellam, _, gaussian, _] = releases();
         for (release, most) in [(gaussian, 1.0), (skellam, 1.3)] {
             for count in [1, 10, 100] {
                 let grid = release.curve().times(count).epsilon(delta).unwrap().to_f64();

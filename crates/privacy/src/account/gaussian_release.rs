@@ -28,11 +28,17 @@ impl DiscreteGaussianRelease {
     /// Its Renyi curve, with tau for the distance of the sum from one discrete Gaussian ([`DiscreteGaussianSum::rdp`]). Infinite for shares
     /// outside the proof.
     pub fn curve(&self) -> RdpCurve {
-        let Some(sum) = self.proved() else {
-            return RdpCurve::from_integer_bound(|_| f64::INFINITY);
-        };
-        let (tau, norms) = (sum.tau(), self.norms());
-        RdpCurve::from_integer_bound(|order| sum.rdp_at(tau, f64::from(order), norms, f64::from(self.padded)))
+        RdpCurve::from_integer_bound(self.bound())
+    }
+
+    /// The Renyi bound at any integer order from 2 on; infinite outside the proof. Tau, the dear part, is found once.
+    pub(crate) fn bound(&self) -> impl Fn(u32) -> f64 {
+        let proved = self.proved().map(|sum| (sum, sum.tau()));
+        let (norms, padded) = (self.norms(), f64::from(self.padded));
+        move |order| match &proved {
+            Some((sum, tau)) => sum.rdp_at(*tau, f64::from(order), norms, padded),
+            None => f64::INFINITY,
+        }
     }
 
     /// See [`super::Release::concentrated`].

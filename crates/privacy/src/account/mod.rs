@@ -22,6 +22,7 @@ mod rdp;
 mod release;
 pub mod renyi;
 pub mod repeated;
+mod sampled;
 pub mod sampling;
 pub mod schedule;
 pub mod tree;
@@ -34,6 +35,7 @@ pub use gaussian_release::DiscreteGaussianRelease;
 pub use orders::{FineOrders, IntegerOrders, ORDERS, OrderGrid};
 pub use rdp::{AccountError, RdpCurve, RenyiCurve};
 pub use release::{Adversary, Release, SkellamRelease, delta_total};
+pub use sampled::{SampledRelease, Unsampled};
 
 #[cfg(test)]
 pub(crate) use rdp::made;

@@ -19,12 +19,19 @@ fn budget(epsilon: &str) -> Budget {
 
 /// n = 10, c = 1, m = 8, 1024 values on a grid of 256, standard deviation of the planned noise about 5 clip norms.
 fn manifest(id: u8, round: u32, task: &str, law: Mechanism) -> CheckedManifest {
+    manifest_of(id, round, task, law, None)
+}
+
+/// The same, of records sampled with this probability, ten of a client at most.
+fn manifest_of(id: u8, round: u32, task: &str, law: Mechanism, sampling: Option<&str>) -> CheckedManifest {
     let share = match law {
         Mechanism::None => 0,
         _ => (500u64 * 500) << 16,
     };
     let noise = NoiseShare::of_law(law, share).unwrap();
-    let bits = Headroom::needed_bits(256, 1024, &noise, 10).unwrap();
+    let of_records = sampling.is_some();
+    let largest = if of_records { 10 } else { 1 };
+    let bits = Headroom::needed_bits_of(256, 1024, &noise, 10, largest).unwrap();
     let parameters = RoundParameters::derive(10, 1, 8).unwrap();
     let narrow = |value: u32| u16::try_from(value).unwrap();
     let promise = |text: &str| match law {
@@ -57,6 +64,10 @@ fn manifest(id: u8, round: u32, task: &str, law: Mechanism) -> CheckedManifest {
         rounds: 100,
         epsilon: promise("8"),
         delta: promise("0.00001"),
+        unit: u8::from(of_records),
+        sampling: sampling.unwrap_or_default().as_bytes().into(),
+        largest_records: if of_records { largest } else { 0 },
+        expected_records: if of_records { 20 } else { 0 },
         weighting: 0,
         weight_cap: 0,
         weight_scale: Vec::new().into(),
@@ -203,4 +214,48 @@ fn a_task_that_changes_its_law_adds_both() {
         .replay(TASK, &charged(&manifest(9, 9, TASK, Mechanism::None), 8))
         .unwrap();
     assert_eq!((account.epsilon_server(), account.epsilon_public()), (None, None));
+}
+
+/// Failure: rounds of the record unit are charged as if every record had been in the sum, or rounds that protect whole clients are
+/// added to them.
+#[test]
+fn sampled_records_are_charged_as_sampled() {
+    for law in [Mechanism::Skellam, Mechanism::DiscreteGaussian] {
+        let manifest = |id: u8| manifest_of(id, u32::from(id), TASK, law, Some("0.1"));
+        let sampled = manifest(1).release().unwrap();
+        assert_eq!(sampled.sampling(), Some("0.1".parse().unwrap()));
+        let mut live = Account::new(Some(budget("8"))).unwrap();
+        let mut entries = Vec::new();
+        for id in 1..=3 {
+            let ticket = live.reserve(manifest(id).release()).unwrap();
+            live.commit(ticket, &manifest(id), 8);
+            entries.extend(charged(&manifest(id), 8));
+        }
+        let mut restarted = Account::new(Some(budget("8"))).unwrap();
+        restarted.replay(TASK, &entries).unwrap();
+        let (delta, draws) = (budget("8").delta, 3 * sampled.draws());
+        let expected = sampled
+            .curve()
+            .times(3)
+            .epsilon_with_sampler(delta, draws)
+            .unwrap();
+        for account in [&live, &restarted] {
+            assert_eq!(account.epsilon_server(), Some(expected), "{law:?}");
+        }
+        let whole = manifest_of(9, 9, TASK, law, None).release();
+        for mut account in [live, restarted] {
+            assert!(matches!(
+                account.reserve(whole),
+                Err(BudgetRefusal::OtherUnit { .. })
+            ));
+        }
+        // A sampling that the entry does not state is none.
+        let [Entry::Manifest(mut silent), charge] = charged(&manifest(1), 8) else {
+            panic!("a manifest and a charge")
+        };
+        silent.sampling = None;
+        let mut account = Account::new(Some(budget("8"))).unwrap();
+        let refused = account.replay(TASK, &[Entry::Manifest(silent), charge]);
+        assert_eq!(refused, Err(Unaccountable(hex::encode([1; 32]))));
+    }
 }

@@ -20,7 +20,7 @@ Plays the simulated world and checks it.
   tacita-sim --exhaustive N [--json]                 all drop-out histories of N members, over five moments
   tacita-sim --mishaps [--json]                      every process of a round of four dies at every step, and again
                                                      at each of the first steps of its next life; every write fails
-  tacita-sim --scale N [--json]                      an honest round of N members, and of N/8, N/4 and N/2: bytes and
+  tacita-sim --scale N [--json]                      an honest round of N members, and of 100, 300, ... below: bytes and
                                                      messages of a client
   tacita-sim --mutants                               names of the faults that can be put into the shells
   tacita-sim --help

@@ -7,7 +7,7 @@ use tacita_ledger::entry::{self, Entry, Release};
 use tacita_ledger::files::FileChange;
 use tacita_ledger::log::Log;
 use tacita_ledger::note::VerifierKey;
-use tacita_privacy::{Budget, BudgetFilter, BudgetTicket, SkellamRelease};
+use tacita_privacy::{Budget, BudgetFilter, BudgetTicket};
 use tacita_protocol::messages::{Proof, ProvenEntry};
 use tacita_store::{Batch, Store as _, StoreError};
 
@@ -390,8 +390,7 @@ pub fn release_of(manifest: &entry::Manifest, survivors: u64) -> Option<tacita_p
         tacita_protocol::ledger_entries::noise_of(manifest)?,
     );
     let honest = survivors.saturating_sub(narrow(manifest.colluders)?);
-    let vector = (narrow(manifest.grid)?, narrow(manifest.padded)?);
-    let whole = tacita_privacy::Release::of_integers(vector, &noise, honest, narrow(manifest.cohort)?)?;
+    let whole = tacita_protocol::ledger_entries::release_of(manifest, honest)?;
     Some(whole.of_survivors(&noise, honest, survivors))
 }
 

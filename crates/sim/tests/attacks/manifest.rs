@@ -301,7 +301,7 @@ fn fields_out_of_range() {
         (|m| m.task = vec![b'a'; 65].into(), "task"),
         (|m| m.round = 0, "round"),
         (|m| m.cohort = 2, "cohort"),
-        (|m| m.cohort = 1001, "cohort"),
+        (|m| m.cohort = 10_001, "cohort"),
         (|m| m.dimension = 0, "dimension"),
         (|m| m.dimension = (1 << 28) + 1, "dimension"),
         (|m| m.bits = 7, "bits"),

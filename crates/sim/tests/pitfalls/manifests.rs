@@ -188,7 +188,7 @@ fn pitfall_15_weights_have_their_say() {
         let noised = LocalUpdate::weighted(update, examples, weighting)
             .and_then(|update| update.clip(manifest.encoding()))
             .unwrap()
-            .encode(manifest.headroom(), &mut rng)
+            .encode(manifest.headroom().unwrap(), &mut rng)
             .unwrap()
             .noise(&mut ticket, &mut rng)
             .unwrap();

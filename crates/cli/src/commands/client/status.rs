@@ -11,7 +11,7 @@ use tacita_client::record::{PastRound, StoreRecord};
 use tacita_client::status::{Spending, Status};
 use tacita_client::{Machine, SqliteReader};
 use tacita_identity::Role;
-use tacita_privacy::Decimal;
+use tacita_privacy::{Decimal, PrivacyUnit};
 
 use super::{evidence_dir, read};
 use crate::enrolling::now;
@@ -170,6 +170,14 @@ fn cost(spent: &Spending) -> String {
     );
     if let Some(delta) = spent.delta {
         let _ = write!(words, ", at delta {delta}");
+    }
+    match spent.unit {
+        Some(PrivacyUnit::Record) => words.push_str(", about each of your records by itself"),
+        Some(PrivacyUnit::Client) => words.push_str(", about everything you send"),
+        None if spent.rounds > spent.rounds_without_noise => {
+            words.push_str("; they protect different units, which do not add up");
+        }
+        None => {}
     }
     if let Some(left) = spent.epsilon_left {
         let _ = write!(words, "; left {left}");

@@ -8,6 +8,7 @@ mod account;
 mod child;
 mod plan;
 mod probe;
+mod records;
 mod town;
 mod vanish;
 
@@ -21,6 +22,7 @@ use tacita_client::Canary;
 use tacita_privacy::Decimal;
 use tacita_server::{NoiseLevelsSetting, parse_noise_levels};
 
+pub(crate) use crate::args::Unit;
 pub(crate) use child::{ChildArgs, run as run_child};
 pub(crate) use plan::Plan;
 pub(crate) use town::Town;
@@ -29,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   tacita demo                                    fifty clients learn to read digits under privacy
   tacita demo --dataset heart --epsilon none     four hospitals, beside pooled and local training
+  tacita demo --dataset heart --unit record --epsilon 2    the same under privacy of each patient
   tacita demo --epsilon none --drop 0.2          no noise, a fifth of the clients vanish in every round
   tacita demo --clients 500 --rounds 30 --epsilon 2 --delta 1e-4 --out run1
   tacita ledger report run1/ledger --key run1/ledger.vkey";
@@ -49,7 +52,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_enum, default_value_t = Dataset::Digits)]
     pub(crate) dataset: Dataset,
     /// Number of clients [default: 50 for digits, 4 for heart]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=1000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=10_000))]
     pub(crate) clients: Option<u16>,
     /// Number of rounds [default: 15 for digits, 30 for heart]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -63,6 +66,12 @@ pub(crate) struct DemoArgs {
     /// The delta that epsilon holds at
     #[arg(long, value_name = "D", default_value = "1e-4", value_parser = decimal)]
     pub(crate) delta: Decimal,
+    /// Whose data epsilon is about: each client's as a whole, or each record by itself
+    #[arg(long, value_enum, default_value_t = Unit::Client)]
+    pub(crate) unit: Unit,
+    /// With which probability a client samples each of its records in a round; with --unit record [default: 0.3]
+    #[arg(long, value_name = "Q", value_parser = decimal)]
+    pub(crate) sampling: Option<Decimal>,
     /// How digits are spread over clients (a hospital keeps its own records)
     #[arg(long, value_enum, default_value_t = Split::Iid)]
     pub(crate) split: Split,

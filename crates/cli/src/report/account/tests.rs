@@ -43,15 +43,15 @@ fn accounts(of: fn(u32) -> Release, and: fn(u32) -> Release) -> Accounts {
 #[test]
 fn the_smallest_proved_bound_is_reported_and_named() {
     let by_line: [(_, fn(u32) -> Release, fn(u32) -> Release, bool); 3] = [
-        (text::METHOD, skellam, skellam, false),
-        (text::METHOD_OF_SUMS, gaussian, gaussian, true),
-        (text::METHOD_OF_BOTH, skellam, gaussian, false),
+        (method::SKELLAM, skellam, skellam, false),
+        (method::SUMS, gaussian, gaussian, true),
+        (method::BOTH, skellam, gaussian, false),
     ];
     for (name, of, and, line_wins) in by_line {
         let accounts = accounts(of, and);
         let spent = accounts.spent(accounts.delta);
         let Guarantee { methods, curve, .. } = accounts.guarantee();
-        assert_eq!((methods[0].name, methods[1].name), (name, text::METHOD_OF_LINES));
+        assert_eq!((methods[0].name, methods[1].name), (name, method::LINES));
         let [renyi, line] = [0, 1].map(|at: usize| methods[at].epsilon_server.unwrap());
         assert_eq!(line < renyi, line_wins, "{name}: {line} {renyi}");
         assert_eq!(spent.epsilon_server, Some(line.min(renyi)));
