@@ -66,7 +66,11 @@ impl Concentrated {
     /// This and `other` released.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        let add = |a: f64, b: f64| if b > 0.0 { (a + b).next_up() } else { a };
+        let add = |a: f64, b: f64| match (a > 0.0, b > 0.0) {
+            (true, true) => (a + b).next_up(),
+            (true, false) => a,
+            (false, _) => b,
+        };
         Self {
             xi: add(self.xi, other.xi),
             rho: add(self.rho, other.rho),
