@@ -24,7 +24,7 @@ fn caps(task: &str, day: Option<&str>, total: Option<&str>) -> Option<Caps> {
     })
 }
 
-/// About epsilon 0.9 at delta 0.0001.
+/// About epsilon 1 at delta 0.0001.
 fn release() -> Release {
     release_of(30)
 }
@@ -33,7 +33,7 @@ fn release_of(honest_shares: u32) -> Release {
     Release::Skellam(SkellamRelease {
         grid: 256,
         padded: 1024,
-        share_variance_q16: (512 * 512) << 16,
+        share_variance_q16: (192 * 192) << 16,
         honest_shares,
         shares: 50,
     })

@@ -17,7 +17,7 @@ fn budget(epsilon: &str) -> Budget {
     }
 }
 
-/// n = 10, c = 1, m = 8, 1024 values on a grid of 256, standard deviation of the planned noise about 5 clip norms.
+/// n = 10, c = 2, m = 8, 1024 values on a grid of 256, standard deviation of the planned noise about 5 clip norms.
 fn manifest(id: u8, round: u32, task: &str, law: Mechanism) -> CheckedManifest {
     manifest_of(id, round, task, law, None)
 }
@@ -32,7 +32,7 @@ fn manifest_of(id: u8, round: u32, task: &str, law: Mechanism, sampling: Option<
     let of_records = sampling.is_some();
     let largest = if of_records { 10 } else { 1 };
     let bits = Headroom::needed_bits_of(256, 1024, &noise, 10, largest).unwrap();
-    let parameters = RoundParameters::derive(10, 1, 8).unwrap();
+    let parameters = RoundParameters::derive(10, 2, 8).unwrap();
     let narrow = |value: u32| u16::try_from(value).unwrap();
     let promise = |text: &str| match law {
         Mechanism::None => Vec::new().into(),
@@ -44,7 +44,7 @@ fn manifest_of(id: u8, round: u32, task: &str, law: Mechanism, sampling: Option<
         round,
         round_id: [id; 32],
         cohort: 10,
-        colluders: 1,
+        colluders: 2,
         minimum_survivors: 8,
         neighbours: narrow(parameters.neighbours),
         threshold: narrow(parameters.threshold),
@@ -58,7 +58,7 @@ fn manifest_of(id: u8, round: u32, task: &str, law: Mechanism, sampling: Option<
         clip: b"1".as_slice().into(),
         grid: 256,
         mechanism: mechanism_field(law),
-        total_variance_q16: 7 * share,
+        total_variance_q16: 6 * share,
         share_variance_q16: share,
         noise_levels: Vec::new().into(),
         rounds: 100,
