@@ -5,7 +5,7 @@ use tacita_protocol::manifest::{Manifest, ManifestLevel};
 use tacita_protocol::messages::ServerMessage;
 use tacita_protocol::refusal::ConsentRefusal;
 use tacita_protocol::{Abort, Refusal};
-use tacita_sim::{MemoryRecord, Noise, Plan, Report, Script, World};
+use tacita_sim::{MemoryRecord, Noise, Plan, Report, Script, World, plain};
 
 use crate::{FOUR, aborted, against, exact, four, nothing_exposed, private, refused, run};
 
@@ -115,6 +115,14 @@ fn noise_share_is_not_the_total_over_honest_survivors() {
     member_0_refuses(|m| m.share_variance_q16 = u64::MAX, &Refusal::NoiseShare);
 }
 
+/// The round ended in the sum of these members, noise and all.
+#[track_caller]
+fn summed(report: &Report, survivors: &[usize]) {
+    let sum = report.result().unwrap_or_else(|error| panic!("no sum: {error}"));
+    assert_eq!(sum.survivors, survivors);
+    assert!(plain::is_exact(report, sum), "not the sum of the survivors");
+}
+
 /// Failure: a client adds discrete Gaussian noise that the account of its sum does not cover, or takes another law's number for Skellam.
 #[test]
 fn discrete_gaussian_shares_outside_the_proof() {
@@ -124,7 +132,7 @@ fn discrete_gaussian_shares_outside_the_proof() {
         world
     };
     let report = discrete(3000).run_honest(&Plan::new()).unwrap();
-    exact(&report, &[0, 1, 2, 3]);
+    summed(&report, &[0, 1, 2, 3]);
     private(&report);
     let narrow = |m: &mut Manifest| {
         m.share_variance_q16 = 294_911;
@@ -147,7 +155,7 @@ fn discrete_gaussian_shares_outside_the_proof() {
     for (edit, reason) in edits {
         let report = edited(&mut discrete(3000), edit);
         refused(&report, &[0], &reason);
-        exact(&report, &[1, 2, 3]);
+        summed(&report, &[1, 2, 3]);
         private(&report);
     }
 }
@@ -316,7 +324,7 @@ fn fields_out_of_range() {
         (|m| m.block = 12, "block"),
         (|m| m.block *= 2, "block"),
         (|m| m.dimension = 17, "padded"),
-        (|m| m.mechanism = 2, "mechanism"),
+        (|m| m.mechanism = 3, "mechanism"),
         (|m| m.rounds = 0, "rounds"),
         (|m| m.epsilon = b"1".as_slice().into(), "epsilon"),
         (|m| m.delta = b"1".as_slice().into(), "delta"),
@@ -391,7 +399,7 @@ fn update_of_another_manifest() {
     refused(
         &report,
         &[0],
-        &Refusal::Update("encoding or noise differ from the manifest's"),
+        &Refusal::Update("encoding, noise or sampling differ from the manifest's"),
     );
     exact(&report, &[1, 2, 3]);
     private(&report);
