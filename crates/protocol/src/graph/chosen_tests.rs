@@ -173,7 +173,12 @@ fn bits_left_where_the_server_chooses_the_drop_outs() {
     }
     assert_eq!(rows, 8);
     // Fewer than 2 w colluders crowd no two runs.
-    for (n, c, dropouts) in [(1_001, 0, 1), (1_100, 11, 100), (10_000, 10, 100), (10_000, 20, 2_300)] {
+    for (n, c, dropouts) in [
+        (1_001, 0, 1),
+        (1_100, 11, 100),
+        (10_000, 10, 100),
+        (10_000, 20, 2_300),
+    ] {
         let parameters = RoundParameters::derive(n, c, n - dropouts).unwrap();
         assert_eq!(bits(n - dropouts, c, &parameters), None, "{n} {c} {dropouts}");
     }
