@@ -354,7 +354,7 @@ fn update_of_another_manifest() {
     refused(
         &report,
         &[0],
-        &Refusal::Update("encoding or noise differ from the manifest's"),
+        &Refusal::Update("encoding, noise or sampling differ from the manifest's"),
     );
     exact(&report, &[1, 2, 3]);
     private(&report);
