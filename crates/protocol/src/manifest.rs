@@ -2,9 +2,7 @@
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use tacita_algebra::{RingBits, TaggedHash};
-use tacita_privacy::{
-    Contribution, Decimal, Encoding, ExampleWeighting, Mechanism, NoiseError, NoiseLevels, NoiseShare,
-};
+use tacita_privacy::{Contribution, Decimal, Encoding, Mechanism, NoiseError, NoiseLevels, NoiseShare};
 use tls_codec::{
     Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize, TlsVecU8,
 };
