@@ -341,14 +341,15 @@ fn what_has_no_proof_is_refused() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Failure: more noise, a larger delta, fewer rounds or fewer participants cost more; bounds cross; or delta(epsilon(delta)) exceeds delta.
+    /// Failure: more noise, a larger delta, fewer rounds or fewer participants cost more; bounds cross; or delta(epsilon(delta)) exceeds delta by more than rounding.
     #[test]
     fn bounds_are_monotone(
-        z in 0.4f64..6.0,
+        z in 0.8f64..6.0,
         log_q in -7.0f64..0.0,
-        log_count in 0.0f64..8.0,
+        log_count in 0.0f64..7.5,
         log_delta in -30.0f64..-3.0,
     ) {
+        // Less noise over more rounds spends thousands, which is refused as too wide.
         let (q, count, delta) = (log_q.exp(), log_count.exp() as u64, log_delta.exp());
         let at = |z, q, count, delta| epsilon(&[rounds(z, q, count)], 1e-3, delta);
         let base = at(z, q, count, delta);
@@ -363,7 +364,8 @@ proptest! {
         prop_assert!(more.upper >= base.upper - slack && more.upper >= base.lower);
         let losses = LossDistribution::gaussian(&schedule(&[rounds(z, q, count)]), 1e-3, delta).unwrap();
         let back = losses.delta(base.upper).unwrap();
-        prop_assert!(back.upper <= delta * (1.0 + 1e-6) && back.lower <= back.upper, "{back:?} {delta}");
+        // Both are rounded up by what a transform may err, which is absolute: it shows in the smallest deltas.
+        prop_assert!(back.upper <= delta * (1.0 + 1e-6) + 1e-14 && back.lower <= back.upper, "{back:?} {delta}");
         let curve = schedule(&[rounds(z, q, count)]).curve::<FineOrders>();
         let bound = curve.epsilon_bound(delta).unwrap();
         prop_assert!(bound >= base.lower);
