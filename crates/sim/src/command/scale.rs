@@ -1,6 +1,6 @@
 //! Honest rounds of growing cohorts, and what they cost a client.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 
 use serde_json::json;
 use tacita_sim::scale::{self, Cost};
@@ -29,6 +29,10 @@ pub(super) fn rounds(command: &Command, cohort: u16, out: &mut impl Write) -> io
     }
     let below = LADDER.into_iter().filter(|n| *n < cohort);
     for n in below.chain([cohort]) {
+        // The largest takes minutes; rows come when a round is over.
+        if io::stderr().is_terminal() {
+            writeln!(io::stderr(), "playing a round of {n}")?;
+        }
         let cost = match scale::round(n, DIMENSION, 5) {
             Ok(cost) => cost,
             Err(error) => {
