@@ -1,5 +1,5 @@
 """Whether adaptive clipping finds the clip norm: `tacita demo` on the digits from clip norms that are far too small to far too large, which stay
-or follow the members (spec 04 section 12), at the same epsilon.
+or follow the members (spec 04 section 13), at the same epsilon.
 
     cargo build --release && python3 benches/adaptive_clip.py [--seeds 2] [--svg benches/adaptive_clip.svg]
 

@@ -351,3 +351,89 @@ fn what_cannot_be_run_is_refused_before_anything_is_written() {
     assert!(ran.error().contains("exists"), "{}", ran.stderr);
     assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "nothing was added");
 }
+
+/// Failure: the record unit does not go end to end (configuration, manifest, coins, sums, charge, ledger, report), costs what the client unit
+/// costs, or says in the ledger or in the report that it is another.
+#[test]
+fn single_records_of_four_hospitals_are_protected() {
+    let demo = Demo::run("--dataset heart --unit record --sampling 0.25 --rounds 6 --epsilon 4 --seed 2");
+    demo.check(4, 6);
+    let privacy = &demo.report["privacy"];
+    assert_eq!(
+        (&privacy["unit"], &privacy["adjacency"], &privacy["sampling"]),
+        (&"record".into(), &"add-remove".into(), &0.25.into())
+    );
+    // 593 records of four hospitals to train on, a quarter of them in a round.
+    assert_eq!(privacy["expected_records"], 148);
+    let spent = privacy["epsilon_server"].as_f64().unwrap();
+    // Planned for three survivors; with four there is more noise.
+    assert!(spent > 2.0 && spent <= 4.0, "{spent}");
+    for manifest in demo.manifests() {
+        assert_eq!(
+            (&manifest["unit"], &manifest["adjacency"], &manifest["sampling"]),
+            (&"record".into(), &"add-remove".into(), &"0.25".into())
+        );
+        assert_eq!(manifest["largest_records"], privacy["largest_records"]);
+    }
+    let audit = demo.audit();
+    for (field, words) in [
+        ("unit", "record: one record of one client"),
+        (
+            "adjacency",
+            "add-remove: one record is among a client's data or not",
+        ),
+        (
+            "sampling",
+            "q = 0.25 (task demo-heart): claimed by the manifests, carried out inside every client",
+        ),
+        ("method", "Mironov, Talwar and Zhang"),
+        (
+            "participation",
+            "a record is taken to be among its client's data in every round",
+        ),
+    ] {
+        let said = audit[field].as_str().unwrap();
+        assert!(said.contains(words), "{field}: {said}");
+    }
+    let assumed = audit["assumed"].to_string();
+    assert!(assumed.contains("tosses a coin of its own") && assumed.contains("no ledger can prove it"));
+    // The same integers for clients would cost far more: less noise is enough for a record that is seldom there.
+    let whole = Demo::run("--dataset heart --rounds 6 --epsilon 4 --seed 2");
+    let noise = |demo: &Demo| demo.report["privacy"]["noise_multiplier"].as_f64().unwrap();
+    assert!(
+        noise(&demo) < 0.7 * noise(&whole),
+        "{} {}",
+        noise(&demo),
+        noise(&whole)
+    );
+    assert_eq!(
+        whole.audit()["unit"],
+        "client: everything that one client sends in a round"
+    );
+}
+
+/// Failure: training in the record unit learns nothing: gradients have the wrong sign, length or divisor.
+#[test]
+fn records_without_noise_teach_what_pooled_records_do() {
+    let demo = Demo::run("--dataset heart --unit record --sampling 0.5 --rounds 20 --epsilon none");
+    demo.check(4, 20);
+    let pooled = demo.report["baselines"]["pooled"].as_f64().unwrap();
+    let accuracy = demo.report["final"]["accuracy"].as_f64().unwrap();
+    assert!(accuracy > pooled - 0.06, "{accuracy} {pooled}");
+}
+
+/// Failure: a participant that did not agree to the record unit is counted in, or a sampling of clients is taken for one of records.
+#[test]
+fn a_sampling_that_nobody_carries_out_is_no_argument() {
+    let root = tempfile::tempdir().unwrap();
+    let ran = demo_into(
+        &root.path().join("out"),
+        "--dataset heart --sampling 0.25 --epsilon 4",
+    );
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.stderr.contains("no sampling of clients can be credited"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -4,10 +4,14 @@
 mod federation;
 mod running;
 
+#[path = "end_to_end/charging.rs"]
+mod charging;
 #[path = "end_to_end/draining.rs"]
 mod draining;
 #[path = "end_to_end/learning.rs"]
 mod learning;
+#[path = "end_to_end/mechanism.rs"]
+mod mechanism;
 #[path = "end_to_end/received.rs"]
 mod received;
 #[path = "end_to_end/renewal.rs"]

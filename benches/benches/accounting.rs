@@ -17,6 +17,8 @@ const ROUNDS: u32 = 10_000;
 fn request() -> PlanRequest {
     PlanRequest {
         noise_levels: Vec::new(),
+        mechanism: tacita_privacy::Mechanism::Skellam,
+        records: None,
         epsilon: Some("8".parse().unwrap()),
         delta: delta(),
         rounds: ROUNDS,

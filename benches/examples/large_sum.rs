@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use tacita_protocol::spool::{Spool, SpoolError};
 use tacita_server::FileSpool;
+use tacita_sim::scale::Meter;
 use tacita_sim::{Cast, Setting, Streaming};
 
 const MEMBERS: u16 = 8;
@@ -108,7 +109,7 @@ fn main() {
         );
     }
     let since = Instant::now();
-    let view = round.finish().unwrap();
+    let view = round.finish(&mut Meter::default()).unwrap();
     println!(
         "agreed, revealed, unmasked {:6.1} s",
         since.elapsed().as_secs_f64()

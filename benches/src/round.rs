@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
-use tacita_client::record::StoreRecord;
+use tacita_client::record::{StoreRecord, Terms};
 use tacita_client::{Sharing, SqliteStore, Stats, Store};
 use tacita_privacy::{Budget, BudgetTicket, Decimal, LocalUpdate, NoisedUpdate};
 use tacita_protocol::client::{
@@ -117,7 +117,7 @@ enum State {
 /// What must be durable, in order.
 enum Durable {
     Change(RecordChange),
-    Spend(RecordChange, BudgetTicket, u64),
+    Spend(RecordChange, BudgetTicket, Box<Terms>, u64),
     Head,
 }
 
@@ -229,6 +229,7 @@ fn members(
             let caps = tacita_client::config::Caps {
                 task: budget,
                 day: None,
+                total: None,
             };
             let mut seed = [0; 32];
             rng.fill_bytes(&mut seed);
@@ -351,7 +352,9 @@ impl Member {
         for change in std::mem::take(&mut self.durable) {
             match change {
                 Durable::Change(change) => self.record.apply(change).await,
-                Durable::Spend(change, ticket, bytes) => self.record.spend(change, ticket, bytes, NOW).await,
+                Durable::Spend(change, ticket, terms, bytes) => {
+                    self.record.spend(change, ticket, *terms, bytes, NOW).await
+                }
                 Durable::Head => self.record.flush_head().await,
             }
             .expect("the record takes the change");
@@ -414,7 +417,7 @@ impl Member {
         LocalUpdate::new(std::mem::take(&mut self.update))
             .and_then(|update| update.clip(manifest.encoding()))
             .expect("a finite update of the right dimension")
-            .encode(manifest.headroom(), &mut self.rng)
+            .encode(manifest.headroom().expect("the client unit"), &mut self.rng)
             .expect("a clipped update")
             .noise(ticket, &mut self.rng)
             .expect("a fresh ticket")
@@ -436,7 +439,8 @@ impl Member {
                     let change = spent.take().expect("the charge comes before the upload");
                     let ticket = self.ticket.take().expect("a ticket");
                     let bytes = update.packed_len() as u64;
-                    self.durable.push(Durable::Spend(change, ticket, bytes));
+                    let terms = Box::new(Terms::of(&account.manifest, &self.participant, "127.0.0.1:1"));
+                    self.durable.push(Durable::Spend(change, ticket, terms, bytes));
                     let (chunks, time) = cpu::time(|| {
                         (0u32..)
                             .zip(0..update.chunks())

@@ -54,6 +54,8 @@ pub fn manifest(id: u8, round: u64) -> Entry {
         count_scale: None,
         unit: Unit::Client,
         adjacency: Adjacency::ZeroOut,
+        sampling: None,
+        largest_records: None,
         budget_epsilon: Some("8".to_owned()),
         budget_delta: Some("0.00001".to_owned()),
         planned_rounds: 20,

@@ -1,5 +1,7 @@
 //! The planner: the graph rule, noise and size of a deployment.
 
+use serde_json::Value;
+
 use super::{running::tacita, split};
 
 /// Failure: neighbours and thresholds are not those of the round's rule, which every client recomputes.
@@ -11,6 +13,7 @@ fn neighbours_and_thresholds_are_those_of_the_round() {
         ("--clients 500 --colluders 25 --drop-outs 25", 54, 40, 263),
         ("--clients 500 --colluders 25 --drop-outs 125", 160, 93, 263),
         ("--clients 1000 --colluders 50 --drop-outs 50", 102, 77, 526),
+        ("--clients 10000 --colluders 500 --drop-outs 500", 92, 70, 5_251),
     ] {
         let line = format!("privacy plan {counts} --rounds 20 --epsilon 4 --dimension 1000 --json");
         let plan = tacita(split(&line)).json();
@@ -58,9 +61,71 @@ fn impossible_rounds_are_refused() {
         ("--clients 10 --drop-outs 10", "leave nobody"),
         ("--clients 10 --drop-outs 11", "leave nobody"),
         ("--clients 10 --colluders 10", "colluders"),
+        ("--clients 10001", "serves at most 10000"),
+        // Clients refuse these manifests, though there is a graph.
+        (
+            "--clients 2000 --drop-outs 481",
+            "at least 76 % of clients and colluders, 1520",
+        ),
+        (
+            "--clients 1000 --colluders 200 --drop-outs 350",
+            "neighbours, at most 500",
+        ),
     ] {
         let line = format!("privacy plan {counts} --rounds 5 --epsilon 4 --dimension 100");
         let ran = tacita(split(&line));
         assert!(ran.code == 2 && ran.error().contains(reason), "{counts}: {ran:?}");
     }
+}
+
+/// Failure: a plan for records is one for clients, or its command recomputes another epsilon.
+#[test]
+fn records_need_less_noise_and_more_room() {
+    let line = "privacy plan --clients 4 --drop-outs 1 --colluders 1 --rounds 30 --epsilon 2 --delta 1e-4 --dimension 28 --json";
+    let plan = |more: &str| {
+        let ran = tacita(split(&format!("{line} {more}")));
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        ran.json()
+    };
+    let whole = plan("");
+    let records = plan("--record-sampling 0.2 --largest-records 96 --expected-records 119");
+    let noise = |plan: &Value| plan["noise_multiplier"].as_f64().unwrap();
+    assert!(noise(&records) < 0.7 * noise(&whole));
+    assert!(
+        records["method"]
+            .as_str()
+            .unwrap()
+            .contains("Poisson-sampled records")
+    );
+    let command = records["recompute"].as_str().unwrap();
+    let ran = tacita(split(&format!(
+        "{} --json",
+        command.strip_prefix("tacita ").unwrap()
+    )));
+    let again = ran.json();
+    // The sampler's part counts the survivors of a round here, all clients there.
+    let epsilon = |value: &Value| value["epsilon"].as_f64().unwrap();
+    assert!(
+        (epsilon(&again) - epsilon(&records)).abs() <= 1e-6,
+        "{again} {records}"
+    );
+    assert_eq!(
+        (&again["inputs"]["unit"], &again["inputs"]["adjacency"]),
+        (&"record".into(), &"add-remove".into())
+    );
+    // Divided by records, not by clients.
+    let weight = |plan: &Value| plan["noise_per_weight"]["all_survive"].as_f64().unwrap();
+    let ratio = weight(&records) / weight(&whole) * noise(&whole) / noise(&records);
+    assert!((ratio - 4.0 / 119.0).abs() < 1e-3, "{ratio}");
+    let refused = tacita(split(&format!(
+        "{line} --record-sampling 1.5 --largest-records 9 --expected-records 9"
+    )));
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.stderr.contains("a sampling probability of 1.5"),
+        "{}",
+        refused.stderr
+    );
+    let partly = tacita(split(&format!("{line} --record-sampling 0.5")));
+    assert_eq!(partly.code, 2);
 }

@@ -1,6 +1,6 @@
 //! The command line as a whole: the flags that every command takes, and the list of commands.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use tacita_privacy::{Decimal, DecimalError};
 
@@ -169,4 +169,14 @@ mod tests {
         }
         assert_eq!(epsilon_or_none("none"), Ok(EpsilonTarget(None)));
     }
+}
+
+/// A unit of privacy as an argument.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Unit {
+    /// Everything that one client sends
+    #[default]
+    Client,
+    /// One record of one client
+    Record,
 }

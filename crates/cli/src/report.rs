@@ -14,9 +14,11 @@ mod charge;
 mod claims;
 mod federated;
 pub(crate) mod html;
+pub(crate) mod method;
 pub(crate) mod model;
 pub(crate) mod plain;
 pub(crate) mod text;
+pub(crate) mod unit;
 pub(crate) mod verification;
 
 use std::collections::{BTreeMap, HashMap};
@@ -91,6 +93,17 @@ impl<'a> Books<'a> {
         let noise = charge::account(manifest_entry, manifest, charge)?;
         self.all.charge(&noise);
         let (accounts, task) = self.task(&manifest.task);
+        if task
+            .rounds
+            .first()
+            .is_some_and(|round| round.unit != manifest.unit)
+        {
+            return Err(NoReport::Units {
+                entry: manifest_entry,
+                task: manifest.task.clone(),
+                round: manifest.round,
+            });
+        }
         accounts.charge(&noise);
         let row = Round {
             repeated: !accounts.rounds.insert(charge.round),
@@ -124,28 +137,26 @@ impl<'a> Books<'a> {
     }
 
     fn close(self) -> Report {
-        let several = self.tasks.len() > 1;
+        let mut units = self.tasks.values().filter_map(|(_, task)| task.rounds.first());
+        let first = units.next().map(|round| round.unit);
+        let several = self.tasks.len() > 1 && units.all(|round| Some(round.unit) == first);
         let tasks = self
             .tasks
             .into_values()
             .map(|(accounts, task)| {
                 let spent = accounts.spent(accounts.delta);
-                let (curve, renyi) = accounts.guarantee();
+                let guarantee = accounts.guarantee();
                 let last = task.rounds.last();
                 Task {
                     left_epsilon: charge::left(
                         last.and_then(|round| round.budget_epsilon.as_deref()),
                         spent.epsilon_server,
                     ),
-                    methods: vec![model::Method {
-                        name: text::METHOD,
-                        direction: text::DIRECTION,
-                        epsilon_server: spent.epsilon_server,
-                        epsilon_public: spent.epsilon_public,
-                    }],
                     spent,
-                    curve,
-                    renyi,
+                    methods: guarantee.methods,
+                    equivalents: guarantee.equivalents,
+                    curve: guarantee.curve,
+                    renyi: guarantee.renyi,
                     accounts,
                     ..task
                 }

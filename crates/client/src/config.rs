@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tacita_learn::csv::{CsvOptions, Scale, Target};
 use tacita_learn::defaults::{EmbeddedData, UnknownData};
 use tacita_learn::partition::Partition;
-use tacita_privacy::{Budget, Decimal};
+use tacita_privacy::{Budget, BudgetFilter, Decimal, PrivacyUnit};
 use tacita_protocol::consent::ConsentPolicy;
 
 /// Why a configuration is not accepted.
@@ -188,6 +188,9 @@ impl Data {
 pub struct Consent {
     /// Tasks this participant takes part in.
     pub tasks: Vec<String>,
+    /// Units of privacy agreed to: `client` (everything that you send) and `record` (one record of yours).
+    #[serde(default = "clients_only")]
+    pub units: Vec<Unit>,
     /// Smallest minimum number of survivors.
     pub smallest_cohort: u16,
     /// Smallest number of honest survivors m - c.
@@ -215,12 +218,36 @@ fn yes() -> bool {
     true
 }
 
+/// A unit of privacy as a file names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Everything that one client sends.
+    Client,
+    /// One record of one client.
+    Record,
+}
+
+impl From<Unit> for PrivacyUnit {
+    fn from(unit: Unit) -> Self {
+        match unit {
+            Unit::Client => Self::Client,
+            Unit::Record => Self::Record,
+        }
+    }
+}
+
+fn clients_only() -> Vec<Unit> {
+    vec![Unit::Client]
+}
+
 impl Consent {
     /// The protocol's form.
     #[must_use]
     pub fn policy(&self) -> ConsentPolicy {
         ConsentPolicy {
             tasks: self.tasks.clone(),
+            units: self.units.iter().map(|&unit| unit.into()).collect(),
             smallest_cohort: self.smallest_cohort,
             smallest_honest: self.smallest_honest,
             least_colluders: self.least_colluders,
@@ -242,6 +269,9 @@ pub struct Caps {
     /// Cap for each task and day (UTC).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub day: Option<Budget>,
+    /// Cap for all tasks together, over their whole lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Budget>,
 }
 
 /// The whole file.
@@ -311,8 +341,24 @@ impl ClientConfig {
         if self.consent.tasks.is_empty() {
             return wrong("consent.tasks", "list at least one task");
         }
+        if self.consent.units.is_empty() {
+            return wrong("consent.units", "list client, record or both");
+        }
         if self.consent.smallest_cohort < 2 {
             return wrong("consent.smallest_cohort", "a sum over fewer than 2 hides nothing");
+        }
+        let caps = self.budget.iter();
+        let caps = caps.flat_map(|caps| {
+            [
+                ("budget.task", Some(caps.task)),
+                ("budget.day", caps.day),
+                ("budget.total", caps.total),
+            ]
+        });
+        for (key, cap) in caps {
+            if let Some(Err(refusal)) = cap.map(BudgetFilter::new) {
+                return wrong(key, &refusal.to_string());
+            }
         }
         if self.budget.is_none() && !self.consent.allow_unprotected {
             return wrong(
@@ -328,6 +374,12 @@ impl ClientConfig {
     pub fn template() -> &'static str {
         include_str!("client.example.toml")
     }
+
+    /// The same for `tacita client init --unit record`.
+    #[must_use]
+    pub fn record_template() -> &'static str {
+        include_str!("client.records.example.toml")
+    }
 }
 
 #[cfg(test)]
@@ -341,5 +393,19 @@ mod tests {
         let typo = ClientConfig::template().replace("smallest_cohort", "smalest_cohort");
         let error = toml::from_str::<ClientConfig>(&typo).unwrap_err().to_string();
         assert!(error.contains("smalest_cohort"), "{error}");
+    }
+
+    /// Failure: a file that names no unit agrees to more than the client unit, or the example of the record unit to another.
+    #[test]
+    fn only_the_client_unit_is_agreed_to_by_silence() {
+        let silent = ClientConfig::template().replace("units", "# units");
+        let parsed: ClientConfig = toml::from_str(&silent).unwrap();
+        assert_eq!(parsed.consent.policy().units, [PrivacyUnit::Client]);
+        let records: ClientConfig = toml::from_str(ClientConfig::record_template()).unwrap();
+        assert_eq!(records.consent.policy().units, [PrivacyUnit::Record]);
+        assert!(records.check(Path::new("client.toml")).is_ok());
+        let nothing = ClientConfig::record_template().replace("[\"record\"]", "[]");
+        let parsed: ClientConfig = toml::from_str(&nothing).unwrap();
+        assert!(parsed.check(Path::new("client.toml")).is_err());
     }
 }

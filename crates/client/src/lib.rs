@@ -16,6 +16,7 @@ mod link;
 pub mod record;
 mod round;
 mod session;
+pub mod status;
 mod training;
 
 pub use contact::first_contact;
@@ -28,7 +29,7 @@ pub use session::{
 };
 pub use tacita_protocol::Refusal;
 pub use tacita_protocol::certificates::CertificateCache;
-pub use tacita_store::{Sharing, SqliteStore, Stats, Store};
+pub use tacita_store::{Sharing, SqliteReader, SqliteStore, Stats, Store};
 pub use tacita_transport::{ClientEndpoint, Limits, Machine, MachineError, MachineIdentity, Standing};
 
 /// Unix seconds.

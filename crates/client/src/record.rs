@@ -1,26 +1,31 @@
 //! The client's durable record: spent round ids, charges, signed statements, ledger heads. It answers
-//! the protocol's questions from memory and makes changes durable through the store (spec 02, G3 and G5).
+//! the protocol's questions from memory and makes changes durable through the store (spec 02, G3 and G5). What was spent is
+//! written once, in the row of its round; budgets are counted from those rows.
+
+pub(crate) mod charges;
+mod rounds;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tacita_privacy::{Budget, BudgetFilter, BudgetState, BudgetTicket, Release};
+use tacita_privacy::{BudgetTicket, Release};
 use tacita_protocol::client::{ClientRecord, RecordChange};
 use tacita_protocol::{Hash, LedgerHead};
 use tacita_store::{Batch, Store, StoreError};
+
+use charges::Charges;
+pub use rounds::{PastRound, Revealed, SpentRound, Terms};
 
 use crate::config::Caps;
 use crate::evidence::{Evidence, EvidenceError};
 
 const SPENT: &str = "client/spent";
 const SIGNED: &str = "client/signed";
+const SIGNERS: &str = "client/signers";
 const HEAD: &str = "client/head";
-const BUDGET: &str = "client/budget";
+const REVEALED: &str = "client/revealed";
 const FORK: &str = "client/fork";
-
-/// Seconds in a day, for daily caps.
-const DAY: u64 = 86_400;
 
 /// Why the record cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +43,9 @@ pub enum RecordError {
         /// Which value.
         what: &'static str,
     },
+    /// A cap of the configuration is outside its range.
+    #[error("[budget] {0}")]
+    Cap(String),
     /// The record holds evidence that a server lied: this participant has stopped.
     #[error(
         "this participant has stopped: {0}. `tacita client status` names the file with the evidence. Ask the operator, and do \
@@ -49,24 +57,6 @@ pub enum RecordError {
     Evidence(#[source] EvidenceError),
 }
 
-/// One round that this client masked for, as `client status` shows it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SpentRound {
-    /// Task.
-    pub task: String,
-    /// Round number.
-    pub round: u32,
-    /// What it was charged at, if it had noise.
-    pub release: Option<Release>,
-    /// Digest of the upload, hex.
-    pub upload_digest: String,
-    /// Bytes that left the machine, masked.
-    pub upload_bytes: u64,
-    /// Unix seconds.
-    pub time: u64,
-}
-
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredHead {
@@ -75,24 +65,18 @@ struct StoredHead {
     note: String,
 }
 
-/// A filter with the ticket of the round in progress.
-struct DayFilter {
-    day: u64,
-    filter: BudgetFilter,
-    ticket: Option<BudgetTicket>,
-}
-
 /// The record of one client in a store that it may share with others of the same process.
 pub struct StoreRecord {
     store: Arc<dyn Store>,
     name: String,
-    caps: Option<Caps>,
+    charges: Charges,
     spent: HashSet<[u8; 32]>,
     signed: HashMap<[u8; 32], Hash>,
+    signers: HashMap<[u8; 32], Hash>,
     head: Option<LedgerHead>,
     head_is_stored: bool,
-    tasks: HashMap<String, BudgetFilter>,
-    days: HashMap<String, DayFilter>,
+    /// Written with the next head.
+    revealed: Option<([u8; 32], Revealed)>,
 }
 
 impl StoreRecord {
@@ -125,52 +109,43 @@ impl StoreRecord {
                 .ok_or(damaged(what))
         };
         let mut spent = HashSet::new();
-        for (stored, _) in store.scan(SPENT, &prefix)? {
+        let mut charges = Charges::new(caps);
+        for (stored, value) in store.scan(SPENT, &prefix)? {
             spent.insert(id_of(&stored, "spent round")?);
+            let round: SpentRound = serde_json::from_slice(&value).map_err(|_| damaged("spent round"))?;
+            if let Some(release) = round.release {
+                charges
+                    .replay(&round.task, release, round.time)
+                    .map_err(RecordError::Cap)?;
+            }
         }
         let mut signed = HashMap::new();
         for (stored, value) in store.scan(SIGNED, &prefix)? {
             let statement = value.as_slice().try_into().map_err(|_| damaged("statement"))?;
             signed.insert(id_of(&stored, "statement")?, statement);
         }
+        let mut signers = HashMap::new();
+        for (stored, value) in store.scan(SIGNERS, &prefix)? {
+            let digest = value
+                .as_slice()
+                .try_into()
+                .map_err(|_| damaged("list of signers"))?;
+            signers.insert(id_of(&stored, "list of signers")?, digest);
+        }
         let head = match store.get(HEAD, &prefix)? {
             Some(bytes) => Some(decode_head(&bytes).ok_or(damaged("ledger head"))?),
             None => None,
         };
-        let mut tasks = HashMap::new();
-        let mut days = HashMap::new();
-        for (stored, value) in store.scan(BUDGET, &prefix)? {
-            let label = stored
-                .get(prefix.len()..)
-                .and_then(|b| std::str::from_utf8(b).ok());
-            let label = label.ok_or(damaged("budget"))?.to_owned();
-            let state: BudgetState = serde_json::from_slice(&value).map_err(|_| damaged("budget"))?;
-            let filter = BudgetFilter::restore(state).map_err(|_| damaged("budget"))?;
-            match label.split_once('@') {
-                None => drop(tasks.insert(label, filter)),
-                Some((task, day)) => {
-                    let day = day.parse().map_err(|_| damaged("budget"))?;
-                    let entry = DayFilter {
-                        day,
-                        filter,
-                        ticket: None,
-                    };
-                    if days.get(task).is_none_or(|d: &DayFilter| d.day < day) {
-                        days.insert(task.to_owned(), entry);
-                    }
-                }
-            }
-        }
         Ok(Self {
             store,
             name: name.to_owned(),
-            caps,
+            charges,
             spent,
             signed,
+            signers,
             head,
             head_is_stored: true,
-            tasks,
-            days,
+            revealed: None,
         })
     }
 
@@ -178,28 +153,36 @@ impl StoreRecord {
     ///
     /// # Errors
     /// [`RecordError`].
-    pub fn history(&self) -> Result<Vec<SpentRound>, RecordError> {
+    pub fn history(&self) -> Result<Vec<PastRound>, RecordError> {
         let damaged = || RecordError::Damaged {
             name: self.name.clone(),
             what: "spent round",
         };
-        let mut rounds = self
-            .store
-            .scan(SPENT, &key(&self.name, b""))?
-            .into_iter()
-            .map(|(_, value)| serde_json::from_slice::<SpentRound>(&value).map_err(|_| damaged()))
-            .collect::<Result<Vec<_>, _>>()?;
-        rounds.sort_by_key(|r| (r.time, r.round));
+        let prefix = key(&self.name, b"");
+        let mut revealed = HashMap::new();
+        for (stored, value) in self.store.scan(REVEALED, &prefix)? {
+            let value: Revealed = serde_json::from_slice(&value).map_err(|_| damaged())?;
+            revealed.insert(stored, value);
+        }
+        let mut rounds = Vec::new();
+        for (stored, value) in self.store.scan(SPENT, &prefix)? {
+            let id: [u8; 32] = stored
+                .get(prefix.len()..)
+                .and_then(|id| id.try_into().ok())
+                .ok_or_else(damaged)?;
+            rounds.push(PastRound {
+                round_id: hex::encode(id),
+                spent: serde_json::from_slice(&value).map_err(|_| damaged())?,
+                signed: self.signed.get(&id).map(hex::encode),
+                revealed: revealed.get(&stored).copied(),
+            });
+        }
+        rounds.sort_by_key(|r| (r.spent.time, r.spent.round));
         Ok(rounds)
     }
 
-    /// The budget filter of each task.
-    pub fn budgets(&self) -> impl Iterator<Item = (&str, &BudgetFilter)> {
-        self.tasks.iter().map(|(task, filter)| (task.as_str(), filter))
-    }
-
-    /// Durable commit before the first masked byte leaves: round id, charge and the digest of the masked bytes in one batch.
-    /// The bytes themselves, `upload_bytes` of them, are not kept: what they could be sent again with, the secrets of the
+    /// Durable commit before the first masked byte leaves: round id, charge, terms and the digest of the masked bytes in one
+    /// row. The bytes themselves, `upload_bytes` of them, are not kept: what they could be sent again with, the secrets of the
     /// round, does not survive a crash either.
     ///
     /// # Errors
@@ -208,6 +191,7 @@ impl StoreRecord {
         &mut self,
         change: RecordChange,
         ticket: BudgetTicket,
+        terms: Terms,
         upload_bytes: u64,
         now: u64,
     ) -> Result<(), RecordError> {
@@ -229,25 +213,12 @@ impl StoreRecord {
             upload_digest: hex::encode(upload_digest),
             upload_bytes,
             time: now,
+            terms: Some(terms),
         };
         batch.insert_new(SPENT, key(&self.name, &round_id), json(&entry));
-        if ticket.reservation().is_some() {
-            if let Some(filter) = self.tasks.get_mut(&task) {
-                // A committed charge is final; the state written below holds it.
-                let _ = filter.commit(ticket);
-                batch.put(BUDGET, key(&self.name, task.as_bytes()), json(&filter.state()));
-            }
-            if let Some(day) = self.days.get_mut(&task) {
-                if let Some(ticket) = day.ticket.take() {
-                    let _ = day.filter.commit(ticket);
-                }
-                let label = format!("{task}@{}", day.day);
-                batch.put(
-                    BUDGET,
-                    key(&self.name, label.as_bytes()),
-                    json(&day.filter.state()),
-                );
-            }
+        // In memory first: whatever becomes of the write, the charge is not given back.
+        if let Some(release) = release {
+            self.charges.commit(&task, release, ticket, now);
         }
         self.add_head(&mut batch);
         self.store.commit_async(batch).await?;
@@ -257,16 +228,12 @@ impl StoreRecord {
 
     /// A round that ended before anything masked left: its reservation is returned.
     pub fn give_back(&mut self, task: &str, ticket: BudgetTicket) {
-        if ticket.reservation().is_some()
-            && let Some(filter) = self.tasks.get_mut(task)
-        {
-            let _ = filter.release(ticket);
-        }
-        if let Some(day) = self.days.get_mut(task)
-            && let Some(ticket) = day.ticket.take()
-        {
-            let _ = day.filter.release(ticket);
-        }
+        self.charges.give_back(task, ticket);
+    }
+
+    /// Notes what is about to be revealed; [`StoreRecord::flush_head`] makes it durable.
+    pub fn reveals(&mut self, round_id: [u8; 32], revealed: Revealed) {
+        self.revealed = Some((round_id, revealed));
     }
 
     /// Makes any other change durable. A head seen in an invitation or outcome waits for the next batch; a head that is
@@ -289,6 +256,14 @@ impl StoreRecord {
                 self.signed.insert(round_id, statement);
                 Ok(())
             }
+            RecordChange::FixedSigners { round_id, signers } => {
+                let mut batch = Batch::new();
+                batch.insert_new(SIGNERS, key(&self.name, &round_id), signers.to_vec());
+                self.add_head(&mut batch);
+                self.store.commit_async(batch).await?;
+                self.signers.insert(round_id, signers);
+                Ok(())
+            }
             RecordChange::Fork(evidence) => self.keep_evidence(&Evidence::of_fork(&evidence)).await,
             RecordChange::Spent { .. } => Err(RecordError::Damaged {
                 name: self.name.clone(),
@@ -297,7 +272,7 @@ impl StoreRecord {
         }
     }
 
-    /// Makes the last head durable now.
+    /// Makes the last head, and what is about to be revealed, durable now.
     ///
     /// # Errors
     /// As [`StoreRecord::spend`].
@@ -347,29 +322,9 @@ impl StoreRecord {
             batch.put(HEAD, key(&self.name, b""), json(&encode_head(head)));
             self.head_is_stored = true;
         }
-    }
-
-    fn reserve_day(&mut self, task: &str, budget: Budget, release: Release, now: u64) -> Result<(), String> {
-        let today = now / DAY;
-        if self.days.get(task).is_none_or(|d| d.day != today) {
-            let filter = BudgetFilter::new(budget).map_err(|e| e.to_string())?;
-            self.days.insert(
-                task.to_owned(),
-                DayFilter {
-                    day: today,
-                    filter,
-                    ticket: None,
-                },
-            );
+        if let Some((round_id, revealed)) = self.revealed.take() {
+            batch.put(REVEALED, key(&self.name, &round_id), json(&revealed));
         }
-        if let Some(day) = self.days.get_mut(task) {
-            day.ticket = Some(
-                day.filter
-                    .reserve(release)
-                    .map_err(|e| format!("daily cap: {e}"))?,
-            );
-        }
-        Ok(())
     }
 }
 
@@ -382,6 +337,10 @@ impl ClientRecord for StoreRecord {
         self.signed.get(round_id).copied()
     }
 
+    fn fixed_signers(&self, round_id: &[u8; 32]) -> Option<Hash> {
+        self.signers.get(round_id).copied()
+    }
+
     fn head(&self) -> Option<LedgerHead> {
         self.head.clone()
     }
@@ -391,16 +350,7 @@ impl ClientRecord for StoreRecord {
             // The consent policy has allowed an unprotected round before this is asked.
             return Ok(BudgetTicket::without_any_privacy_promise());
         };
-        let caps = self.caps.clone().ok_or("no [budget] is configured here")?;
-        if !self.tasks.contains_key(task) {
-            let filter = BudgetFilter::new(caps.task).map_err(|e| e.to_string())?;
-            self.tasks.insert(task.to_owned(), filter);
-        }
-        if let Some(budget) = caps.day {
-            self.reserve_day(task, budget, *release, now)?;
-        }
-        let filter = self.tasks.get_mut(task).ok_or("no budget for the task")?;
-        filter.reserve(*release).map_err(|e| e.to_string())
+        self.charges.reserve(task, *release, now)
     }
 }
 
@@ -435,3 +385,6 @@ fn decode_head(bytes: &[u8]) -> Option<LedgerHead> {
         note: stored.note.into_bytes(),
     })
 }
+
+#[cfg(test)]
+mod tests;

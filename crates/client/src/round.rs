@@ -15,7 +15,7 @@ use tacita_protocol::{Refusal, RoundError};
 use crate::evidence::Evidence;
 use crate::line::Line;
 use crate::link::{Link, LinkError};
-use crate::record::RecordError;
+use crate::record::{RecordError, Revealed, Terms};
 use crate::{Client, Moment, cpu, now, random};
 
 /// Largest model taken from a server, in bytes: every parameter of the largest dimension, and a header.
@@ -123,31 +123,34 @@ impl Client {
         let within = |ms: u32| Duration::from_millis(u64::from(ms)) + SLACK;
         // Messages of a member's own are made in turns while the phase that they open runs already.
         let or_in_turn = |closing: u32, opened: u32| within(closing.saturating_add(opened));
-        let step = cpu::run(move || invited.advertise(&mut random()))
-            .await
-            .ok_or(ClientError::Worker)?;
-        let (advertised, more) = self.refused(step).await?;
-        effects.extend(more);
-        self.answer(line, mark, effects).await?;
+        let advertised = async {
+            let step = cpu::run(move || invited.advertise(&mut random()))
+                .await
+                .ok_or(ClientError::Worker)?;
+            let (advertised, more) = self.refused(step).await?;
+            effects.extend(more);
+            self.answer(line, mark, effects).await?;
 
-        // A thousand members may take the model at once, and it is needed no sooner than the roster.
-        let patience = or_in_turn(deadlines.advertise_ms, deadlines.share_ms);
-        let model = match self.receive_model(line, model_length, patience).await {
-            Ok(Ok(model)) => model,
-            Ok(Err(end)) => {
-                self.record.give_back(manifest.task(), ticket);
-                return Ok(end);
+            // A thousand members may take the model at once, and it is needed no sooner than the roster.
+            let patience = or_in_turn(deadlines.advertise_ms, deadlines.share_ms);
+            let model = match self.receive_model(line, model_length, patience).await? {
+                Ok(model) => model,
+                Err(end) => return Ok(Err(end)),
+            };
+            let digest = model.digest().map_err(|e| ClientError::Training(e.to_string()))?;
+            if self.vanishes(round, Moment::AfterAdvertise) {
+                return Ok(Err(RoundEnd::Vanished(Moment::AfterAdvertise)));
             }
-            Err(error) => {
+            Ok(Ok((advertised, model, digest)))
+        }
+        .await;
+        let (advertised, model, digest) = match advertised {
+            Ok(Ok(advertised)) => advertised,
+            ended => {
                 self.record.give_back(manifest.task(), ticket);
-                return Err(error);
+                return ended.map(|end| end.err().unwrap_or(RoundEnd::Done));
             }
         };
-        let digest = model.digest().map_err(|e| ClientError::Training(e.to_string()))?;
-        if self.vanishes(round, Moment::AfterAdvertise) {
-            self.record.give_back(manifest.task(), ticket);
-            return Ok(RoundEnd::Vanished(Moment::AfterAdvertise));
-        }
         let training = tokio::spawn(self.train(model, manifest.clone(), ticket));
 
         let early = async {
@@ -204,7 +207,9 @@ impl Client {
                 return Err(error);
             }
         };
-        self.charge_and_upload(line, mark, effects, ticket).await?;
+        let terms = Terms::of(&manifest, line.participant(), &self.address.server.to_string());
+        self.charge_and_upload(line, mark, effects, (ticket, terms))
+            .await?;
         if self.vanishes(round, Moment::AfterUpload) {
             return Ok(RoundEnd::Vanished(Moment::AfterUpload));
         }
@@ -223,11 +228,33 @@ impl Client {
         let (message, mark) = self
             .awaited(line, or_in_turn(deadlines.agree_ms, deadlines.reveal_ms))
             .await?;
-        let ServerMessage::Reveal(request) = message else {
-            return end_of(message);
+        let survivors = agreed.survivors().clone();
+        let (step, mark) = match message {
+            ServerMessage::Reveal(request) => {
+                let step = cpu::run(move || agreed.handle_reveal_request(&request, now()));
+                (step.await, mark)
+            }
+            // Above 1,000 members a list of signers is fixed and drawn from first.
+            ServerMessage::Signers(signers) => {
+                let step = agreed.handle_signers(&signers, &self.record, &mut random());
+                let (drawn, effects) = self.refused(step).await?;
+                self.answer(line, mark, effects).await?;
+                let (message, mark) = self.awaited(line, within(deadlines.reveal_ms)).await?;
+                let ServerMessage::Sampled(request) = message else {
+                    return end_of(message);
+                };
+                let step = cpu::run(move || drawn.handle_sampled_request(&request, now()));
+                (step.await, mark)
+            }
+            message => return end_of(message),
         };
-        let step = cpu::run(move || agreed.handle_reveal_request(&request, now())).await;
         let (revealed, effects) = self.refused(step.ok_or(ClientError::Worker)?).await?;
+        for effect in &effects {
+            if let Effect::Send(ClientMessage::Reveal(reveal)) = effect {
+                let told = Revealed::of(reveal, |dealer| survivors.contains(dealer), now());
+                self.record.reveals(manifest.fields().round_id, told);
+            }
+        }
         self.answer(line, mark, effects).await?;
 
         let (message, mark) = self.awaited(line, within(deadlines.reveal_ms)).await?;
@@ -269,7 +296,7 @@ impl Client {
         line: &mut Line<'_>,
         mark: Mark,
         effects: Vec<Effect>,
-        ticket: BudgetTicket,
+        (ticket, terms): (BudgetTicket, Terms),
     ) -> Result<(), ClientError> {
         let mut effects = effects.into_iter();
         let (Some(Effect::Persist(spent @ RecordChange::Spent { .. })), Some(Effect::Upload { update, end })) =
@@ -278,7 +305,7 @@ impl Client {
             return Err(ClientError::Worker);
         };
         let bytes = update.packed_len() as u64;
-        self.record.spend(spent, ticket, bytes, now()).await?;
+        self.record.spend(spent, ticket, terms, bytes, now()).await?;
         line.say(mark, Answer::Upload(Box::new(Upload::new(update, end))))
             .await
     }

@@ -143,7 +143,7 @@ pub struct Client {
     pub(crate) hooks: Hooks,
     pub(crate) evidence: PathBuf,
     own: Own,
-    address: Arc<Address>,
+    pub(crate) address: Arc<Address>,
 }
 
 /// What makes a [`Participant`] once it is known which server answers.

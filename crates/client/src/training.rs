@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use rand_core::Rng as _;
 use tacita_learn::{Dataset, GlobalModel, Instructions, Trainer};
-use tacita_privacy::{BudgetTicket, Contribution, LocalFigures, LocalUpdate, NoisedUpdate};
+use tacita_privacy::{
+    Alongside, BudgetTicket, Contribution, EncodedUpdate, Headroom, LocalFigures, LocalUpdate, NoisedUpdate,
+    RecordHeadroom, RecordSample,
+};
 use tacita_protocol::manifest::CheckedManifest;
 
 use crate::round::ClientError;
 use crate::{Client, cpu, random};
+
+const NO_CANARY: &str = "a canary stands for a whole client, and this round protects single records";
 
 pub(crate) type Trained = Result<(NoisedUpdate, BudgetTicket), (ClientError, BudgetTicket)>;
 
@@ -30,12 +35,25 @@ impl Client {
             .and_then(|canary| canary(&self.name, manifest.fields().round));
         async move {
             let done = cpu::run(move || {
-                let local = match canary {
-                    Some(values) => planted(values, &manifest),
-                    None => trained((&data, &scored), &kept, &model, &manifest),
+                let encoded = match (canary, manifest.contribution()) {
+                    (Some(_), Contribution::Record(_)) => Err(NO_CANARY.to_owned()),
+                    (Some(values), Contribution::Client(headroom)) => {
+                        planted(values, &manifest).and_then(|update| encoded(update, headroom))
+                    }
+                    (None, Contribution::Client(headroom)) => {
+                        trained((&data, &scored), &kept, &model, &manifest)
+                            .and_then(|update| encoded(update, headroom))
+                    }
+                    (None, Contribution::Record(headroom)) => {
+                        sampled(&data, &kept, &model, &manifest, headroom)
+                    }
                 };
-                let result = local.and_then(|update| noised(update, &manifest, &mut ticket));
-                (result, ticket)
+                // The same for whatever a member has to say.
+                let noised = encoded.and_then(|update| {
+                    let noised = update.noise(&mut ticket, &mut random());
+                    noised.map_err(|e| e.to_string())
+                });
+                (noised, ticket)
             })
             .await;
             match done {
@@ -47,6 +65,30 @@ impl Client {
     }
 }
 
+/// The trainer of this client's data for the model that the manifest names, and how to train.
+fn trainer(
+    data: &Dataset,
+    kept: &std::sync::Mutex<Option<Arc<Trainer>>>,
+    model: &GlobalModel,
+    manifest: &CheckedManifest,
+) -> Result<(Arc<Trainer>, Instructions), String> {
+    let text = |e: &dyn std::fmt::Display| e.to_string();
+    let instructions = Instructions::from_text(manifest.training()).map_err(|e| text(&e))?;
+    if instructions.model != model.spec() {
+        return Err("the model received is not the one in the instructions".into());
+    }
+    let mut slot = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let trainer = match slot.as_ref().filter(|t| t.spec() == model.spec()) {
+        Some(trainer) => trainer.clone(),
+        None => {
+            let made = Arc::new(Trainer::new(model.spec(), data).map_err(|e| text(&e))?);
+            *slot = Some(made.clone());
+            made
+        }
+    };
+    Ok((trainer, instructions))
+}
+
 /// What training on the first data set makes of the model, and how the model received does on the second.
 fn trained(
     (data, scored): (&Dataset, &Dataset),
@@ -54,22 +96,7 @@ fn trained(
     model: &GlobalModel,
     manifest: &CheckedManifest,
 ) -> Result<LocalUpdate, String> {
-    let text = |e: &dyn std::fmt::Display| e.to_string();
-    let instructions = Instructions::from_text(manifest.training()).map_err(|e| text(&e))?;
-    if instructions.model != model.spec() {
-        return Err("the model received is not the one in the instructions".into());
-    }
-    let trainer = {
-        let mut slot = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match slot.as_ref().filter(|t| t.spec() == model.spec()) {
-            Some(trainer) => trainer.clone(),
-            None => {
-                let made = Arc::new(Trainer::new(model.spec(), data).map_err(|e| text(&e))?);
-                *slot = Some(made.clone());
-                made
-            }
-        }
-    };
+    let (trainer, instructions) = trainer(data, kept, model, manifest)?;
     let (config, seed) = (instructions.config(), random().next_u64());
     match manifest.terms() {
         None => trainer.train(model, &config, seed),
@@ -82,7 +109,26 @@ fn trained(
             trainer.train_joint(model, &config, terms, figures, seed)
         }
     }
-    .map_err(|e| text(&e))
+    .map_err(|e| e.to_string())
+}
+
+/// The records that secret coins choose, each clipped and rounded alone, as one sum. Coins and sample end here.
+fn sampled(
+    data: &Dataset,
+    kept: &std::sync::Mutex<Option<Arc<Trainer>>>,
+    model: &GlobalModel,
+    manifest: &CheckedManifest,
+    headroom: &RecordHeadroom,
+) -> Result<EncodedUpdate, String> {
+    let (trainer, instructions) = trainer(data, kept, model, manifest)?;
+    let config = instructions.config();
+    let mut rng = random();
+    let records = u32::try_from(trainer.examples()).map_err(|_| "too many records".to_owned())?;
+    RecordSample::draw(records, headroom.terms(), &mut rng)
+        .encode(headroom, &mut rng, |rows| {
+            trainer.record_updates(model, &config, rows)
+        })
+        .map_err(|e| e.to_string())
 }
 
 /// The model received on this client's data. Where it cannot be scored, nothing is said of it, which counts as the worst: whether a client could
@@ -93,9 +139,9 @@ fn figures(scored: &Dataset, model: &GlobalModel) -> LocalFigures {
 
 /// A canary, at the largest weight there is.
 fn planted(values: Vec<f32>, manifest: &CheckedManifest) -> Result<LocalUpdate, String> {
-    let beside = Contribution {
+    let beside = Alongside {
         examples: u64::MAX,
-        ..Contribution::default()
+        ..Alongside::default()
     };
     match manifest.terms() {
         None => LocalUpdate::new(values),
@@ -104,19 +150,12 @@ fn planted(values: Vec<f32>, manifest: &CheckedManifest) -> Result<LocalUpdate, 
     .map_err(|e| e.to_string())
 }
 
-/// Clipping, encoding and noise: the same for whatever a member has to say.
-fn noised(
-    update: LocalUpdate,
-    manifest: &CheckedManifest,
-    ticket: &mut BudgetTicket,
-) -> Result<NoisedUpdate, String> {
+/// Clipping and encoding of one vector for the whole client.
+fn encoded(update: LocalUpdate, headroom: &Headroom) -> Result<EncodedUpdate, String> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
-    let mut rng = random();
     update
-        .clip(manifest.encoding())
+        .clip(headroom.encoding())
         .map_err(|e| text(&e))?
-        .encode(manifest.headroom(), &mut rng)
-        .map_err(|e| text(&e))?
-        .noise(ticket, &mut rng)
+        .encode(headroom, &mut random())
         .map_err(|e| text(&e))
 }

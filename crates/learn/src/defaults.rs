@@ -99,6 +99,25 @@ impl Defaults {
         }
     }
 
+    /// The same for the record unit: one gradient of each sampled record, clipped by itself; many more steps, each of them a round.
+    #[must_use]
+    pub fn by_record(self, data: EmbeddedData) -> Self {
+        let learning_rate = match data {
+            EmbeddedData::Heart => 1.0,
+            EmbeddedData::Digits => 2.0,
+        };
+        Self {
+            train: TrainConfig {
+                algorithm: Algorithm::FedSgd,
+                epochs: 1,
+                learning_rate,
+                ..self.train
+            },
+            clip_norm: learning_rate,
+            ..self
+        }
+    }
+
     /// The settings for an embedded data set with the model of that name, `softmax` or `mlp`
     /// ([`DEFAULT_HIDDEN`] hidden units; digits, iid, epsilon 2: 0.930).
     ///

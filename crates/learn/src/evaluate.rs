@@ -1,10 +1,14 @@
 //! Scoring a global model on held-out data.
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Labels};
 use crate::model::{GlobalModel, ModelSpec};
 use crate::network::{self, ReadError};
+
+/// Values of a hidden layer held at once, 1 MiB: a server scores wide models within the memory that it promises.
+const AT_ONCE: usize = 1 << 18;
 
 /// Why a model cannot be scored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +80,20 @@ impl Evaluation {
     }
 }
 
+/// Logits or predictions of all rows, so many rows at a time that a hidden layer holds at most [`AT_ONCE`] values.
+fn outputs(parameters: &[Tensor<2>], inputs: Tensor<2>) -> Result<Vec<f32>, EvaluateError> {
+    let [rows, columns] = inputs.dims();
+    let width = parameters.first().map_or(1, |first| first.dims()[1]);
+    let step = (AT_ONCE / width.max(1)).max(1);
+    let mut outputs = Vec::new();
+    for from in (0..rows).step_by(step) {
+        let to = rows.min(from.saturating_add(step));
+        let some = inputs.clone().slice([from..to, 0..columns]);
+        outputs.extend(network::read(network::outputs(parameters, some))?);
+    }
+    Ok(outputs)
+}
+
 /// Scores `model` on `data`. Sums run in double precision; of equal logits the first class counts.
 ///
 /// # Errors
@@ -87,7 +105,7 @@ pub fn evaluate(model: &GlobalModel, data: &Dataset) -> Result<Evaluation, Evalu
     }
     let device = network::device();
     let parameters = network::parameters(spec, model.values(), &device);
-    let outputs = network::read(network::outputs(&parameters, network::inputs(data, &device)))?;
+    let outputs = outputs(&parameters, network::inputs(data, &device))?;
     let examples = data.rows() as u64;
     let mean = |sum: f64| sum / examples as f64;
     Ok(match data.labels() {
@@ -152,6 +170,39 @@ mod tests {
             (4, Some(0.75), "accuracy")
         );
         assert!((found.loss() - loss).abs() < 1e-7);
+    }
+
+    /// Failure: rows at the border of two pieces are lost, or scored twice.
+    #[test]
+    fn a_wide_model_is_scored_in_pieces() {
+        let hidden = crate::model::MAX_HIDDEN;
+        let rows = 2 * (AT_ONCE / hidden) + 7;
+        let spec = ModelSpec::Mlp {
+            inputs: 1,
+            hidden,
+            classes: 2,
+        };
+        let values = (0..spec.parameters()).map(|i| ((i * 7919) % 13) as f32 * 1e-3 - 6e-3);
+        let model = GlobalModel::new(spec, values.collect()).unwrap();
+        let labels = Labels::Class {
+            values: (0..rows).map(|row| (row % 3 % 2) as u32).collect(),
+            classes: 2,
+        };
+        let features = (0..rows).map(|row| row as f32 * 0.1 - 2.0).collect();
+        let data = Dataset::new(features, 1, labels).unwrap();
+        let found = evaluate(&model, &data).unwrap();
+        let alone = (0..rows).map(|row| {
+            let one = evaluate(&model, &data.select(&[row]).unwrap()).unwrap();
+            (one.loss() / rows as f64, one.score().unwrap() / rows as f64)
+        });
+        let (loss, score) = alone.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        assert_eq!(found.examples(), rows as u64);
+        assert!(
+            (found.loss() - loss).abs() < 1e-5 * loss.max(1.0),
+            "{} {loss}",
+            found.loss()
+        );
+        assert!((found.score().unwrap() - score).abs() < 1e-9);
     }
 
     #[test]

@@ -85,6 +85,12 @@ pub enum TrainError {
     /// More steps than [`MAX_STEPS`].
     #[error("the settings ask for {0} steps, {MAX_STEPS} are allowed")]
     Steps(u64),
+    /// Only one gradient of a record depends on that record alone; epochs, batches and a clip of their mean do not.
+    #[error(
+        "single records are protected by one gradient each: this needs the algorithm fed-sgd, and no gradient clip \
+         beside the clip norm of a record"
+    )]
+    NotByRecord,
     /// The data has other columns or labels than the model.
     #[error("the model {0} does not fit the data")]
     Data(ModelSpec),
@@ -207,15 +213,52 @@ impl Trainer {
         }
     }
 
-    /// One SGD step on one batch.
-    fn step(
+    /// -(step size) x the gradient of the loss of each of `rows` alone, in order, by the parameters of the global model. One vector depends on
+    /// one record: one that is not finite becomes zero, as no other record may decide whether it counts.
+    ///
+    /// Not public, as [`Trainer::delta`].
+    pub(crate) fn record_deltas(
+        &self,
+        global: &GlobalModel,
+        config: &TrainConfig,
+        rows: &[u32],
+    ) -> Result<Vec<Vec<f32>>, TrainError> {
+        config.check()?;
+        if config.algorithm != Algorithm::FedSgd || config.gradient_clip.is_some() {
+            return Err(TrainError::NotByRecord);
+        }
+        if global.spec() != self.spec {
+            return Err(TrainError::Model {
+                expected: self.spec,
+                found: global.spec(),
+            });
+        }
+        if rows.len() as u64 > MAX_STEPS {
+            return Err(TrainError::Steps(rows.len() as u64));
+        }
+        let parameters = network::parameters(self.spec, global.values(), &self.device);
+        let delta_of = |row: u32| {
+            let index = Tensor::<1, Int>::from_data(TensorData::new(vec![i64::from(row)], [1]), &self.device);
+            let inputs = self.inputs.clone().select(0, index.clone());
+            let targets = self.targets.clone().select(0, index);
+            let (_, gradients) = self.gradients(parameters.clone(), inputs, targets)?;
+            let mut delta = network::values(gradients)?;
+            delta.iter_mut().for_each(|value| *value *= -config.learning_rate);
+            if !delta.iter().all(|value| value.is_finite()) {
+                delta.fill(0.0);
+            }
+            Ok(delta)
+        };
+        rows.iter().map(|&row| delta_of(row)).collect()
+    }
+
+    /// The parameters as leaves, and the gradient of the summed loss by each.
+    fn gradients(
         &self,
         parameters: Vec<Tensor<2>>,
         inputs: Tensor<2>,
         targets: Tensor<2>,
-        rows: usize,
-        config: &TrainConfig,
-    ) -> Result<Vec<Tensor<2>>, TrainError> {
+    ) -> Result<(Vec<Tensor<2>>, Vec<Tensor<2>>), TrainError> {
         let leaves: Vec<Tensor<2>> = parameters
             .into_iter()
             .map(|tensor| tensor.autodiff().require_grad())
@@ -227,6 +270,19 @@ impl Trainer {
             .map(|leaf| leaf.grad_remove(&mut gradients))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| ReadError("a parameter has no gradient".to_owned()))?;
+        Ok((leaves, gradients))
+    }
+
+    /// One SGD step on one batch.
+    fn step(
+        &self,
+        parameters: Vec<Tensor<2>>,
+        inputs: Tensor<2>,
+        targets: Tensor<2>,
+        rows: usize,
+        config: &TrainConfig,
+    ) -> Result<Vec<Tensor<2>>, TrainError> {
+        let (leaves, gradients) = self.gradients(parameters, inputs, targets)?;
         // The loss is a sum; its mean is taken here, in the step size, which saves tensor operations.
         let mut scale = 1.0 / rows as f64;
         if let Some(clip) = config.gradient_clip {

@@ -1,6 +1,6 @@
 //! Where a delta enters the privacy pipeline: the only use of `tacita-privacy` in this crate.
 
-use tacita_privacy::{Contribution, JointTerms, LocalFigures, LocalUpdate};
+use tacita_privacy::{Alongside, JointTerms, LocalFigures, LocalUpdate};
 
 use crate::evaluate::Evaluation;
 use crate::model::GlobalModel;
@@ -23,6 +23,22 @@ impl Trainer {
         Ok(LocalUpdate::new(self.delta(global, config, seed)?)?)
     }
 
+    /// One vector for each of `rows` (from 0, below [`Trainer::examples`]), in order: -(step size) x the gradient of that record's loss. For the
+    /// record unit, where each is clipped and rounded alone.
+    ///
+    /// # Errors
+    /// [`TrainError::NotByRecord`] unless the settings ask for a gradient a record; others as [`Trainer::train`], but none for a gradient that is
+    /// not finite, which counts as zero.
+    pub fn record_updates(
+        &self,
+        global: &GlobalModel,
+        config: &TrainConfig,
+        rows: &[u32],
+    ) -> Result<Vec<LocalUpdate>, TrainError> {
+        let deltas = self.record_deltas(global, config, rows)?.into_iter();
+        Ok(deltas.map(LocalUpdate::new).collect::<Result<_, _>>()?)
+    }
+
     /// As [`Trainer::train`], with what travels beside the delta as masked and noised coordinates: this client's number of examples and its
     /// `figures` on `global`, as far as the terms ask for them.
     ///
@@ -37,7 +53,7 @@ impl Trainer {
         seed: u64,
     ) -> Result<LocalUpdate, TrainError> {
         let delta = self.delta(global, config, seed)?;
-        let beside = Contribution {
+        let beside = Alongside {
             examples: self.examples() as u64,
             figures,
         };

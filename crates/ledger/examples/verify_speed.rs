@@ -53,6 +53,8 @@ fn round(round: u64) -> [Entry; 3] {
             count_scale: None,
             unit: Unit::Client,
             adjacency: Adjacency::ZeroOut,
+            sampling: None,
+            largest_records: None,
             budget_epsilon: Some("8".to_owned()),
             budget_delta: Some("0.00001".to_owned()),
             planned_rounds: 5_000,

@@ -3,6 +3,8 @@
 //! Formats: <https://c2sp.org/tlog-checkpoint> without extension lines, and the Ed25519 `cosignature/v1` of
 //! <https://c2sp.org/tlog-cosignature>. The log signs under its origin as key name.
 
+use std::collections::HashMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey};
@@ -282,12 +284,15 @@ impl SignedCheckpoint {
     /// [`NoteError::TooLong`], [`NoteError::TooManySignatures`], [`NoteError::KeyName`].
     pub fn with_cosignatures(&self, cosignatures: &[Cosignature]) -> Result<Self, CheckpointError> {
         let mut lines = self.note.signatures().to_vec();
+        let key = |line: &NoteSignature| (line.name.clone(), line.key_id);
+        let mut places: HashMap<_, usize> = HashMap::new();
+        for (place, line) in lines.iter().enumerate() {
+            places.entry(key(line)).or_insert(place);
+        }
         for cosignature in cosignatures {
             let line = cosignature.to_line();
-            match lines
-                .iter_mut()
-                .find(|old| old.name == line.name && old.key_id == line.key_id)
-            {
+            let place = *places.entry(key(&line)).or_insert(lines.len());
+            match lines.get_mut(place) {
                 Some(old) => *old = line,
                 None => lines.push(line),
             }

@@ -52,12 +52,14 @@ pub enum EntryError {
 
 /// How noise is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
     /// No noise: no privacy claim beyond the sum.
     None,
     /// Every client adds a Skellam share.
     Skellam,
+    /// Every client adds a discrete Gaussian share.
+    DiscreteGaussian,
 }
 
 /// Whose contribution one unit of privacy is.
@@ -66,6 +68,8 @@ pub enum Mechanism {
 pub enum Unit {
     /// Everything one client sends in a round.
     Client,
+    /// One record of one client.
+    Record,
 }
 
 /// What neighbouring inputs are.
@@ -74,6 +78,8 @@ pub enum Unit {
 pub enum Adjacency {
     /// One client's vector replaced by zero.
     ZeroOut,
+    /// One record there or not; the relation of the record unit.
+    AddRemove,
 }
 
 /// *Reserve*: an attempt at a round is announced. Digests are 64 lower-case hex digits; times are unix seconds.
@@ -133,8 +139,15 @@ pub struct Manifest {
     pub count_scale: Option<String>,
     /// Privacy unit.
     pub unit: Unit,
-    /// Adjacency.
+    /// Adjacency: the one that goes with the unit.
     pub adjacency: Adjacency,
+    /// Probability with which clients sample their records, above 0 and at most 1; absent from the text in the client unit, where no
+    /// sampling can be claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<String>,
+    /// Records of one client that the ring has room for, at least 1; absent in the client unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_records: Option<u64>,
     /// Epsilon that the task may spend in all, a decimal, or null for no budget.
     pub budget_epsilon: Option<String>,
     /// Delta that goes with it, a decimal; null exactly when `budget_epsilon` is.

@@ -11,11 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
-/// Largest note read or written, in bytes. Room for the cosignatures of a whole quorum: 1,000 lines with key
-/// names of 20 bytes, or 750 with names of 64.
-pub const MAX_NOTE: usize = 128 * 1024;
+/// Largest note read or written, in bytes. Room for the cosignatures of a whole cohort: 10,000 lines with key names of 64
+/// bytes take 1.74 MB.
+pub const MAX_NOTE: usize = 2 * 1024 * 1024;
 /// Most signature lines in a note (the format demands at least 16).
-pub const MAX_SIGNATURES: usize = 1024;
+pub const MAX_SIGNATURES: usize = 16_384;
 /// Longest key name, in bytes.
 pub const MAX_KEY_NAME: usize = 255;
 /// Longest verifier key text that is looked at, in bytes: name, eight hex digits, 33 bytes in base64, two `+`.

@@ -2,16 +2,20 @@
 //!
 //! A filter, not a meter: it holds for rounds whose parameters are chosen after seeing the results of earlier ones, because
 //! the Renyi order it watches is fixed by the budget alone before the first round (Feldman, Zrnic, "Individual Privacy
-//! Accounting via a Renyi Filter" 2021, fully adaptive composition at one order). Taking the best of many orders at each step would not be covered.
+//! Accounting via a Renyi Filter" 2021, fully adaptive composition at one order), or in the record unit by the budget and the first release. Taking the best of many orders at each step would not be covered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use self::sum::Sum;
 use crate::account::{ORDERS, RdpCurve, Release, delta_for_rdp, log_terms, sampler_delta};
 use crate::decimal::Decimal;
 use crate::encoding::Encoding;
 use crate::noise::{Mechanism, NoiseError, NoiseShare};
+use crate::sensitivity::PrivacyUnit;
+
+mod sum;
 
 /// Why a round is refused, or a budget not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +49,14 @@ pub enum BudgetRefusal {
         epsilon: Decimal,
         /// The delta given.
         delta: Decimal,
+    },
+    /// Rounds of one account protect the same unit; a bound for one says nothing about the other.
+    #[error("the budget was spent on the privacy of single {spent}s, this round is about single {asked}s")]
+    OtherUnit {
+        /// What was charged or reserved.
+        spent: PrivacyUnit,
+        /// What the round would be charged as.
+        asked: PrivacyUnit,
     },
     /// Too many reservations are open; commit or release some.
     #[error("more than {max} reservations are open", max = BudgetFilter::MAX_OPEN)]
@@ -89,11 +101,9 @@ impl Budget {
         if !(e > 0.0 && e <= f64::from(Self::MAX_EPSILON) && d > 0.0 && d <= 0.5) {
             return Err(BudgetRefusal::Range { epsilon, delta });
         }
-        let (rdp_part, _) = delta_for_rdp(d);
         let mut best: Option<(usize, f64, f64)> = None;
         for (index, order) in ORDERS.into_iter().enumerate() {
-            let (terms, magnitude) = log_terms(f64::from(order), rdp_part);
-            let limit = e - terms - 1e-12 * (e + magnitude);
+            let limit = self.limit_at(index);
             let slope = limit / f64::from(order);
             if limit > 0.0 && best.is_none_or(|(_, _, most)| slope > most) {
                 best = Some((index, limit, slope));
@@ -101,6 +111,14 @@ impl Budget {
         }
         best.map(|(index, limit, _)| (index, limit))
             .ok_or(BudgetRefusal::TooSmall { epsilon, delta })
+    }
+
+    /// B(a), rounded down, at the order with this index in [`ORDERS`].
+    fn limit_at(&self, index: usize) -> f64 {
+        let epsilon = self.epsilon.to_f64();
+        let (rdp_part, _) = delta_for_rdp(self.delta.to_f64());
+        let (terms, magnitude) = log_terms(f64::from(ORDERS[index]), rdp_part);
+        epsilon - terms - 1e-12 * (epsilon + magnitude)
     }
 }
 
@@ -145,10 +163,17 @@ impl BudgetTicket {
     }
 
     /// Marks the ticket as used for one vector with these parameters.
-    pub(crate) fn spend_on(&mut self, encoding: &Encoding, share: &NoiseShare) -> Result<(), NoiseError> {
+    pub(crate) fn spend_on(
+        &mut self,
+        encoding: &Encoding,
+        share: &NoiseShare,
+        sampling: Option<Decimal>,
+    ) -> Result<(), NoiseError> {
         let fits = match &self.stake {
             Stake::NoPrivacy => share.mechanism() == Mechanism::None,
-            Stake::Reserved { release, .. } => release.matches(encoding, share),
+            Stake::Reserved { release, .. } => {
+                release.matches(encoding, share) && release.sampling() == sampling
+            }
         };
         if !fits {
             return Err(NoiseError::TicketMismatch);
@@ -173,15 +198,22 @@ pub struct BudgetState {
     pub reserved: Vec<(u64, Release)>,
     /// The next reservation's number.
     pub next: u64,
+    /// The order watched, where it was chosen for the first release: in the record unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<u32>,
 }
 
 /// What has been charged and reserved against a [`Budget`]. Store [`BudgetFilter::state`] durably before acting on a change.
 #[derive(Debug)]
 pub struct BudgetFilter {
     budget: Budget,
-    order: usize,
-    limit: f64,
+    /// Index of the order watched, and the largest Renyi sum there.
+    watched: (usize, f64),
+    /// Whether the order was chosen for the first release.
+    chosen: bool,
     committed: BTreeMap<Release, u64>,
+    /// The same, added up.
+    sum: Sum,
     reserved: BTreeMap<u64, Release>,
     /// Reservations whose ticket has been handed out since this filter was made.
     handed_out: BTreeSet<u64>,
@@ -197,12 +229,12 @@ impl BudgetFilter {
     /// # Errors
     /// [`BudgetRefusal::Range`], [`BudgetRefusal::TooSmall`].
     pub fn new(budget: Budget) -> Result<Self, BudgetRefusal> {
-        let (order, limit) = budget.watched()?;
         Ok(Self {
             budget,
-            order,
-            limit,
+            watched: budget.watched()?,
+            chosen: false,
             committed: BTreeMap::new(),
+            sum: Sum::nothing(),
             reserved: BTreeMap::new(),
             handed_out: BTreeSet::new(),
             next: 0,
@@ -221,12 +253,29 @@ impl BudgetFilter {
             .into_iter()
             .filter(|&(_, count)| count > 0)
             .collect();
+        for (&release, &count) in &filter.committed {
+            filter.sum.add(release, count);
+        }
         filter.reserved = state
             .reserved
             .into_iter()
             .filter(|&(id, _)| id < state.next)
             .collect();
         filter.next = state.next;
+        let of_records = |release: &Release| release.unit() == PrivacyUnit::Record;
+        let chosen = filter
+            .committed
+            .keys()
+            .chain(filter.reserved.values())
+            .any(of_records);
+        if let Some(order) = state.order {
+            let index = ORDERS.iter().position(|&known| known == order);
+            let index = index.ok_or(BudgetMisuse::State)?;
+            filter.watched = (index, state.budget.limit_at(index));
+            filter.chosen = true;
+        } else if chosen {
+            return Err(BudgetMisuse::State);
+        }
         let whole = filter.committed.len() == committed && filter.reserved.len() == reserved;
         if whole && reserved <= Self::MAX_OPEN {
             Ok(filter)
@@ -250,18 +299,47 @@ impl BudgetFilter {
                 .map(|(&id, &release)| (id, release))
                 .collect(),
             next: self.next,
+            order: self.chosen.then(|| ORDERS[self.watched.0]),
         }
+    }
+
+    /// The order to watch if this is the first release, and the largest Renyi sum there.
+    ///
+    /// A sampled release's curve is far from linear in the order, so in the record unit the order is the one that admits most releases like the
+    /// first: the largest B(a) / r(a). Nothing was released when it is chosen, so it depends on no result.
+    fn watched_for(&self, release: &Release) -> (usize, f64) {
+        let untouched = self.committed.is_empty() && self.reserved.is_empty() && !self.chosen;
+        if !untouched || release.unit() == PrivacyUnit::Client {
+            return self.watched;
+        }
+        let curve = release.curve();
+        let admitted = |index: usize| self.budget.limit_at(index) / curve.at_index(index);
+        let mut best = self.watched;
+        for index in 0..ORDERS.len() {
+            // The curve of a release with noise is positive; a limit below 0 admits nothing.
+            if admitted(index) > admitted(best.0) {
+                best = (index, self.budget.limit_at(index));
+            }
+        }
+        best
+    }
+
+    /// Fixes the order before anything is counted.
+    fn fix_order(&mut self, release: &Release) {
+        self.watched = self.watched_for(release);
+        self.chosen |= release.unit() == PrivacyUnit::Record;
     }
 
     /// Sets the cost of one round aside, or refuses the round.
     ///
     /// # Errors
-    /// [`BudgetRefusal::Exhausted`], [`BudgetRefusal::SamplerError`], [`BudgetRefusal::TooManyOpen`]; nothing has changed then.
+    /// [`BudgetRefusal::Exhausted`], [`BudgetRefusal::SamplerError`], [`BudgetRefusal::OtherUnit`], [`BudgetRefusal::TooManyOpen`]; nothing has changed then.
     pub fn reserve(&mut self, release: Release) -> Result<BudgetTicket, BudgetRefusal> {
         if self.reserved.len() >= Self::MAX_OPEN {
             return Err(BudgetRefusal::TooManyOpen);
         }
         self.admits(&release, 1)?;
+        self.fix_order(&release);
         let id = self.next;
         self.next += 1;
         self.reserved.insert(id, release);
@@ -293,8 +371,10 @@ impl BudgetFilter {
     /// Records a charge that has happened whether or not the budget allows it, such as a second statement for one round.
     /// Past the budget, every later reservation is refused.
     pub fn charge_regardless(&mut self, release: Release) {
+        self.fix_order(&release);
         let count = self.committed.entry(release).or_insert(0);
         *count = count.saturating_add(1);
+        self.sum.add(release, 1);
     }
 
     /// The ticket of a reservation found after a restart, for settling only: a vector noised before the restart may have
@@ -314,14 +394,10 @@ impl BudgetFilter {
 
     /// The Renyi curve of all charges and reservations.
     pub fn spent(&self) -> RdpCurve {
-        let one_each = self.reserved.values().map(|release| (release, 1));
-        self.committed
-            .iter()
-            .map(|(release, &count)| (release, count))
-            .chain(one_each)
-            .fold(RdpCurve::zero(), |sum, (release, count)| {
-                sum.plus(&release.curve().times(count))
-            })
+        let open = self.reserved.values();
+        open.fold(self.sum.total(), |sum, release| {
+            sum.plus(&self.sum.curve_of(release))
+        })
     }
 
     /// How many more rounds of this kind the budget admits, up to 2^32.
@@ -341,24 +417,28 @@ impl BudgetFilter {
     /// Whether `count` more rounds of this kind could be reserved and charged.
     ///
     /// # Errors
-    /// [`BudgetRefusal::Exhausted`], [`BudgetRefusal::SamplerError`].
+    /// [`BudgetRefusal::Exhausted`], [`BudgetRefusal::SamplerError`], [`BudgetRefusal::OtherUnit`].
     pub fn admits(&self, release: &Release, count: u64) -> Result<(), BudgetRefusal> {
-        let total = self.spent().plus(&release.curve().times(count));
-        if total.at_index(self.order) > self.limit {
+        let asked = release.unit();
+        let mut known = self.committed.keys().chain(self.reserved.values());
+        if let Some(other) = known.find(|known| known.unit() != asked) {
+            let spent = other.unit();
+            return Err(BudgetRefusal::OtherUnit { spent, asked });
+        }
+        let total = self.spent().plus(&self.sum.curve_of(release).times(count));
+        let (order, limit) = self.watched_for(release);
+        if total.at_index(order) > limit {
             return Err(BudgetRefusal::Exhausted {
                 epsilon: self.budget.epsilon,
                 delta: self.budget.delta,
             });
         }
+        let asked = release.draws().saturating_mul(u128::from(count));
         let draws = self
-            .committed
-            .iter()
-            .map(|(known, &count)| known.draws().saturating_mul(u128::from(count)))
-            .chain(self.reserved.values().map(Release::draws))
-            .fold(
-                release.draws().saturating_mul(u128::from(count)),
-                u128::saturating_add,
-            );
+            .reserved
+            .values()
+            .map(Release::draws)
+            .fold(self.sum.draws().saturating_add(asked), u128::saturating_add);
         let (_, sampler_part) = delta_for_rdp(self.budget.delta.to_f64());
         if sampler_delta(self.budget.epsilon.to_f64(), draws) > sampler_part {
             return Err(BudgetRefusal::SamplerError {

@@ -2,13 +2,16 @@
 
 use tacita_algebra::RingBits;
 
-use crate::account::{AccountError, Adversary, Release, SkellamRelease};
+use crate::account::{AccountError, Adversary, Release};
 use crate::budget::{Budget, BudgetFilter, BudgetRefusal};
+use crate::contribution::Contribution;
 use crate::decimal::Decimal;
 use crate::encoding::{Encoding, EncodingError};
 use crate::headroom::{Headroom, HeadroomError};
-use crate::noise::{NoiseError, NoiseShare};
+use crate::noise::{Mechanism, NoiseError, NoiseShare};
 use crate::noise_levels::{LevelsError, NoiseLevels};
+use crate::record::RecordTerms;
+use crate::sampler::NoiseSampler;
 
 /// Widest ring whose coordinates still travel and add as 32-bit words.
 const NARROW_BITS: u8 = 32;
@@ -46,6 +49,9 @@ pub enum PlanError {
         "the target needs more noise than is sampled; ask for fewer rounds, more clients or a larger epsilon"
     )]
     TooMuchNoise,
+    /// A target without a mechanism that could meet it.
+    #[error("a target epsilon needs a noise mechanism")]
+    NoMechanism,
     /// The target itself.
     #[error(transparent)]
     Budget(#[from] BudgetRefusal),
@@ -89,6 +95,10 @@ pub struct PlanRequest {
     pub clip: Decimal,
     /// Drop-outs of each noise level, rising to n - m; empty for none.
     pub noise_levels: Vec<u32>,
+    /// The law of the noise; without an epsilon none is drawn.
+    pub mechanism: Mechanism,
+    /// The record unit: `dimension` and `clip` are those of one record's vector. `None`: the client unit.
+    pub records: Option<RecordTerms>,
 }
 
 impl PlanRequest {
@@ -105,7 +115,7 @@ impl PlanRequest {
 /// Parameters that meet a [`PlanRequest`], proven not to wrap.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    headroom: Headroom,
+    contribution: Contribution,
     request: PlanRequest,
     epsilon_planned: Option<Decimal>,
 }
@@ -122,9 +132,10 @@ impl Plan {
     /// by less than 1 %; the share's variance is the smallest whose T rounds at |U2| = m fit the budget; the ring is the
     /// smallest with headroom for n. Should the ring pass 32 bits or the noise the sampler's range, S is halved while it
     /// stays at 64 or more and 2 sqrt(d) or more (6 % inflation from the dimension at most), and all is found again; if that
-    /// does not help the first grid with a wide ring is taken.
+    /// does not help the first grid with a wide ring is taken. For discrete Gaussian noise S starts large enough for shares that the
+    /// account of their sum covers.
     ///
-    /// The rotation seed of the result is zero; see [`Plan::headroom_for_round`].
+    /// The rotation seed of the result is zero; see [`Plan::for_round`].
     ///
     /// # Errors
     /// [`PlanError`], one variant per cause.
@@ -132,6 +143,13 @@ impl Plan {
         let honest = check(&request)?;
         if request.epsilon.is_none() && !request.noise_levels.is_empty() {
             return Err(LevelsError::NoNoise.into());
+        }
+        match request.mechanism {
+            Mechanism::None if request.epsilon.is_some() => return Err(PlanError::NoMechanism),
+            Mechanism::DiscreteGaussian if !request.noise_levels.is_empty() => {
+                return Err(LevelsError::Undivided.into());
+            }
+            _ => {}
         }
         let budget = request.epsilon.map(|epsilon| Budget {
             epsilon,
@@ -150,34 +168,46 @@ impl Plan {
             None => (NOISELESS_GRID.max(32 * root), USUAL_GRID.max(4 * root)),
         };
 
-        let mut first: Option<Headroom> = None;
+        let mut first: Option<Contribution> = None;
         let mut too_much_noise = false;
         let mut grid = usual.next_power_of_two();
+        // Shares too narrow for the account of their sum grow with the grid.
+        while budget.is_some()
+            && request.mechanism == Mechanism::DiscreteGaussian
+            && grid < Encoding::MAX_GRID
+        {
+            match find_share(&request, budget, grid, padded, honest)? {
+                Some(share) if share.variance_q16() == NoiseShare::MIN_GAUSSIAN_Q16 => grid *= 2,
+                _ => break,
+            }
+        }
         while grid >= noise_floor {
             match find_share(&request, budget, grid, padded, honest)? {
                 None => too_much_noise = true,
-                Some(share) => {
-                    let bits = Headroom::needed_bits(grid, padded, &share, request.clients)?;
-                    let encoding = request.encoding(grid, bits)?;
-                    let headroom = Headroom::prove(encoding, share, request.clients)?;
-                    if bits.is_narrow() {
-                        return Self::finish(headroom, request);
+                Some(share) => match prove(&request, grid, padded, share) {
+                    Ok(proven) if proven.encoding().bits().is_narrow() => {
+                        return Self::finish(proven, request);
                     }
-                    first.get_or_insert(headroom);
-                }
+                    Ok(proven) => {
+                        first.get_or_insert(proven);
+                    }
+                    // No ring at all on this grid.
+                    Err(PlanError::Headroom(HeadroomError::TooWide)) => {}
+                    Err(error) => return Err(error),
+                },
             }
             grid /= 2;
         }
         match first {
-            Some(headroom) => Self::finish(headroom, request),
+            Some(proven) => Self::finish(proven, request),
             None if too_much_noise => Err(PlanError::TooMuchNoise),
             None => Err(HeadroomError::TooWide.into()),
         }
     }
 
-    fn finish(headroom: Headroom, request: PlanRequest) -> Result<Self, PlanError> {
+    fn finish(contribution: Contribution, request: PlanRequest) -> Result<Self, PlanError> {
         let mut plan = Self {
-            headroom,
+            contribution,
             request,
             epsilon_planned: None,
         };
@@ -196,28 +226,28 @@ impl Plan {
         let mut plan = self.clone();
         plan.request.clip = clip;
         let encoding = plan.request.encoding(self.encoding().grid(), self.bits())?;
-        plan.headroom = Headroom::prove(encoding, self.noise_share(), plan.request.clients)?;
+        plan.contribution = Contribution::prove(encoding, self.noise_share(), plan.request.clients, plan.request.records)?;
         Ok(plan)
     }
 
     /// The encoding, without a round's rotation seed.
     pub fn encoding(&self) -> &Encoding {
-        self.headroom.encoding()
+        self.contribution.encoding()
     }
 
     /// The noise each client adds.
     pub fn noise_share(&self) -> NoiseShare {
-        self.headroom.noise_share()
+        self.contribution.noise_share()
     }
 
-    /// Proof that n vectors of this plan do not wrap.
-    pub fn headroom(&self) -> &Headroom {
-        &self.headroom
+    /// Proof that the sum over n clients of this plan does not wrap.
+    pub fn contribution(&self) -> &Contribution {
+        &self.contribution
     }
 
     /// The same for one round's rotation seed.
-    pub fn headroom_for_round(&self, rotation_seed: [u8; 32]) -> Headroom {
-        self.headroom.clone().with_rotation_seed(rotation_seed)
+    pub fn for_round(&self, rotation_seed: [u8; 32]) -> Contribution {
+        self.contribution.clone().with_rotation_seed(rotation_seed)
     }
 
     /// The ring.
@@ -240,6 +270,7 @@ impl Plan {
     pub fn release_for(&self, adversary: Adversary) -> Option<Release> {
         let honest = adversary.honest_shares(self.request.minimum_survivors)?;
         Release::of_round(self.encoding(), &self.noise_share(), honest, self.request.clients)
+            .map(|release| release.of_records(self.contribution.sampling()))
     }
 
     /// The release that one round is charged as: the server's view.
@@ -272,6 +303,24 @@ impl Plan {
             .saturating_sub(self.request.colluders);
         self.noise_share().standard_deviation(honest, self.encoding()) / self.request.clip.to_f64()
     }
+}
+
+/// What each client contributes on this grid, in the smallest ring with headroom.
+fn prove(
+    request: &PlanRequest,
+    grid: u32,
+    padded: u32,
+    share: NoiseShare,
+) -> Result<Contribution, PlanError> {
+    let vectors = request.records.map_or(1, |records| records.largest());
+    let bits = Headroom::needed_bits_of(grid, padded, &share, request.clients, vectors)?;
+    let encoding = request.encoding(grid, bits)?;
+    Ok(Contribution::prove(
+        encoding,
+        share,
+        request.clients,
+        request.records,
+    )?)
 }
 
 fn narrow() -> Result<RingBits, PlanError> {
@@ -318,22 +367,21 @@ fn find_share(
     let filter = BudgetFilter::new(budget)?;
     let layers = u32::try_from(request.noise_levels.len() + 1).unwrap_or(u32::MAX);
     let rounds = u64::from(request.rounds);
-    let release = |share_variance_q16| {
-        Release::Skellam(SkellamRelease {
-            grid,
-            padded,
-            share_variance_q16,
-            honest_shares,
-            shares: request.clients.saturating_mul(layers),
-        })
+    let sampling = request.records.map(|records| records.sampling());
+    let release = |variance: u64| {
+        let share = NoiseShare::of_law(request.mechanism, variance)?;
+        let draws = request.clients.saturating_mul(layers);
+        Release::of_integers((grid, padded), &share, honest_shares, draws)
+            .map(|release| release.of_records(sampling))
+            .ok_or(PlanError::NoMechanism)
     };
     // Both the filter, round by round, and the schedule as a whole must stay within epsilon.
-    let fits = |variance: u64| -> Result<bool, BudgetRefusal> {
-        let release = release(variance);
+    let fits = |variance: u64| -> Result<bool, PlanError> {
+        let release = release(variance)?;
         match filter.admits(&release, rounds) {
             Ok(()) => {}
             Err(BudgetRefusal::Exhausted { .. }) => return Ok(false),
-            Err(other) => return Err(other),
+            Err(other) => return Err(other.into()),
         }
         let planned = release
             .curve()
@@ -341,7 +389,10 @@ fn find_share(
             .epsilon_with_sampler(budget.delta, release.draws().saturating_mul(u128::from(rounds)));
         Ok(planned.is_ok_and(|planned| planned <= budget.epsilon))
     };
-    let (mut low, mut high) = (0u64, NoiseShare::MAX_VARIANCE_Q16);
+    let (mut low, mut high) = match request.mechanism {
+        Mechanism::DiscreteGaussian => (NoiseShare::MIN_GAUSSIAN_Q16 - 1, NoiseSampler::MAX_GAUSSIAN_Q16),
+        _ => (0, NoiseShare::MAX_VARIANCE_Q16),
+    };
     if !fits(high)? {
         return Ok(None);
     }
@@ -353,7 +404,7 @@ fn find_share(
             low = middle;
         }
     }
-    let share = NoiseShare::skellam(high)?;
+    let share = NoiseShare::of_law(request.mechanism, high)?;
     if request.noise_levels.is_empty() {
         return Ok(Some(share));
     }

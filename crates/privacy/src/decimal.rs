@@ -81,6 +81,11 @@ impl Decimal {
         self.digits == 0
     }
 
+    /// The digits and the places: the value is digits / 10^places, digits below 10^18.
+    pub(crate) fn parts(self) -> (u64, u8) {
+        (self.digits, self.places)
+    }
+
     /// The square root of the sum of the squares of `parts`, rounded up to nine places: the norm bound of vectors side by side.
     ///
     /// # Errors
@@ -118,6 +123,14 @@ impl Decimal {
         let unit = 10u128.pow(u32::from(Self::MAX_PLACES.checked_sub(places)?));
         let scaled = self.scaled();
         scaled.is_multiple_of(unit).then_some(scaled / unit)
+    }
+
+    /// What is left of this after `spent`, rounded down to a multiple of 10^-6; zero when nothing is.
+    #[must_use]
+    pub fn left_after(self, spent: Self) -> Self {
+        let micros = self.scaled().saturating_sub(spent.scaled()) / 1_000_000_000_000;
+        let micros = u64::try_from(micros).unwrap_or(u64::MAX).min(Self::LIMIT - 1);
+        Self::new(micros, 6).unwrap_or(Self::ZERO)
     }
 
     /// `value` x 10^-6.
@@ -278,6 +291,18 @@ mod tests {
         );
         assert_eq!(d("0.25").in_units(2), Some(25));
         assert_eq!((d("0.25").in_units(1), d("0").in_units(0)), (None, Some(0)));
+    }
+
+    /// Failure: more is said to be left of a budget than is, or a negative rest wraps.
+    #[test]
+    fn what_is_left_is_rounded_down_and_never_negative() {
+        let d = |text: &str| text.parse::<Decimal>().unwrap();
+        assert_eq!(d("8").left_after(d("2.5")), d("5.5"));
+        assert_eq!(d("1.0000009").left_after(Decimal::ZERO), d("1"));
+        assert_eq!(d("1").left_after(d("0.0000001")), d("0.999999"));
+        assert_eq!(d("1").left_after(d("1.000001")), Decimal::ZERO);
+        let most = d("999999999999999999");
+        assert!(most.left_after(Decimal::ZERO) < most);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use tacita_algebra::RingVector;
 use crate::encoding::Encoding;
 use crate::joint::JointTerms;
 use crate::noise::NoiseShare;
+use crate::record::RecordHeadroom;
 use crate::rotation::Rotation;
 
 /// Why a sum is not decoded.
@@ -113,13 +114,7 @@ impl DecodedMean {
         contributors: u32,
         terms: Option<&JointTerms>,
     ) -> Result<Self, DecodeError> {
-        if sum.len() != encoding.padded() as usize || sum.bits() != encoding.bits() {
-            return Err(DecodeError::Shape);
-        }
-        if contributors == 0 {
-            return Err(DecodeError::NoContributors);
-        }
-        Self::check_norm(sum, encoding, share, contributors)?;
+        Self::check_norm(sum, encoding, share, contributors, 1)?;
         let step = 1.0 / encoding.steps_per_unit();
         let extra = terms.map_or(0, JointTerms::extra);
         let dimension = encoding.dimension().saturating_sub(extra) as usize;
@@ -156,17 +151,57 @@ impl DecodedMean {
         })
     }
 
+    /// Decodes the sum of `contributors` sums of records, in the record unit: as [`DecodedMean::from_sum`], but divided by
+    /// [`crate::RecordTerms::divisor`], a public number that depends on nobody's coins.
+    ///
+    /// # Errors
+    /// [`DecodeError`], one variant per cause.
+    pub fn from_records(
+        sum: &RingVector,
+        headroom: &RecordHeadroom,
+        contributors: u32,
+    ) -> Result<Self, DecodeError> {
+        let (encoding, share, terms) = (headroom.encoding(), headroom.noise_share(), headroom.terms());
+        Self::check_norm(sum, encoding, &share, contributors, terms.largest())?;
+        let factor = 1.0 / (encoding.steps_per_unit() * terms.divisor(contributors, headroom.clients()));
+        let rotation = Rotation::new(encoding.rotation_seed(), encoding.block());
+        let mut values = Vec::with_capacity(sum.len());
+        let mut block = Vec::new();
+        for start in (0..sum.len()).step_by(rotation.piece()) {
+            block.clear();
+            let integers = sum.signed(start).take(rotation.piece());
+            block.extend(integers.map(|integer| integer as f64 * factor));
+            rotation.rotate_back(start, &mut block);
+            values.extend(block.iter().map(|value| *value as f32));
+        }
+        values.truncate(encoding.dimension() as usize);
+        Ok(Self {
+            values,
+            contributors,
+            weight_sum: None,
+        })
+    }
+
+    /// Shape and norm of a sum in which each contributor has up to `vectors` vectors.
     fn check_norm(
         sum: &RingVector,
         encoding: &Encoding,
         share: &NoiseShare,
         contributors: u32,
+        vectors: u32,
     ) -> Result<(), DecodeError> {
+        if sum.len() != encoding.padded() as usize || sum.bits() != encoding.bits() {
+            return Err(DecodeError::Shape);
+        }
+        if contributors == 0 {
+            return Err(DecodeError::NoContributors);
+        }
         let step = 1.0 / encoding.steps_per_unit();
         let square = |integer: i64| (integer as f64 * step) * (integer as f64 * step);
         let norm = sum.signed(0).map(square).sum::<f64>().sqrt();
-        let signal = f64::from(contributors) * (encoding.squared_l2_sensitivity() as f64).sqrt()
-            / encoding.steps_per_unit();
+        let signal =
+            f64::from(contributors) * f64::from(vectors) * (encoding.squared_l2_sensitivity() as f64).sqrt()
+                / encoding.steps_per_unit();
         let spread = f64::from(encoding.padded()).sqrt() + Self::NOISE_DEVIATIONS;
         let limit = signal + spread * share.standard_deviation(contributors, encoding);
         if norm > limit * (1.0 + 1e-9) {

@@ -71,11 +71,27 @@ impl Headroom {
         share: &NoiseShare,
         clients: u32,
     ) -> Result<RingBits, HeadroomError> {
+        Self::needed_bits_of(grid, padded, share, clients, 1)
+    }
+
+    /// The same where each client contributes the sum of up to `vectors` such vectors: the largest number of records in the record unit.
+    ///
+    /// # Errors
+    /// As [`Headroom::needed_bits`].
+    pub fn needed_bits_of(
+        grid: u32,
+        padded: u32,
+        share: &NoiseShare,
+        clients: u32,
+        vectors: u32,
+    ) -> Result<RingBits, HeadroomError> {
         if clients == 0 {
             return Err(HeadroomError::NoClients);
         }
-        let signal =
-            IntegerSensitivity::after_rounding(grid, padded).largest_coordinate() * u128::from(clients);
+        // Below 2^14 x 2^14 x 2^32 x 2^32.
+        let signal = IntegerSensitivity::after_rounding(grid, padded).largest_coordinate()
+            * u128::from(clients)
+            * u128::from(vectors);
         let variance = u128::from(share.variance_q16()) * u128::from(clients);
         let union_bits = Self::FAILURE_LOG2.unsigned_abs() + padded.max(1).next_power_of_two().ilog2();
         // A discrete Gaussian's tail is below that of a normal law of variance sigma^2, which is below Bernstein's.

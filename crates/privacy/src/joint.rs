@@ -31,7 +31,7 @@ pub struct LocalFigures {
 
 /// What a client puts beside its update. As secret as its update.
 #[derive(Clone, Copy, Default)]
-pub struct Contribution {
+pub struct Alongside {
     /// Examples behind the update.
     pub examples: u64,
     /// Its figures on the model that it received.
@@ -123,19 +123,19 @@ impl JointTerms {
     }
 
     /// w of a client.
-    pub(crate) fn weight(&self, contribution: &Contribution) -> f64 {
+    pub(crate) fn weight(&self, own: &Alongside) -> f64 {
         self.weighting
-            .map_or(1.0, |weighting| weighting.weight(contribution.examples))
+            .map_or(1.0, |weighting| weighting.weight(own.examples))
     }
 
     /// The extra coordinates of one client, whose update was within the clip norm or not.
-    pub(crate) fn coordinates(&self, contribution: &Contribution, within: bool) -> Zeroizing<Vec<f64>> {
+    pub(crate) fn coordinates(&self, own: &Alongside, within: bool) -> Zeroizing<Vec<f64>> {
         let mut out = Zeroizing::new(Vec::with_capacity(self.extra() as usize));
         if self.weighting.is_some() {
-            out.push(self.bound.weight.to_f64() * self.weight(contribution));
+            out.push(self.bound.weight.to_f64() * self.weight(own));
         }
         if let Some(metrics) = &self.metrics {
-            let LocalFigures { loss, score } = contribution.figures;
+            let LocalFigures { loss, score } = own.figures;
             let loss = loss.map_or(f64::NAN, |loss| loss / metrics.loss_cap.to_f64());
             for fraction in [fraction(loss, 1.0), fraction(score.unwrap_or(f64::NAN), 0.0)] {
                 out.push(self.figure_size() * (2.0 * fraction - 1.0));
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(terms.clip(), d("2.5"));
         assert_eq!(terms.extra(), 4);
         for (loss, score) in [(0.0, 0.0), (0.0, 1.0), (4.0, 0.0), (4.0, 1.0)] {
-            let own = Contribution {
+            let own = Alongside {
                 examples: 10,
                 figures: LocalFigures {
                     loss: Some(loss),
@@ -208,7 +208,7 @@ mod tests {
         let losses = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300, 3.0];
         for loss in losses.map(Some).into_iter().chain([None]) {
             for score in [None, Some(f64::NAN), Some(-7.0), Some(1e300), Some(0.4)] {
-                let own = Contribution {
+                let own = Alongside {
                     examples: 0,
                     figures: LocalFigures { loss, score },
                 };
@@ -219,7 +219,7 @@ mod tests {
             }
         }
         // What is no number is as bad as can be.
-        let extra = terms.coordinates(&Contribution::default(), true);
+        let extra = terms.coordinates(&Alongside::default(), true);
         assert_eq!((extra[1], extra[2]), (terms.figure_size(), -terms.figure_size()));
     }
 }

@@ -8,6 +8,8 @@
 //! sum of many NoisedUpdates (unmasked by the protocol) --> DecodedMean
 //! ```
 //!
+//! In the record unit the first three are walked by every sampled record alone: [`RecordSample::encode`].
+//!
 //! Before a round: [`Plan::calibrate`] turns a privacy target into noise, grid and ring bits, [`Headroom::prove`] shows
 //! that the sum cannot wrap, and [`BudgetFilter::reserve`] gives the ticket without which no noise is drawn.
 //! After it: [`RdpCurve`] says what the releases so far cost, always rounded up.
@@ -22,6 +24,7 @@ pub mod audit;
 mod budget;
 mod calibrate;
 mod clip_rule;
+mod contribution;
 mod decimal;
 mod decode;
 mod dynamic_range;
@@ -34,6 +37,7 @@ mod noise;
 mod noise_components;
 mod noise_levels;
 mod published;
+mod record;
 mod rotation;
 mod rounding;
 mod sampler;
@@ -45,24 +49,27 @@ mod update;
 mod weighting;
 
 pub use account::{
-    AccountError, Adversary, DiscreteGaussianRelease, ORDERS, RdpCurve, Release, SkellamRelease, delta_total,
+    AccountError, Adversary, Concentrated, DiscreteGaussianRelease, ORDERS, RdpCurve, Release,
+    SampledRelease, SkellamRelease, Unsampled, delta_total,
 };
 pub use adaptive_clip::ClipNoiseSplit;
 pub use budget::{Budget, BudgetFilter, BudgetMisuse, BudgetRefusal, BudgetState, BudgetTicket};
 pub use calibrate::{Plan, PlanError, PlanRequest};
 pub use clip_rule::{ClipRule, ClipRuleError};
+pub use contribution::Contribution;
 pub use decimal::{Decimal, DecimalError};
 pub use decode::{DecodeError, DecodedMean};
 pub use dynamic_range::DynamicRange;
 pub use encoding::{Encoding, EncodingError};
 pub use headroom::{Headroom, HeadroomError};
-pub use joint::{Contribution, JointTerms, LocalFigures, MetricTerms};
+pub use joint::{Alongside, JointTerms, LocalFigures, MetricTerms};
 pub use layers::{LayerSeeds, SurplusSeed};
 pub use noise::{Mechanism, NoiseError, NoiseShare};
 pub use noise_components::NoiseComponents;
 pub use noise_levels::{FoundLevels, LevelsError, NoiseLevel, NoiseLevels, parse_dropouts};
 pub use published::{Figure, Published, figure_error};
+pub use record::{RecordError, RecordHeadroom, RecordSample, RecordTerms, RecordTermsError};
 pub use sampler::NoiseSampler;
-pub use sensitivity::{Adjacency, ContributionBound, IntegerSensitivity, RoundedSensitivity};
+pub use sensitivity::{Adjacency, ContributionBound, IntegerSensitivity, PrivacyUnit, RoundedSensitivity};
 pub use update::{ClippedUpdate, EncodeError, EncodedUpdate, LocalUpdate, NoisedUpdate, UpdateError};
 pub use weighting::ExampleWeighting;

@@ -8,8 +8,7 @@ use crate::sampler::{MAX_PARTS, NoiseSampler, WIDEST_TABLE_Q16};
 
 /// The law of the noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum Mechanism {
     /// No noise and no promise of privacy beyond secure aggregation.
     None,
@@ -24,9 +23,12 @@ pub enum Mechanism {
 /// Why noise is not drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoiseError {
-    /// A Skellam share without variance.
+    /// A share without variance.
     #[error("a noise share needs a positive variance")]
     Zero,
+    /// A variance where no noise is drawn.
+    #[error("share variance {0} x 2^-16 without a mechanism that draws it")]
+    NoMechanism(u64),
     /// A share wider than the sampler admits, see [`NoiseShare::MAX_VARIANCE_Q16`].
     #[error("share variance {0} x 2^-16 is above the largest that is sampled, {max}", max = NoiseShare::MAX_VARIANCE_Q16)]
     TooLarge(u64),
@@ -62,9 +64,9 @@ impl NoiseShare {
     /// Largest variance of a share in units of 2^-16: 512 draws of standard deviation 10^4.
     pub const MAX_VARIANCE_Q16: u64 = WIDEST_TABLE_Q16 * MAX_PARTS;
 
-    /// Smallest sigma^2 of a discrete Gaussian share in units of 2^-16: sigma 2, where tau is below 10^-16 for any number of shares up
-    /// to 10^5.
-    pub const MIN_GAUSSIAN_Q16: u64 = 4 << 16;
+    /// Smallest sigma^2 of a discrete Gaussian share in units of 2^-16: 4.5, sigma 2.12, where tau x d is below 10^-9, and so negligible
+    /// ([`crate::account::renyi::DiscreteGaussianSum::check`]), for any number of shares up to 10^5 of the longest vector that there is.
+    pub const MIN_GAUSSIAN_Q16: u64 = 9 << 15;
 
     /// No noise.
     pub fn none() -> Self {
@@ -126,16 +128,30 @@ impl NoiseShare {
         }
     }
 
-    /// The share that a round with this n, m and c states: its variance, and the drop-outs of its levels, if any.
+    /// A share of this law and variance; of a discrete Gaussian sigma^2.
     ///
     /// # Errors
-    /// [`NoiseError`] for the variance, [`NoiseError::Levels`] for levels that are not those of such a round.
+    /// [`NoiseError`] for a variance that is none of this law's.
+    pub fn of_law(mechanism: Mechanism, variance_q16: u64) -> Result<Self, NoiseError> {
+        match mechanism {
+            Mechanism::None if variance_q16 == 0 => Ok(Self::none()),
+            Mechanism::None => Err(NoiseError::NoMechanism(variance_q16)),
+            Mechanism::Skellam => Self::skellam(variance_q16),
+            Mechanism::DiscreteGaussian => Self::discrete_gaussian(variance_q16),
+        }
+    }
+
+    /// The share that a round with this n, m and c states: its law and variance, and the drop-outs of its levels, if any.
+    ///
+    /// # Errors
+    /// As [`NoiseShare::of_law`], and [`NoiseError::Levels`] for levels that are not those of such a round.
     pub fn of_round(
+        mechanism: Mechanism,
         variance_q16: u64,
         counts: (u32, u32, u32),
         dropouts: &[u32],
     ) -> Result<Self, NoiseError> {
-        let share = Self::skellam(variance_q16)?;
+        let share = Self::of_law(mechanism, variance_q16)?;
         if dropouts.is_empty() {
             return Ok(share);
         }
@@ -199,6 +215,16 @@ mod tests {
         assert_eq!(share(most + 1), Err(NoiseError::GaussianTooWide(most + 1)));
         assert_eq!(share(least).unwrap().variance_q16(), least);
         assert_eq!(share(most).unwrap().mechanism(), Mechanism::DiscreteGaussian);
+        let sum = |sigma_squared_q16: u64| crate::account::renyi::DiscreteGaussianSum {
+            sigma: (sigma_squared_q16 as f64 / 65_536.0).sqrt().next_down(),
+            shares: crate::Plan::MAX_CLIENTS,
+        };
+        assert_eq!(sum(least).check(Encoding::MAX_DIMENSION), Ok(()));
+        assert!(sum(4 << 16).check(Encoding::MAX_DIMENSION).is_err());
+        assert_eq!(
+            NoiseShare::of_law(Mechanism::None, 1),
+            Err(NoiseError::NoMechanism(1))
+        );
         let levels = NoiseLevels::derive((10, 7, 1), most, &[1, 2, 3]).unwrap();
         assert_eq!(
             share(most).unwrap().with_levels(levels),

@@ -7,6 +7,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::decimal::{Decimal, DecimalError};
 
+/// Whose data a guarantee is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrivacyUnit {
+    /// Everything that one client contributes; the relation is [`Adjacency::ZeroOut`].
+    Client,
+    /// One record of one client; the relation is [`Adjacency::AddRemove`].
+    Record,
+}
+
+impl PrivacyUnit {
+    /// The relation that goes with it.
+    pub fn adjacency(self) -> Adjacency {
+        match self {
+            Self::Client => Adjacency::ZeroOut,
+            Self::Record => Adjacency::AddRemove,
+        }
+    }
+}
+
+impl fmt::Display for PrivacyUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client",
+            Self::Record => "record",
+        })
+    }
+}
+
 /// Which inputs are neighbours. A sensitivity, and hence a noise multiplier, means nothing without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

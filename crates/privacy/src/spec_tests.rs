@@ -25,6 +25,7 @@ fn every_limit_of_the_spec_is_the_one_in_the_code() {
         ("MAX_SHARE_VARIANCE_Q16", NoiseShare::MAX_VARIANCE_Q16.into()),
         ("WIDEST_TABLE_Q16", sampler::WIDEST_TABLE_Q16.into()),
         ("MAX_PARTS", sampler::MAX_PARTS.into()),
+        ("MIN_GAUSSIAN_Q16", NoiseShare::MIN_GAUSSIAN_Q16.into()),
         ("MAX_NOISE_LEVELS", NoiseLevels::MAX as i128),
         ("NOISE_LEVELS_TARGET", NoiseLevels::TARGET_PER_MILLE.into()),
         ("HEADROOM_FAILURE_LOG2", Headroom::FAILURE_LOG2.into()),
@@ -32,6 +33,7 @@ fn every_limit_of_the_spec_is_the_one_in_the_code() {
         ("MAX_OPEN_RESERVATIONS", BudgetFilter::MAX_OPEN as i128),
         ("MAX_PLAN_CLIENTS", Plan::MAX_CLIENTS.into()),
         ("MAX_PLAN_ROUNDS", Plan::MAX_ROUNDS.into()),
+        ("MAX_LARGEST_RECORDS", RecordTerms::MAX_LARGEST.into()),
     ];
     assert_eq!(stated, limits);
 }

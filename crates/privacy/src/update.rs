@@ -36,11 +36,13 @@ use tacita_algebra::{RingVector, WordsMut};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::budget::BudgetTicket;
+use crate::decimal::Decimal;
 use crate::encoding::Encoding;
 use crate::headroom::Headroom;
-use crate::joint::{Contribution, JointTerms};
+use crate::joint::{Alongside, JointTerms};
 use crate::layers::{BLOCK, LayerSeeds, ShareNoise};
 use crate::noise::{NoiseError, NoiseShare};
+use crate::record::RecordHeadroom;
 use crate::rotation::Rotation;
 use crate::rounding;
 
@@ -84,7 +86,7 @@ pub struct LocalUpdate {
 /// encoding).
 pub struct ClippedUpdate {
     values: Zeroizing<Vec<f32>>,
-    clip: crate::Decimal,
+    clip: Decimal,
 }
 
 /// An update on the integer grid, its sum of squares checked exactly; not yet noised.
@@ -92,6 +94,7 @@ pub struct EncodedUpdate {
     values: Zeroizing<Vec<i32>>,
     encoding: Encoding,
     share: NoiseShare,
+    sampling: Option<Decimal>,
 }
 
 /// An update that carries this client's noise, as a vector mod 2^b: ready for masking.
@@ -99,6 +102,7 @@ pub struct NoisedUpdate {
     ring: RingVector,
     encoding: Encoding,
     share: NoiseShare,
+    sampling: Option<Decimal>,
     seeds: Option<LayerSeeds>,
 }
 
@@ -124,7 +128,7 @@ impl LocalUpdate {
     ///
     /// # Errors
     /// As [`LocalUpdate::new`].
-    pub fn joint(values: Vec<f32>, terms: &JointTerms, beside: Contribution) -> Result<Self, UpdateError> {
+    pub fn joint(values: Vec<f32>, terms: &JointTerms, beside: Alongside) -> Result<Self, UpdateError> {
         let mut update = Self::new(values)?;
         update.joint = Some((*terms, Wiped(beside)));
         Ok(update)
@@ -187,7 +191,7 @@ fn scale_to_norm(values: &mut [f32], limit: f64) -> bool {
 }
 
 /// What travels beside an update, wiped with it.
-struct Wiped(Contribution);
+struct Wiped(Alongside);
 
 impl Drop for Wiped {
     fn drop(&mut self) {
@@ -206,7 +210,20 @@ impl ClippedUpdate {
     /// [`EncodeError::ClippedForOther`] if the headroom's encoding has another clip norm or dimension,
     /// [`EncodeError::NormExceeded`] never for a vector clipped by this crate.
     pub fn encode(self, headroom: &Headroom, rng: &mut impl CryptoRng) -> Result<EncodedUpdate, EncodeError> {
-        let encoding = headroom.encoding();
+        Ok(EncodedUpdate {
+            values: self.round(headroom.encoding(), rng)?,
+            encoding: headroom.encoding().clone(),
+            share: headroom.noise_share(),
+            sampling: None,
+        })
+    }
+
+    /// The integers alone, of one client or of one record.
+    pub(crate) fn round(
+        self,
+        encoding: &Encoding,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Zeroizing<Vec<i32>>, EncodeError> {
         if self.clip != encoding.clip() || self.values.len() != encoding.dimension() as usize {
             return Err(EncodeError::ClippedForOther);
         }
@@ -221,19 +238,14 @@ impl ClippedUpdate {
             }
             rotation.rotate(start, piece);
         };
-        let values = rounding::round_conditionally(
+        rounding::round_conditionally(
             encoding.padded() as usize,
             rotation.piece(),
             scaled,
             encoding.squared_l2_sensitivity(),
             rng,
         )
-        .ok_or(EncodeError::NormExceeded)?;
-        Ok(EncodedUpdate {
-            values,
-            encoding: encoding.clone(),
-            share: headroom.noise_share(),
-        })
+        .ok_or(EncodeError::NormExceeded)
     }
 }
 
@@ -264,7 +276,18 @@ impl EncodedUpdate {
             values,
             encoding: encoding.clone(),
             share: headroom.noise_share(),
+            sampling: None,
         })
+    }
+
+    /// The clamped sum of one client's sampled records.
+    pub(crate) fn of_records(values: Zeroizing<Vec<i32>>, headroom: &RecordHeadroom) -> Self {
+        Self {
+            values,
+            encoding: headroom.encoding().clone(),
+            share: headroom.noise_share(),
+            sampling: Some(headroom.terms().sampling()),
+        }
     }
 
     /// Adds this client's share of the noise to every coordinate (padding included) and reduces mod 2^b.
@@ -278,7 +301,7 @@ impl EncodedUpdate {
         ticket: &mut BudgetTicket,
         rng: &mut impl CryptoRng,
     ) -> Result<NoisedUpdate, NoiseError> {
-        ticket.spend_on(&self.encoding, &self.share)?;
+        ticket.spend_on(&self.encoding, &self.share, self.sampling)?;
         let (mut noise, seeds) = ShareNoise::fresh(&self.share, rng)?;
         let mut block = Zeroizing::new(vec![0i64; BLOCK.min(self.values.len())]);
         let mut ring = RingVector::zeros(self.encoding.bits(), self.values.len());
@@ -295,6 +318,7 @@ impl EncodedUpdate {
             ring,
             encoding: self.encoding,
             share: self.share,
+            sampling: self.sampling,
             seeds,
         })
     }
@@ -325,6 +349,11 @@ impl NoisedUpdate {
     /// The noise in it, to compare with the manifest.
     pub fn noise_share(&self) -> NoiseShare {
         self.share
+    }
+
+    /// With which probability each record in it was sampled; `None` for the vector of a whole client.
+    pub fn sampling(&self) -> Option<Decimal> {
+        self.sampling
     }
 
     /// The seeds of its layers, once, if the noise has levels. They leave the client one at most, and only after agreement.

@@ -26,6 +26,8 @@ fn request(levels: &[u32]) -> PlanRequest {
         dimension: DIMENSION,
         clip: "1".parse().unwrap(),
         noise_levels: levels.to_vec(),
+        mechanism: tacita_privacy::Mechanism::Skellam,
+        records: None,
     }
 }
 
@@ -46,7 +48,7 @@ fn sum(plan: &Plan, survivors: u32, reveal: impl Fn(u32) -> bool, seed: u64) -> 
             .unwrap()
             .clip(plan.encoding())
             .unwrap()
-            .encode(plan.headroom(), &mut rng)
+            .encode(plan.contribution().client().unwrap(), &mut rng)
             .unwrap()
             .noise(&mut ticket, &mut rng)
             .unwrap();

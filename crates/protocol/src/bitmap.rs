@@ -102,9 +102,11 @@ impl Bitmap {
     /// How many members of the set come before `index`.
     #[must_use]
     pub fn rank(&self, index: u16) -> u16 {
-        (0..index.min(self.size))
-            .map(|i| u16::from(self.contains(i)))
-            .sum()
+        let index = index.min(self.size);
+        let whole = self.bytes.iter().take(usize::from(index / 8));
+        let before: u16 = whole.map(|b| u16::try_from(b.count_ones()).unwrap_or(0)).sum();
+        let rest = (index / 8 * 8..index).map(|i| u16::from(self.contains(i)));
+        before + rest.sum::<u16>()
     }
 }
 
@@ -126,6 +128,12 @@ mod tests {
         let a = Bitmap::from_indices(20, [1, 7, 8, 19]);
         assert_eq!(a.indices().collect::<Vec<_>>(), [1, 7, 8, 19]);
         assert_eq!((a.count(), a.rank(8), a.rank(20)), (4, 2, 4));
+        for index in 0..=21 {
+            assert_eq!(
+                a.rank(index),
+                (0..index.min(20)).filter(|i| a.contains(*i)).count() as u16
+            );
+        }
         assert!(Bitmap::from_indices(20, [7]).is_within(&a));
         assert!(!Bitmap::from_indices(20, [6]).is_within(&a));
         assert!(!a.contains(200));

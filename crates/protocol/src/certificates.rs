@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tacita_identity::{DenyList, Role, TrustAnchor, VerifiedCertificate};
 
 use crate::Hash;
-use crate::limits::MAX_CERTIFICATE;
+use crate::limits::{IDENTITY_PREFIX, MAX_CERTIFICATE};
 use crate::refusal::Refusal;
 
 /// A cache of certificates that chain to one trust anchor. Clients of one process may share it: they trust the same
@@ -21,10 +21,22 @@ pub struct CertificateCache {
 struct Shelf {
     by_fingerprint: HashMap<Hash, Arc<VerifiedCertificate>>,
     by_identity: HashMap<Hash, Arc<VerifiedCertificate>>,
+    by_prefix: HashMap<[u8; IDENTITY_PREFIX], Arc<VerifiedCertificate>>,
+}
+
+impl Shelf {
+    /// The last certificate shown of an identity is the one that counts.
+    fn name(&mut self, certificate: Arc<VerifiedCertificate>) {
+        let identity = certificate.identity.0;
+        if let Some(prefix) = identity.first_chunk() {
+            self.by_prefix.insert(*prefix, certificate.clone());
+        }
+        self.by_identity.insert(identity, certificate);
+    }
 }
 
 /// Most certificates kept; the shelf is emptied when it is full, so that a server cannot fill memory with them.
-const MAX_KEPT: usize = 4096;
+const MAX_KEPT: usize = 16_384;
 
 impl CertificateCache {
     /// Verifies and keeps a certificate; a known one costs one hash.
@@ -39,7 +51,7 @@ impl CertificateCache {
         let fingerprint = tacita_identity::fingerprint(der);
         let mut shelf = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = shelf.by_fingerprint.get(&fingerprint).cloned() {
-            shelf.by_identity.insert(known.identity.0, known);
+            shelf.name(known);
             return Ok(());
         }
         drop(shelf);
@@ -52,7 +64,7 @@ impl CertificateCache {
         if shelf.by_fingerprint.len() >= MAX_KEPT {
             *shelf = Shelf::default();
         }
-        shelf.by_identity.insert(verified.identity.0, verified.clone());
+        shelf.name(verified.clone());
         shelf.by_fingerprint.insert(fingerprint, verified);
         Ok(())
     }
@@ -66,13 +78,14 @@ impl CertificateCache {
             .cloned()
     }
 
-    fn by_identity(&self, identity: &Hash) -> Option<Arc<VerifiedCertificate>> {
-        self.inner
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .by_identity
-            .get(identity)
-            .cloned()
+    /// Of an identity, or of one that begins so.
+    fn by_identity(&self, identity: &[u8]) -> Option<Arc<VerifiedCertificate>> {
+        let shelf = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        match identity.len() {
+            IDENTITY_PREFIX => shelf.by_prefix.get(identity),
+            _ => shelf.by_identity.get(identity),
+        }
+        .cloned()
     }
 }
 
@@ -122,7 +135,7 @@ impl Certificates<'_> {
     }
 
     /// The certificate of a signer outside the neighbourhood (TAC-057).
-    pub(crate) fn signer(&self, index: u16, identity: &Hash) -> Result<Arc<VerifiedCertificate>, Refusal> {
+    pub(crate) fn signer(&self, index: u16, identity: &[u8]) -> Result<Arc<VerifiedCertificate>, Refusal> {
         let certificate = self
             .cache
             .by_identity(identity)

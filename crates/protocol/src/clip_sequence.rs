@@ -1,5 +1,5 @@
 //! Adaptive clipping from round to round: the update clip of a manifest follows from the noisy count of the last outcome of its task, and
-//! whoever reads the ledger, or is shown those two entries, computes the same one (spec 04 section 12, TAC-013).
+//! whoever reads the ledger, or is shown those two entries, computes the same one (spec 04 section 13, TAC-013).
 
 use std::collections::{BTreeMap, HashMap};
 

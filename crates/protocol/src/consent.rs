@@ -1,6 +1,6 @@
 //! The participant's own floor: what it agrees to, whatever the server asks (TAC-007). Pitfall P5.
 
-use tacita_privacy::{Decimal, Mechanism};
+use tacita_privacy::{Decimal, Mechanism, PrivacyUnit};
 
 use crate::kem::KeyAgreement;
 use crate::manifest::CheckedManifest;
@@ -11,6 +11,8 @@ use crate::refusal::ConsentRefusal;
 pub struct ConsentPolicy {
     /// Tasks this participant takes part in.
     pub tasks: Vec<String>,
+    /// Units of privacy that this participant agrees to; a promise about single records says less than one about the whole client.
+    pub units: Vec<PrivacyUnit>,
     /// Smallest minimum number of survivors m.
     pub smallest_cohort: u16,
     /// Smallest number of honest survivors m - c.
@@ -38,6 +40,9 @@ impl ConsentPolicy {
         let fields = manifest.fields();
         if !self.tasks.iter().any(|t| t == manifest.task()) {
             return Err(ConsentRefusal::Task(manifest.task().to_owned()));
+        }
+        if !self.units.contains(&manifest.unit()) {
+            return Err(ConsentRefusal::Unit(manifest.unit()));
         }
         let m = fields.minimum_survivors;
         if m < self.smallest_cohort {

@@ -158,7 +158,13 @@ fn of_digests(out: &mut BTreeMap<&'static str, String>) {
     let rotation = TaggedHash::new(labels::ROTATION).bytes(&M).finish();
     out.insert("rotation seed", hex(&rotation));
     let identities = [[1; 32], [2; 32], [3; 32]];
-    out.insert("roster root", hex(&roster::roster_root(&identities, &[0x77; 32])));
+    out.insert(
+        "roster root",
+        hex(&roster::roster_root(
+            identities.iter().map(|id| &id[..]),
+            &[0x77; 32],
+        )),
+    );
     let place = Place {
         manifest: &M,
         roster: &R,

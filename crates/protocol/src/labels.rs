@@ -41,6 +41,8 @@ pub const SHARERS: &str = "tacita/1 sharers";
 pub const UPLOAD: &str = "tacita/1 upload";
 /// Signature over the statement S (whose digest carries the ledger's label).
 pub const STATEMENT_SIGNATURE: &str = "tacita/1 statement signature";
+/// Digest of a list of signers that a client fixed.
+pub const SIGNERS: &str = "tacita/1 signers";
 
 /// All labels; a test checks that they differ.
 pub const ALL: &[&str] = &[
@@ -63,6 +65,7 @@ pub const ALL: &[&str] = &[
     SHARERS,
     UPLOAD,
     STATEMENT_SIGNATURE,
+    SIGNERS,
     crate::graph::PERMUTATION_LABEL,
     tacita_ledger::entry::STATEMENT_LABEL,
 ];

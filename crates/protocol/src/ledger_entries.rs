@@ -2,7 +2,7 @@
 //! that says anything else than the signed manifest and statement is refused (TAC-060).
 
 use tacita_ledger::entry::{self, Adjacency, Entry, Unit};
-use tacita_privacy::{Mechanism, NoiseShare, Published, parse_dropouts};
+use tacita_privacy::{Decimal, Mechanism, NoiseShare, PrivacyUnit, Published, Release, parse_dropouts};
 
 use crate::Hash;
 use crate::bitmap::Bitmap;
@@ -48,7 +48,8 @@ pub fn reserve(manifest: &CheckedManifest, time: u64) -> Entry {
         grid: u64::from(f.grid),
         mechanism: match manifest.noise().mechanism() {
             Mechanism::None => entry::Mechanism::None,
-            _ => entry::Mechanism::Skellam,
+            Mechanism::Skellam => entry::Mechanism::Skellam,
+            Mechanism::DiscreteGaussian => entry::Mechanism::DiscreteGaussian,
         },
         share_variance_q16: f.share_variance_q16.to_string(),
         noise_levels: manifest.noise().levels().map(ToString::to_string),
@@ -62,8 +63,16 @@ pub fn reserve(manifest: &CheckedManifest, time: u64) -> Entry {
             .terms()
             .and_then(|terms| terms.count_scale())
             .map(|scale| scale.to_string()),
-        unit: Unit::Client,
-        adjacency: Adjacency::ZeroOut,
+        unit: match manifest.unit() {
+            PrivacyUnit::Client => Unit::Client,
+            PrivacyUnit::Record => Unit::Record,
+        },
+        adjacency: match manifest.unit() {
+            PrivacyUnit::Client => Adjacency::ZeroOut,
+            PrivacyUnit::Record => Adjacency::AddRemove,
+        },
+        sampling: decimal_or_none(f.sampling.as_slice()),
+        largest_records: (f.largest_records > 0).then_some(u64::from(f.largest_records)),
         budget_epsilon: decimal_or_none(f.epsilon.as_slice()),
         budget_delta: decimal_or_none(f.delta.as_slice()),
         planned_rounds: u64::from(f.rounds),
@@ -158,7 +167,17 @@ pub fn uploads_root(charge: &entry::Charge) -> Option<Hash> {
     (hex(&root) == charge.uploads_root).then_some(root)
 }
 
-/// The noise of a reserve entry; `None` without any, or if it is no noise of such a round.
+/// The law of a reserve entry's noise.
+#[must_use]
+pub fn law_of(mechanism: entry::Mechanism) -> Mechanism {
+    match mechanism {
+        entry::Mechanism::None => Mechanism::None,
+        entry::Mechanism::Skellam => Mechanism::Skellam,
+        entry::Mechanism::DiscreteGaussian => Mechanism::DiscreteGaussian,
+    }
+}
+
+/// The noise of a reserve entry, also if that is none; `None` if it is no noise of such a round.
 #[must_use]
 pub fn noise_of(manifest: &entry::Manifest) -> Option<NoiseShare> {
     let narrow = |value: u64| u32::try_from(value).ok();
@@ -171,5 +190,22 @@ pub fn noise_of(manifest: &entry::Manifest) -> Option<NoiseShare> {
         None => Vec::new(),
         Some(levels) => parse_dropouts(levels)?,
     };
-    NoiseShare::of_round(manifest.share_variance_q16.parse().ok()?, counts, &dropouts).ok()
+    let variance_q16 = manifest.share_variance_q16.parse().ok()?;
+    NoiseShare::of_round(law_of(manifest.mechanism), variance_q16, counts, &dropouts).ok()
+}
+
+/// What a round of this reserve entry releases in its unit of privacy, if `honest_shares` are unknown to the adversary and none of
+/// their noise is surplus; `None` without noise, or if it states nothing that can be accounted for.
+#[must_use]
+pub fn release_of(manifest: &entry::Manifest, honest_shares: u32) -> Option<Release> {
+    let narrow = |value: u64| u32::try_from(value).ok();
+    let sampling: Option<Decimal> = match (manifest.unit, &manifest.sampling) {
+        (Unit::Client, None) => None,
+        (Unit::Record, Some(sampling)) => Some(sampling.parse().ok()?),
+        (Unit::Client, Some(_)) | (Unit::Record, None) => return None,
+    };
+    let vector = (narrow(manifest.grid)?, narrow(manifest.padded)?);
+    let noise = noise_of(manifest)?;
+    let release = Release::of_integers(vector, &noise, honest_shares, narrow(manifest.cohort)?)?;
+    Some(release.of_records(sampling))
 }

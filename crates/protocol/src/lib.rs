@@ -37,6 +37,7 @@ mod share_tree;
 mod sharers;
 mod sharing;
 pub mod signature;
+mod signers;
 pub mod spool;
 mod upload;
 #[cfg(test)]

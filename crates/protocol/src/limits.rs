@@ -9,8 +9,18 @@ pub const MAX_FRAME: usize = 256 * 1024;
 pub const MAX_MESSAGE: usize = 2 * 1024 * 1024;
 /// Smallest cohort n.
 pub const MIN_COHORT: u16 = 3;
-/// Largest cohort n of this version. Above it the statement's quorum would have to be sampled (design section 3.7).
-pub const MAX_COHORT: u16 = 1000;
+/// Largest cohort n of this version.
+pub const MAX_COHORT: u16 = 10_000;
+/// Up to this cohort every client checks a whole quorum and gets whole identities; above it samples the signers.
+pub const UNSAMPLED_COHORT: u16 = 1000;
+/// Signatures that a client draws from the list of signers of a larger cohort.
+pub const SAMPLE: usize = 66;
+/// A larger cohort needs m >= 76 (n + c) / 100: a false list then passes a client with probability below 2^-40.
+pub const SAMPLED_PERCENT: u32 = 76;
+/// First bytes of an identity that the list of a larger cohort has.
+pub const IDENTITY_PREFIX: usize = 8;
+/// Most elements of any list in a message.
+pub const MAX_LIST: usize = 1000;
 /// Most neighbours k on the ring: with more, the sharers message of a roster of 1,000 would not fit a message.
 pub const MAX_NEIGHBOURS: u16 = 500;
 /// Largest dimension of a vector before padding; the privacy room's bound.
@@ -27,10 +37,12 @@ pub const MAX_TRAINING: usize = 4096;
 pub const MAX_DECIMAL: usize = 40;
 /// Longest certificate, in bytes.
 pub const MAX_CERTIFICATE: usize = 2048;
-/// Longest Merkle proof in the round's own trees: 4 x 1,000 leaves need 12 hashes.
-pub const MAX_ROUND_PROOF: usize = 12;
+/// Longest Merkle proof in the round's own trees: 10,000 leaves need 14 hashes.
+pub const MAX_ROUND_PROOF: usize = 14;
+/// Longest Merkle proof in a dealer's tree: 4 leaves for each of at most 500 neighbours need 11 hashes.
+pub const MAX_SHARE_PROOF: usize = 12;
 /// Longest box: two shares, a path to the share root and the tag.
-pub const MAX_BOX: usize = 64 + 32 * MAX_ROUND_PROOF + 16;
+pub const MAX_BOX: usize = 64 + 32 * MAX_SHARE_PROOF + 16;
 /// Longest Merkle proof in the ledger (RFC 6962 over at most 2^63 leaves).
 pub const MAX_LEDGER_PROOF: usize = 64;
 /// Longest ledger entry, in bytes (C2SP tlog-tiles entry bundles carry 16-bit lengths).

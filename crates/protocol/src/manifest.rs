@@ -1,23 +1,24 @@
-//! Step 1: the manifest, what the server signs before anybody trains (spec 02, TAC-001 to TAC-012).
+//! Step 1: the manifest, what the server signs before anybody trains (spec 02, TAC-001 to TAC-014).
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use tacita_algebra::{RingBits, TaggedHash};
-use tacita_privacy::{
-    ClipRule, Decimal, Encoding, Headroom, JointTerms, Mechanism, NoiseLevels, NoiseShare, Release,
-};
+use tacita_privacy::{Contribution, Decimal, Encoding, Mechanism, NoiseError, NoiseLevels, NoiseShare};
 use tls_codec::{
     Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsDeserialize, TlsSerialize, TlsSize, TlsVecU8,
 };
 
-use crate::graph::{GraphKind, RoundParameters};
+use crate::graph::RoundParameters;
 use crate::kem::KeyAgreement;
 use crate::limits;
 use crate::refusal::{Misuse, Refusal};
 use crate::{Hash, labels, signature};
 
 mod beside;
+mod checked;
+mod unit;
 
 pub use beside::{ManifestClip, ManifestMetrics};
+pub use checked::CheckedManifest;
 
 /// Time that each phase may take, in milliseconds from its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
@@ -82,11 +83,11 @@ pub struct Manifest {
     pub clip: TlsByteVecU8,
     /// Grid steps per clip norm.
     pub grid: u32,
-    /// 0 none, 1 Skellam.
+    /// 0 none, 1 Skellam, 2 discrete Gaussian.
     pub mechanism: u8,
     /// Variance guaranteed in the sum by m - c honest survivors, in units of 2^-16 grid steps squared.
     pub total_variance_q16: u64,
-    /// Variance of one share: the total divided by m - c.
+    /// Variance of one share, of a discrete Gaussian sigma^2: the total divided by m - c.
     pub share_variance_q16: u64,
     /// Levels of drop-outs up to which the noise is kept, rising to n - m; empty when the noise has no layers.
     pub noise_levels: TlsVecU8<ManifestLevel>,
@@ -96,6 +97,14 @@ pub struct Manifest {
     pub epsilon: TlsByteVecU8,
     /// Planned delta, decimal; empty when no privacy is promised.
     pub delta: TlsByteVecU8,
+    /// Unit of privacy: 0 client (zero-out), 1 record (add-remove).
+    pub unit: u8,
+    /// Probability with which a client samples each of its records, decimal; empty in the client unit.
+    pub sampling: TlsByteVecU8,
+    /// Records of one client that headroom counts, 0 in the client unit.
+    pub largest_records: u32,
+    /// What the sum of the whole cohort is divided by, 0 in the client unit.
+    pub expected_records: u32,
     /// 0 uniform, 1 example-weighted (a masked coordinate carries the weight).
     pub weighting: u8,
     /// Cap W on examples that count, 0 when uniform.
@@ -136,17 +145,14 @@ fn decimal(bytes: &[u8], field: &'static str) -> Result<Decimal, Refusal> {
         .ok_or(Refusal::ManifestField(field))
 }
 
-/// A manifest whose ranges and derived values were checked (TAC-003 to TAC-006): the only form that states hold.
-#[derive(Debug, Clone)]
-pub struct CheckedManifest {
-    manifest: Manifest,
-    digest: Hash,
-    parameters: RoundParameters,
-    agreement: KeyAgreement,
-    headroom: Headroom,
-    terms: Option<JointTerms>,
-    clip_rule: Option<ClipRule>,
-    task: String,
+/// The number of a law in a manifest.
+#[must_use]
+pub fn mechanism_field(mechanism: Mechanism) -> u8 {
+    match mechanism {
+        Mechanism::None => 0,
+        Mechanism::Skellam => 1,
+        Mechanism::DiscreteGaussian => 2,
+    }
 }
 
 impl ManifestLevel {
@@ -228,6 +234,14 @@ impl Manifest {
         {
             return Err(Refusal::DerivedParameters);
         }
+        // A sample of the signers is proof enough only if a false list is short of that many.
+        let (voices, survivors) = (
+            u32::from(self.cohort) + u32::from(self.colluders),
+            u32::from(self.minimum_survivors),
+        );
+        if is_sampled(self.cohort) && 100 * survivors < limits::SAMPLED_PERCENT * voices {
+            return Err(Refusal::DerivedParameters);
+        }
         if self.neighbours > limits::MAX_NEIGHBOURS {
             return Err(field("neighbours"));
         }
@@ -261,12 +275,17 @@ impl Manifest {
         let noise = match self.mechanism {
             0 if self.share_variance_q16 == 0 => NoiseShare::none(),
             1 => NoiseShare::skellam(self.share_variance_q16).map_err(|_| Refusal::NoiseShare)?,
+            2 => NoiseShare::discrete_gaussian(self.share_variance_q16).map_err(|error| match error {
+                NoiseError::GaussianTooNarrow(narrow) => Refusal::NarrowShare(narrow),
+                _ => Refusal::NoiseShare,
+            })?,
             _ => return Err(field("mechanism")),
         };
         let noise = self.check_levels(noise)?;
+        let records = self.check_unit()?;
         // TAC-006.
-        let headroom =
-            Headroom::prove(encoding, noise, u32::from(self.cohort)).map_err(|_| Refusal::Headroom)?;
+        let contribution = Contribution::prove(encoding, noise, u32::from(self.cohort), records)
+            .map_err(|_| Refusal::Headroom)?;
         if self.rounds == 0 {
             return Err(field("rounds"));
         }
@@ -293,7 +312,7 @@ impl Manifest {
             digest,
             parameters,
             agreement,
-            headroom,
+            contribution,
             terms: beside.terms,
             clip_rule: beside.rule,
             task,
@@ -325,127 +344,7 @@ impl Manifest {
     }
 }
 
-impl CheckedManifest {
-    /// The signed fields.
-    #[must_use]
-    pub fn fields(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// The manifest digest.
-    #[must_use]
-    pub fn digest(&self) -> &Hash {
-        &self.digest
-    }
-
-    /// k, t, Q and the graph.
-    #[must_use]
-    pub fn parameters(&self) -> &RoundParameters {
-        &self.parameters
-    }
-
-    /// How pairs agree on secrets.
-    #[must_use]
-    pub fn key_agreement(&self) -> KeyAgreement {
-        self.agreement
-    }
-
-    /// The public encoding of vectors.
-    #[must_use]
-    pub fn encoding(&self) -> &Encoding {
-        self.headroom.encoding()
-    }
-
-    /// Proof that the sum over the cohort cannot wrap.
-    #[must_use]
-    pub fn headroom(&self) -> &Headroom {
-        &self.headroom
-    }
-
-    /// What travels beside the update, if anything.
-    #[must_use]
-    pub fn terms(&self) -> Option<&JointTerms> {
-        self.terms.as_ref()
-    }
-
-    /// Whether survivors report loss and accuracy.
-    #[must_use]
-    pub fn has_metrics(&self) -> bool {
-        self.terms.is_some_and(|terms| terms.metrics().is_some())
-    }
-
-    /// How the update clip follows from round to round, if the task clips adaptively.
-    #[must_use]
-    pub fn clip_rule(&self) -> Option<&ClipRule> {
-        self.clip_rule.as_ref()
-    }
-
-    /// The charge of this round at |U2| = m against the server with c colluders: m - c honest shares. `None` without
-    /// noise.
-    #[must_use]
-    pub fn release(&self) -> Option<Release> {
-        let f = &self.manifest;
-        let honest = u32::from(f.minimum_survivors.saturating_sub(f.colluders));
-        Release::of_round(self.encoding(), &self.noise(), honest, u32::from(f.cohort))
-    }
-
-    /// One client's noise share.
-    #[must_use]
-    pub fn noise(&self) -> NoiseShare {
-        self.headroom.noise_share()
-    }
-
-    /// Task name.
-    #[must_use]
-    pub fn task(&self) -> &str {
-        &self.task
-    }
-
-    /// Clip norm.
-    #[must_use]
-    pub fn clip(&self) -> Decimal {
-        self.encoding().clip()
-    }
-
-    /// The training text.
-    #[must_use]
-    pub fn training(&self) -> &str {
-        text(self.manifest.training.as_slice()).unwrap_or_default()
-    }
-
-    /// Ring width.
-    #[must_use]
-    pub fn bits(&self) -> RingBits {
-        self.encoding().bits()
-    }
-
-    /// Coordinates in the ring vector.
-    #[must_use]
-    pub fn padded(&self) -> usize {
-        self.manifest.padded as usize
-    }
-
-    /// Whether the complete graph is used.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        matches!(self.parameters.graph, GraphKind::Complete)
-    }
-
-    /// Threshold t.
-    #[must_use]
-    pub fn threshold(&self) -> u16 {
-        self.manifest.threshold
-    }
-
-    /// Smallest roster: max(m, k + 1 on the ring).
-    #[must_use]
-    pub fn smallest_roster(&self) -> u16 {
-        if self.is_complete() {
-            self.manifest.minimum_survivors
-        } else {
-            self.manifest
-                .minimum_survivors
-                .max(self.manifest.neighbours.saturating_add(1))
-        }
-    }
+/// Whether the signers of a cohort of this size are sampled.
+pub(crate) fn is_sampled(cohort: u16) -> bool {
+    cohort > limits::UNSAMPLED_COHORT
 }

@@ -294,8 +294,11 @@ impl MaskedUpdate {
         manifest: &CheckedManifest,
         masks: RoundMasks,
     ) -> Result<Self, crate::RoundError> {
-        if update.encoding() != manifest.encoding() || update.noise_share() != manifest.noise() {
-            return Err(Refusal::Update("encoding or noise differ from the manifest's").into());
+        if update.encoding() != manifest.encoding()
+            || update.noise_share() != manifest.noise()
+            || update.sampling() != manifest.contribution().sampling()
+        {
+            return Err(Refusal::Update("encoding, noise or sampling differ from the manifest's").into());
         }
         // The one exit of the privacy room: from here on the vector is masked before anything reads it.
         let mut vector = update.dangerous_into_ring();

@@ -1,18 +1,20 @@
 //! The wire messages (spec 05), in the order of the round. TLS presentation language through `tls_codec`,
 //! fixed-width length vectors. The length of a message ([`crate::limits::MAX_MESSAGE`]) bounds every count in it before
-//! anything is allocated, [`MAX_COHORT`] does when it is decoded, and the roster size when it is read.
+//! anything is allocated, [`MAX_LIST`] does when it is decoded, and the roster size when it is read.
 
 use tls_codec::{
     Deserialize as _, Serialize as _, TlsByteVecU8, TlsByteVecU16, TlsByteVecU32, TlsDeserialize,
     TlsSerialize, TlsSize, TlsVecU8, TlsVecU16, TlsVecU32,
 };
 
+mod quorum;
 mod reveal;
 
+pub use quorum::{Draws, SampledRequest, SignersMessage};
 pub use reveal::{Reveal, RevealRequest, RevealedShare};
 
 use crate::Hash;
-use crate::limits::{MAX_COHORT, VERSION};
+use crate::limits::{MAX_LIST, VERSION};
 use crate::manifest::Manifest;
 use crate::parts;
 use crate::refusal::{DecodeError, Misuse};
@@ -100,8 +102,9 @@ pub struct RosterEntry {
 /// Step 3: the roster as one client sees it: all identities, its own entry and its neighbours'.
 #[derive(Debug, Clone, PartialEq, Eq, TlsSerialize, TlsDeserialize, TlsSize)]
 pub struct RosterMessage {
-    /// Identities in strictly rising order; n' is their number.
-    pub identities: TlsVecU32<Hash>,
+    /// Identities in strictly rising order, n' of them, joined: whole ones, or above 1,000 members their first 8 bytes
+    /// ([`crate::roster::identity_width`]).
+    pub identities: TlsByteVecU32,
     /// Merkle root over the entries.
     pub merkle_root: Hash,
     /// Own entry and the neighbours', by rising index.
@@ -282,6 +285,9 @@ pub enum ClientMessage {
     /// The client leaves the round, with a reason for the operator's log.
     #[tls_codec(discriminant = 8)]
     Leave(AbortMessage),
+    /// Step 8 above 1,000 members.
+    #[tls_codec(discriminant = 10)]
+    Draws(Draws),
 }
 
 /// What the server sends.
@@ -321,6 +327,12 @@ pub enum ServerMessage {
     /// Step 6, resumed.
     #[tls_codec(discriminant = 76)]
     Resume(Resume),
+    /// Step 8 above 1,000 members: the list is fixed.
+    #[tls_codec(discriminant = 77)]
+    Signers(SignersMessage),
+    /// Step 8 above 1,000 members: what was drawn.
+    #[tls_codec(discriminant = 78)]
+    Sampled(Box<SampledRequest>),
 }
 
 impl ClientMessage {
@@ -339,6 +351,7 @@ impl ClientMessage {
             Self::Agreement(_) => "agreement",
             Self::Reveal(_) => "reveal",
             Self::Leave(_) => "leave",
+            Self::Draws(_) => "draws",
         }
     }
 
@@ -348,6 +361,7 @@ impl ClientMessage {
             Self::Shares(m) => ("boxes", m.boxes.len()),
             Self::UploadEnd(m) => ("suspects", m.suspects.len()),
             Self::Reveal(m) => ("shares", m.shares.len()),
+            Self::Draws(m) => ("draws", m.drawn.len()),
             _ => ("", 0),
         }]
     }
@@ -369,6 +383,8 @@ impl ServerMessage {
             Self::Abort(_) => "abort",
             Self::Finished(_) => "finished",
             Self::Resume(_) => "resume",
+            Self::Signers(_) => "signers",
+            Self::Sampled(_) => "sampled request",
         }
     }
 
@@ -376,15 +392,16 @@ impl ServerMessage {
     fn lists(&self) -> [(&'static str, usize); 2] {
         let (first, second) = match self {
             Self::Certificates(list) => (("certificates", list.len()), None),
-            Self::Roster(m) => (
-                ("identities", m.identities.len()),
-                Some(("roster entries", m.entries.len())),
-            ),
+            Self::Roster(m) => (("roster entries", m.entries.len()), None),
             Self::Sharers(m) => (
                 ("sharer entries", m.entries.len()),
                 Some(("boxes", m.boxes.len())),
             ),
             Self::Reveal(m) => (("signatures", m.signatures.len()), None),
+            Self::Sampled(m) => (
+                ("signatures", m.request.signatures.len()),
+                Some(("proofs", m.proofs.len())),
+            ),
             _ => (("", 0), None),
         };
         [first, second.unwrap_or(("", 0))]
@@ -449,7 +466,7 @@ macro_rules! framed {
                     return Err(DecodeError::TrailingBytes);
                 }
                 // A frame of empty elements would become many times its size, and wait in a queue.
-                match message.lists().into_iter().find(|(_, count)| *count > usize::from(MAX_COHORT)) {
+                match message.lists().into_iter().find(|(_, count)| *count > MAX_LIST) {
                     Some((list, _)) => Err(DecodeError::TooMany(list)),
                     None => Ok(message),
                 }

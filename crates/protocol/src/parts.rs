@@ -1,5 +1,5 @@
-//! Messages larger than a frame (spec 05 section 3): only `shares`, `roster` and `sharers` grow with the neighbours, and
-//! travel in parts when they must. The state machines see whole messages only.
+//! Messages larger than a frame (spec 05 section 3): only `shares`, `roster`, `sharers` and `sampled
+//! request` grow with the neighbours, and travel in parts when they must. The state machines see whole messages only.
 
 use tls_codec::{Deserialize as _, Serialize as _, TlsByteVecU32, TlsDeserialize, TlsSerialize, TlsSize};
 
@@ -19,8 +19,8 @@ const FULL: usize = MAX_FRAME - HEADER;
 
 /// The kinds of a client that may come in parts: `shares`.
 const DIVISIBLE_OF_CLIENT: [u8; 1] = [3];
-/// Those of the server: `roster` and `sharers`.
-const DIVISIBLE_OF_SERVER: [u8; 2] = [68, 69];
+/// Those of the server: `roster`, `sharers` and `sampled request`.
+const DIVISIBLE_OF_SERVER: [u8; 3] = [68, 69, 78];
 
 /// A part without its kind.
 #[derive(TlsSerialize, TlsDeserialize, TlsSize)]

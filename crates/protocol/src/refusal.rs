@@ -1,6 +1,7 @@
 //! What can go wrong, by cause: bytes that do not parse ([`DecodeError`]), a peer that broke a rule of the spec
 //! ([`Refusal`]), a round that cannot go on ([`Abort`]), and a caller of ours that misused a room ([`Misuse`]).
 
+use tacita_privacy::PrivacyUnit;
 use thiserror::Error;
 
 use crate::spool::SpoolError;
@@ -19,7 +20,7 @@ pub enum DecodeError {
     #[error("bytes behind the end of a message")]
     TrailingBytes,
     /// A list has more elements than a cohort has members.
-    #[error("more than {max} {0} in one message", max = crate::limits::MAX_COHORT)]
+    #[error("more than {max} {0} in one message", max = crate::limits::MAX_LIST)]
     TooMany(&'static str),
     /// A part of a message that does not come as parts do.
     #[error("a part of a message: {0}")]
@@ -45,6 +46,9 @@ pub enum Refusal {
     /// The noise share is not total variance / (m - c).
     #[error("TAC-005: the noise share is not the total divided by m - c")]
     NoiseShare,
+    /// Discrete Gaussian shares so narrow that no account of their sum is proved.
+    #[error("TAC-005: sigma^2 {0} x 2^-16 is too narrow for the sum of discrete Gaussian shares")]
+    NarrowShare(u64),
     /// The ring is too narrow: the sum could wrap.
     #[error("TAC-006: no headroom: the sum could wrap around the ring")]
     Headroom,
@@ -69,6 +73,9 @@ pub enum Refusal {
     /// The update clip is not what the task's rule gives for the outcome of the round before.
     #[error("TAC-013: the update clip is not the one that the clip rule gives for the round before")]
     ClipSequence,
+    /// The unit of privacy, or the sampling claimed for it, is not one that a round carries out.
+    #[error("TAC-014: the privacy unit: {0}")]
+    Unit(&'static str),
     /// Roster size, order or identities break the rule.
     #[error("TAC-020: the roster is malformed: {0}")]
     Roster(&'static str),
@@ -202,6 +209,18 @@ pub enum Refusal {
     /// A hello names an attempt that is not running, or that its sender is not in any more.
     #[error("TAC-077: that attempt is over for this client")]
     NotRunning,
+    /// A list of signers is malformed.
+    #[error("TAC-080: the list of signers is malformed: {0}")]
+    Signers(&'static str),
+    /// A list of signers was already fixed in this round.
+    #[error("TAC-081: a list of signers was already fixed in this round")]
+    SecondSigners,
+    /// The signatures shown are not those drawn, or not under the root that was fixed.
+    #[error("TAC-082: the signatures shown are not those drawn from the list")]
+    NotDrawn,
+    /// The draws are not as many distinct signers as they must be.
+    #[error("TAC-083: the draws are not {sample} signers of the list", sample = crate::limits::SAMPLE)]
+    Draws,
 }
 
 /// What the consent policy forbids.
@@ -229,6 +248,9 @@ pub enum ConsentRefusal {
     /// Masks that a later computation of discrete logarithms would open.
     #[error("masks without ML-KEM-768, and the policy demands it")]
     Classical,
+    /// The round protects another unit than this participant consented to.
+    #[error("the round protects single {0}s, and the policy does not allow that unit")]
+    Unit(PrivacyUnit),
     /// The clip norm is above the cap.
     #[error("clip norm {0} is above the cap {1}")]
     Clip(String, String),

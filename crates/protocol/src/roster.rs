@@ -15,8 +15,8 @@ use crate::certificates::Certificates;
 use crate::graph::Neighbourhood;
 use crate::kem::{self, KeyAgreement};
 use crate::keys::{BoxEnd, End};
-use crate::limits::MAX_ROUND_PROOF;
-use crate::manifest::CheckedManifest;
+use crate::limits::{IDENTITY_PREFIX, MAX_ROUND_PROOF};
+use crate::manifest::{CheckedManifest, is_sampled};
 use crate::messages::{Advertise, RosterEntry, RosterMessage};
 use crate::refusal::{Misuse, Refusal};
 use crate::signature::{self, Claim};
@@ -103,13 +103,22 @@ pub(crate) fn leaf(
     Ok(tree::leaf_hash(&bytes))
 }
 
-pub(crate) fn roster_root(identities: &[Hash], merkle_root: &Hash) -> Hash {
+/// Bytes of each identity in the list of a roster: all of them, or a prefix where there are many.
+#[must_use]
+pub fn identity_width(cohort: u16) -> usize {
+    if is_sampled(cohort) { IDENTITY_PREFIX } else { 32 }
+}
+
+pub(crate) fn roster_root<'a>(
+    identities: impl ExactSizeIterator<Item = &'a [u8]>,
+    merkle_root: &Hash,
+) -> Hash {
+    let size = identities.len() as u64;
     let list = identities
-        .iter()
-        .fold(TaggedHash::new(labels::IDENTITY_LIST), |h, id| h.bytes(id))
+        .fold(TaggedHash::new(labels::IDENTITY_LIST), TaggedHash::bytes)
         .finish();
     TaggedHash::new(labels::ROSTER)
-        .u64(identities.len() as u64)
+        .u64(size)
         .bytes(&list)
         .bytes(merkle_root)
         .finish()
@@ -129,6 +138,8 @@ pub struct Roster {
     members: Vec<Member>,
     advertise: Vec<Advertise>,
     identities: Vec<Hash>,
+    /// Bytes of each identity that members are told.
+    width: usize,
     merkle: Tree,
     root: Hash,
     neighbourhood: Neighbourhood,
@@ -148,7 +159,9 @@ impl Roster {
             .map(|((m, a), i)| leaf(i, &m.certificate.identity.0, &m.certificate.fingerprint, a))
             .collect::<Result<Vec<Hash>, Misuse>>()?;
         let merkle = Tree::from_leaves(leaves);
-        let root = roster_root(&identities, &merkle.root());
+        let width = identity_width(manifest.fields().cohort);
+        let list = identities.iter().map(|id| id.get(..width).unwrap_or(id));
+        let root = roster_root(list, &merkle.root());
         let neighbourhood = neighbourhood(manifest, identities.len(), &root)
             .map_err(|_| Misuse::Argument("the roster is smaller than the graph needs"))?;
         let (members, advertise) = joined.into_iter().unzip();
@@ -156,6 +169,7 @@ impl Roster {
             members,
             advertise,
             identities,
+            width,
             merkle,
             root,
             neighbourhood,
@@ -230,7 +244,13 @@ impl Roster {
             });
         }
         Ok(RosterMessage {
-            identities: self.identities.clone().into(),
+            identities: self
+                .identities
+                .iter()
+                .flat_map(|id| id.iter().take(self.width))
+                .copied()
+                .collect::<Vec<u8>>()
+                .into(),
             merkle_root: self.merkle.root(),
             entries: entries.into(),
         })
@@ -281,7 +301,9 @@ impl Neighbour {
 /// The client's verified view of the roster. Holding one proves that TAC-020 to TAC-025 passed.
 pub struct VerifiedRoster {
     pub(crate) root: Hash,
-    pub(crate) identities: Vec<Hash>,
+    identities: Vec<u8>,
+    width: usize,
+    size: u16,
     pub(crate) own: u16,
     pub(crate) neighbours: Vec<Neighbour>,
     graph: Neighbourhood,
@@ -296,22 +318,26 @@ impl VerifiedRoster {
         own_advertise: &Advertise,
         certificates: &Certificates<'_>,
     ) -> Result<Self, Refusal> {
-        let identities: Vec<Hash> = message.identities.into();
-        let size = u16::try_from(identities.len()).map_err(|_| Refusal::Roster("too many identities"))?;
+        let width = identity_width(manifest.fields().cohort);
+        let identities: Vec<u8> = message.identities.into();
+        if !identities.len().is_multiple_of(width) {
+            return Err(Refusal::Roster("the list ends inside an identity"));
+        }
+        let list = || identities.chunks_exact(width);
+        let size = u16::try_from(list().len()).map_err(|_| Refusal::Roster("too many identities"))?;
         if size > manifest.fields().cohort || size < manifest.smallest_roster() {
             return Err(Refusal::Roster("size outside max(m, k + 1) to n"));
         }
         // TAC-020: strictly rising, so no identity sits twice.
-        if identities.windows(2).any(|pair| matches!(pair, [a, b] if a >= b)) {
+        if list().zip(list().skip(1)).any(|(a, b)| a >= b) {
             return Err(Refusal::Roster("identities are not strictly rising"));
         }
-        let root = roster_root(&identities, &message.merkle_root);
-        let own = identities
-            .binary_search(&own_certificate.identity.0)
-            .ok()
+        let root = roster_root(list(), &message.merkle_root);
+        let own = list()
+            .position(|id| own_certificate.identity.0.starts_with(id))
             .and_then(|i| u16::try_from(i).ok())
             .ok_or(Refusal::OwnAdvertisement)?;
-        let graph = neighbourhood(manifest, identities.len(), &root)?;
+        let graph = neighbourhood(manifest, list().len(), &root)?;
         let mut expected = graph.neighbours_of(own);
         expected.push(own);
         expected.sort_unstable();
@@ -321,10 +347,16 @@ impl VerifiedRoster {
         }
         let mut neighbours = Vec::with_capacity(entries.len());
         for entry in entries {
-            Self::check_entry(entry, &identities, size, &message.merkle_root)?;
+            let listed = list().nth(usize::from(entry.index));
+            if !listed.is_some_and(|id| entry.identity.starts_with(id)) {
+                return Err(Refusal::Roster("an entry names another identity than the list"));
+            }
+            Self::check_entry(entry, size, &message.merkle_root)?;
             if entry.index == own {
                 // TAC-022.
-                if entry.advertise != *own_advertise || entry.fingerprint != own_certificate.fingerprint {
+                let same = entry.identity == own_certificate.identity.0
+                    && entry.fingerprint == own_certificate.fingerprint;
+                if !same || entry.advertise != *own_advertise {
                     return Err(Refusal::OwnAdvertisement);
                 }
                 continue;
@@ -356,16 +388,15 @@ impl VerifiedRoster {
         Ok(Self {
             root,
             identities,
+            width,
+            size,
             own,
             neighbours,
             graph,
         })
     }
 
-    fn check_entry(entry: &RosterEntry, identities: &[Hash], size: u16, root: &Hash) -> Result<(), Refusal> {
-        if identities.get(usize::from(entry.index)) != Some(&entry.identity) {
-            return Err(Refusal::Roster("an entry names another identity than the list"));
-        }
+    fn check_entry(entry: &RosterEntry, size: u16, root: &Hash) -> Result<(), Refusal> {
         let proof = entry.proof.as_slice();
         let hash = leaf(entry.index, &entry.identity, &entry.fingerprint, &entry.advertise)
             .map_err(|_| Refusal::RosterProof(entry.index))?;
@@ -379,7 +410,12 @@ impl VerifiedRoster {
 
     /// n'.
     pub(crate) fn size(&self) -> u16 {
-        u16::try_from(self.identities.len()).unwrap_or(u16::MAX)
+        self.size
+    }
+
+    /// The identity at an index, or its first bytes.
+    pub(crate) fn identity(&self, index: u16) -> Option<&[u8]> {
+        self.identities.chunks_exact(self.width).nth(usize::from(index))
     }
 
     pub(crate) fn neighbour(&self, index: u16) -> Option<&Neighbour> {

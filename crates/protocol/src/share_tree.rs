@@ -12,7 +12,7 @@
 use tacita_algebra::TaggedHash;
 use tacita_ledger::tree::{self, Tree};
 
-use crate::limits::MAX_ROUND_PROOF;
+use crate::limits::MAX_SHARE_PROOF;
 use crate::sharing::Place;
 use crate::{Hash, labels};
 
@@ -128,7 +128,7 @@ pub(crate) fn stands_under(
     root: &Hash,
 ) -> bool {
     let index = GROUP * position + leaf_of_group;
-    path.len() <= MAX_ROUND_PROOF
+    path.len() <= MAX_SHARE_PROOF
         && tree::verify_inclusion(leaf, index, GROUP * holders as u64, path, root).is_ok()
 }
 

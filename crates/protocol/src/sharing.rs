@@ -14,7 +14,7 @@ use tacita_ledger::tree;
 use zeroize::Zeroizing;
 
 use crate::keys::{Key, MaskSecret, SelfSecret};
-use crate::limits::MAX_ROUND_PROOF;
+use crate::limits::MAX_SHARE_PROOF;
 use crate::messages::{DealtBox, RevealedShare, ShareRoot, Shares};
 use crate::refusal::{Misuse, Refusal};
 use crate::share_tree::{self, CiphertextKind, Group, ShareTree};
@@ -116,7 +116,7 @@ impl SharePair {
         let (self_share, rest) = plain.split_first_chunk::<32>()?;
         let (mask_share, rest) = rest.split_first_chunk::<32>()?;
         let (path, rest) = rest.as_chunks::<32>();
-        if !rest.is_empty() || path.len() >= MAX_ROUND_PROOF {
+        if !rest.is_empty() || path.len() >= MAX_SHARE_PROOF {
             return None;
         }
         // Canonical scalars only.

@@ -4,6 +4,7 @@
 mod keys;
 mod primitives;
 mod round;
+mod signers;
 
 use std::collections::BTreeMap;
 use std::fs;

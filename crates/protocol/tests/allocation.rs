@@ -11,9 +11,10 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tacita_protocol::limits::{MAX_COHORT, MAX_FRAME, MAX_MESSAGE};
 use tacita_protocol::messages::{
-    AbortMessage, Advertise, AgreeRequest, Agreement, ClientMessage, DealtBox, Hello, OutcomeMessage,
-    ProvenEntry, Resume, Reveal, RevealRequest, RevealedShare, RosterEntry, RosterMessage, SealedBox,
-    ServerMessage, ShareRoot, SharerEntry, SharersMessage, Shares, UploadChunk, UploadEnd,
+    AbortMessage, Advertise, AgreeRequest, Agreement, ClientMessage, DealtBox, Draws, Hello, OutcomeMessage,
+    ProvenEntry, Resume, Reveal, RevealRequest, RevealedShare, RosterEntry, RosterMessage, SampledRequest,
+    SealedBox, ServerMessage, ShareRoot, SharerEntry, SharersMessage, Shares, SignersMessage, UploadChunk,
+    UploadEnd,
 };
 use tacita_protocol::parts::Assembler;
 
@@ -137,12 +138,24 @@ fn frames() -> Vec<Vec<u8>> {
             cosignature: [0; 64],
         }),
         ClientMessage::Leave(reason()),
+        ClientMessage::Draws(Draws {
+            drawn: vec![1, 2, 3].into(),
+        }),
     ];
+    let request = || RevealRequest {
+        signers: vec![7].into(),
+        signatures: vec![[1; 64]; 3].into(),
+        checkpoint: vec![b'a'; 90].into(),
+        consistency: vec![[2; 32]].into(),
+        manifest: proven(),
+        charge: proven(),
+        upload_proof: vec![[5; 32]; 2].into(),
+    };
     let server = [
         ServerMessage::Model(vec![1; 100].into()),
         ServerMessage::Certificates(vec![vec![0x30; 40].into(), vec![0x30; 40].into()].into()),
         ServerMessage::Roster(RosterMessage {
-            identities: vec![[1; 32]; 3].into(),
+            identities: vec![1; 3 * 32].into(),
             merkle_root: [2; 32],
             entries: vec![entry.clone(), entry].into(),
         }),
@@ -155,14 +168,14 @@ fn frames() -> Vec<Vec<u8>> {
         ServerMessage::Agree(AgreeRequest {
             survivors: vec![7].into(),
         }),
-        ServerMessage::Reveal(Box::new(RevealRequest {
+        ServerMessage::Reveal(Box::new(request())),
+        ServerMessage::Signers(SignersMessage {
             signers: vec![7].into(),
-            signatures: vec![[1; 64]; 3].into(),
-            checkpoint: vec![b'a'; 90].into(),
-            consistency: vec![[2; 32]].into(),
-            manifest: proven(),
-            charge: proven(),
-            upload_proof: vec![[5; 32]; 2].into(),
+            root: [3; 32],
+        }),
+        ServerMessage::Sampled(Box::new(SampledRequest {
+            request: request(),
+            proofs: vec![vec![[4; 32]; 2].into(); 3].into(),
         })),
         ServerMessage::Outcome(OutcomeMessage {
             checkpoint: vec![b'a'; 90].into(),

@@ -257,15 +257,15 @@ const SHELLS: [(&str, &str, &str, &str); 13] = [
     ),
     (
         "patience beyond a phase's deadline",
-        "30 s; before `roster`, parts of the model, `sharers` and `reveal request` also the deadline of the phase that follows",
+        "30 s; before `roster`, parts of the model, `sharers`, `reveal request` and `signers` also the deadline of the phase that follows",
         "client/src/round.rs",
         "SLACK: Duration = Duration::from_secs(30);",
     ),
     (
         "certificates kept",
-        "4,096, then the shelf is emptied",
+        "16,384, then the shelf is emptied",
         "protocol/src/certificates.rs",
-        "MAX_KEPT: usize = 4096;",
+        "MAX_KEPT: usize = 16_384;",
     ),
     (
         "reconnects, inside a round too",

@@ -53,6 +53,11 @@ fn every_limit_of_the_page_is_the_one_in_the_code() {
         MAX_MESSAGE,
         MIN_COHORT,
         MAX_COHORT,
+        UNSAMPLED_COHORT,
+        SAMPLE,
+        SAMPLED_PERCENT,
+        IDENTITY_PREFIX,
+        MAX_LIST,
         MAX_NEIGHBOURS,
         MAX_DIMENSION,
         MAX_CHUNK_BYTES,
@@ -62,6 +67,7 @@ fn every_limit_of_the_page_is_the_one_in_the_code() {
         MAX_DECIMAL,
         MAX_CERTIFICATE,
         MAX_ROUND_PROOF,
+        MAX_SHARE_PROOF,
         MAX_BOX,
         MAX_LEDGER_PROOF,
         MAX_ENTRY,
@@ -238,8 +244,8 @@ fn the_largest_messages_fit() {
     })
     .encode()
     .unwrap();
-    assert!(LIMITS.contains("takes 1.7 million;"));
-    assert_eq!(message.len(), 1_697_064);
+    assert!(LIMITS.contains("takes 1.8 million;"));
+    assert_eq!(message.len(), 1_697_064 + 501 * 4 * 32 + 1_125);
 }
 
 #[test]

@@ -1,36 +1,61 @@
 //! The server's privacy account: the filter that decides before each round, and what the releases so far cost each
 //! adversary. Both are rebuilt from the ledger at every start, so a crash can only over-count.
 
+use std::collections::HashMap;
+
 use tacita_ledger::entry::{self, Entry};
 use tacita_privacy::{
-    Adversary, Budget, BudgetFilter, BudgetRefusal, BudgetTicket, Decimal, NoiseShare, RdpCurve, Release,
-    SkellamRelease,
+    Adversary, Budget, BudgetFilter, BudgetRefusal, BudgetTicket, Concentrated, Decimal, Mechanism,
+    NoiseShare, RdpCurve, Release,
 };
-use tacita_protocol::ledger_entries::noise_of;
+use tacita_protocol::ledger_entries::{noise_of, release_of};
 use tacita_protocol::manifest::CheckedManifest;
+
+/// A charge in the ledger whose terms no account covers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the ledger charges round {0}, and its manifest states no noise that can be accounted for")]
+pub struct Unaccountable(
+    /// Id of the attempt, hex.
+    pub String,
+);
 
 /// What the releases so far cost one adversary.
 #[derive(Debug, Clone)]
 struct Spent {
     curve: RdpCurve,
+    line: Concentrated,
     draws: u128,
+    /// Something was released without noise, or with noise that the adversary knows.
+    bare: bool,
 }
 
 impl Spent {
     fn nothing() -> Self {
         Self {
             curve: RdpCurve::zero(),
+            line: Concentrated::NOTHING,
             draws: 0,
+            bare: false,
         }
     }
 
     fn add(&mut self, release: &Release) {
         self.curve = self.curve.plus(&release.curve());
+        self.line = self.line.plus(release.concentrated());
         self.draws = self.draws.saturating_add(release.draws());
     }
 
     fn epsilon(&self, delta: Decimal) -> Option<Decimal> {
-        self.curve.epsilon_with_sampler(delta, self.draws).ok()
+        if self.bare {
+            return None;
+        }
+        if self.draws == 0 {
+            return Some(Decimal::ZERO);
+        }
+        // The least of the bounds that are proved for the noise, as an auditor reports it.
+        let renyi = self.curve.epsilon_with_sampler(delta, self.draws);
+        let concentrated = self.line.epsilon_with_sampler(delta, self.draws);
+        [renyi, concentrated].into_iter().flatten().min()
     }
 }
 
@@ -57,26 +82,33 @@ impl Account {
     }
 
     /// Counts what the ledger says was charged, at the worst case and at the survivors that there were.
-    pub fn replay(&mut self, task: &str, entries: &[Entry]) {
-        let mut manifests: Vec<&entry::Manifest> = Vec::new();
+    ///
+    /// # Errors
+    /// [`Unaccountable`]: what it leaves out would be under-reported.
+    pub fn replay(&mut self, task: &str, entries: &[Entry]) -> Result<(), Unaccountable> {
+        let mut manifests: HashMap<&str, &entry::Manifest> = HashMap::new();
         for entry in entries {
             match entry {
-                Entry::Manifest(manifest) if manifest.task == task => manifests.push(manifest),
+                Entry::Manifest(manifest) if manifest.task == task => {
+                    manifests.insert(&manifest.round_id, manifest);
+                }
                 Entry::Charge(charge) => {
-                    let reserved = manifests.iter().find(|m| m.round_id == charge.round_id);
-                    if let Some(terms) = reserved.and_then(|m| Terms::of_entry(m)) {
-                        if let (Some(filter), Some(release)) = (
-                            &mut self.filter,
-                            terms.release(terms.worst_server(), terms.minimum_survivors),
-                        ) {
-                            filter.charge_regardless(release);
-                        }
-                        self.count(&terms, u32::try_from(charge.survivor_count).unwrap_or(0));
+                    let Some(manifest) = manifests.get(charge.round_id.as_str()) else {
+                        continue;
+                    };
+                    let Some(terms) = Terms::of_entry(manifest)? else {
+                        self.without_noise();
+                        continue;
+                    };
+                    if let Some(filter) = &mut self.filter {
+                        filter.charge_regardless(terms.worst);
                     }
+                    self.count(&terms, u32::try_from(charge.survivor_count).unwrap_or(0));
                 }
                 _ => {}
             }
         }
+        Ok(())
     }
 
     /// Asks the filter for one round; `None`: the task has no budget and adds no noise.
@@ -99,12 +131,21 @@ impl Account {
 
     /// A committed charge, with the survivors that there were.
     pub fn commit(&mut self, ticket: Option<BudgetTicket>, manifest: &CheckedManifest, survivors: u32) {
-        if let (Some(filter), Some(ticket)) = (&mut self.filter, ticket) {
-            let _ = filter.commit(ticket);
+        if let (Some(filter), Some(worst)) = (&mut self.filter, manifest.release()) {
+            let reserved = ticket.is_some_and(|ticket| filter.commit(ticket).is_ok());
+            if !reserved {
+                filter.charge_regardless(worst);
+            }
         }
-        if let Some(terms) = Terms::of_manifest(manifest) {
-            self.count(&terms, survivors);
+        match Terms::of_manifest(manifest) {
+            Some(terms) => self.count(&terms, survivors),
+            None => self.without_noise(),
         }
+    }
+
+    fn without_noise(&mut self) {
+        self.server.bare = true;
+        self.public.bare = true;
     }
 
     fn count(&mut self, terms: &Terms, survivors: u32) {
@@ -112,11 +153,10 @@ impl Account {
             colluders: terms.colluders,
         };
         for (spent, adversary) in [(&mut self.server, server), (&mut self.public, Adversary::Public)] {
-            if let Some(release) = adversary
-                .honest_shares(survivors)
-                .and_then(|honest| terms.release(honest, survivors))
-            {
-                spent.add(&release);
+            match adversary.honest_shares(survivors) {
+                Some(honest) => spent.add(&terms.release(honest, survivors)),
+                // It knows all of the noise.
+                None => spent.bare = true,
             }
         }
     }
@@ -134,56 +174,47 @@ impl Account {
     }
 }
 
-/// The integers of a round that decide what it costs.
+/// What decides what a round costs.
 struct Terms {
-    grid: u32,
-    padded: u32,
+    /// At |U2| = m against the server.
+    worst: Release,
     noise: NoiseShare,
-    clients: u32,
     colluders: u32,
-    minimum_survivors: u32,
 }
 
 impl Terms {
-    fn of_entry(manifest: &entry::Manifest) -> Option<Self> {
-        if manifest.mechanism == entry::Mechanism::None {
-            return None;
-        }
-        Some(Self {
-            grid: u32::try_from(manifest.grid).ok()?,
-            padded: u32::try_from(manifest.padded).ok()?,
-            noise: noise_of(manifest)?,
-            clients: u32::try_from(manifest.cohort).ok()?,
-            colluders: u32::try_from(manifest.colluders).ok()?,
-            minimum_survivors: u32::try_from(manifest.minimum_survivors).ok()?,
-        })
+    /// `Ok(None)` without noise.
+    fn of_entry(manifest: &entry::Manifest) -> Result<Option<Self>, Unaccountable> {
+        let terms = || {
+            let narrow = |value: u64| u32::try_from(value).ok();
+            let noise = noise_of(manifest)?;
+            if noise.mechanism() == Mechanism::None {
+                return Some(None);
+            }
+            let colluders = narrow(manifest.colluders)?;
+            let honest = narrow(manifest.minimum_survivors)?.checked_sub(colluders)?;
+            Some(Some(Self {
+                worst: release_of(manifest, honest)?,
+                noise,
+                colluders,
+            }))
+        };
+        terms().ok_or_else(|| Unaccountable(manifest.round_id.clone()))
     }
 
     fn of_manifest(manifest: &CheckedManifest) -> Option<Self> {
-        manifest.release()?;
-        let f = manifest.fields();
         Some(Self {
-            grid: f.grid,
-            padded: f.padded,
+            worst: manifest.release()?,
             noise: manifest.noise(),
-            clients: u32::from(f.cohort),
-            colluders: u32::from(f.colluders),
-            minimum_survivors: u32::from(f.minimum_survivors),
+            colluders: u32::from(manifest.fields().colluders),
         })
     }
 
-    fn worst_server(&self) -> u32 {
-        self.minimum_survivors.saturating_sub(self.colluders)
-    }
-
     /// With noise levels each survivor counts for what it keeps, as if all had revealed their surplus.
-    fn release(&self, honest_shares: u32, survivors: u32) -> Option<Release> {
-        (honest_shares > 0).then_some(Release::Skellam(SkellamRelease {
-            grid: self.grid,
-            padded: self.padded,
-            share_variance_q16: self.noise.kept_variance_q16(survivors),
-            honest_shares,
-            shares: self.clients.saturating_mul(self.noise.layers()),
-        }))
+    fn release(&self, honest_shares: u32, survivors: u32) -> Release {
+        self.worst.of_survivors(&self.noise, honest_shares, survivors)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,9 @@ use tacita_ledger::entry::{Entry, Release, printable_reason};
 use tacita_privacy::BudgetTicket;
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::ledger_entries::{self, hex_digest};
-use tacita_protocol::manifest::{CheckedManifest, Manifest, ManifestClip, ManifestLevel, ManifestMetrics};
+use tacita_protocol::manifest::{
+    CheckedManifest, Manifest, ManifestClip, ManifestLevel, ManifestMetrics, mechanism_field,
+};
 use tacita_protocol::messages::{Invitation, Proof, ServerMessage};
 use tacita_protocol::server::{CommittedCharge, Revealing};
 use tacita_protocol::{Hash, RoundError, limits};
@@ -233,13 +235,17 @@ impl Server {
             chunk: 16_384,
             clip: encoding.clip().to_string().into_bytes().into(),
             grid: encoding.grid(),
-            mechanism: u8::from(share.mechanism() != tacita_privacy::Mechanism::None),
+            mechanism: mechanism_field(share.mechanism()),
             total_variance_q16: share.variance_q16().saturating_mul(honest),
             share_variance_q16: share.variance_q16(),
             noise_levels: ManifestLevel::of(&share),
             rounds: self.config.task.rounds,
             epsilon: text(privacy.epsilon).into(),
             delta: text(privacy.delta).into(),
+            unit: u8::from(plan.request().records.is_some()),
+            sampling: text(plan.request().records.map(|records| records.sampling())).into(),
+            largest_records: plan.request().records.map_or(0, |records| records.largest()),
+            expected_records: plan.request().records.map_or(0, |records| records.expected()),
             weighting: u8::from(terms.is_some_and(|terms| terms.weighting().is_some())),
             weight_cap: terms.and_then(|terms| Some(terms.weighting()?.cap)).unwrap_or(0),
             weight_scale: text(terms.and_then(|terms| Some(terms.weighting()?.scale))).into(),
@@ -277,6 +283,10 @@ impl Server {
         let since = Instant::now();
         let entry = agreeing.charge(self.ledger_time()).map_err(RoundError::from)?;
         let index = self.append(&entry)?;
+        // From here on it is final, whatever fails.
+        let survivors = u32::from(agreeing.survivors().count());
+        self.account
+            .commit(attempt.ticket.take(), &attempt.manifest, survivors);
         let committed = CommittedCharge {
             checkpoint: self.desk.head().map_err(ServerError::from)?.to_bytes(),
             consistency: self
@@ -289,9 +299,6 @@ impl Server {
                 .map_err(ServerError::from)?,
             charge: self.desk.proven(index, &entry).map_err(ServerError::from)?,
         };
-        let survivors = u32::from(agreeing.survivors().count());
-        self.account
-            .commit(attempt.ticket.take(), &attempt.manifest, survivors);
         let revealing = agreeing.commit(committed, self.desk.verifier())?;
         attempt.mark("charge", since);
         Ok(revealing)

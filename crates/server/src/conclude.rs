@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use tacita_learn::{Evaluation, GlobalModel};
 use tacita_ledger::entry::{Entry, Outcome};
-use tacita_privacy::{DecodedMean, Published};
+use tacita_privacy::{Contribution, DecodedMean, Published};
 use tacita_protocol::ledger_entries::{NoisyFigures, hex_digest};
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, OutcomeMessage, ServerMessage};
@@ -31,7 +31,11 @@ impl Server {
         let since = Instant::now();
         let roster = revealing.roster().clone();
         let signers: Vec<u16> = revealing.signers().collect();
-        self.ask(&roster, &signers);
+        match revealing.list_message() {
+            // The same for everybody, and small.
+            Some(list) => self.tell_all(&roster, &signers, &list)?,
+            None => self.ask(&roster, &signers),
+        }
         let limit = ms(attempt.manifest.fields().deadlines.reveal_ms);
         let expected = identities(&roster, signers.iter().copied());
         self.floor
@@ -46,17 +50,22 @@ impl Server {
                     }
                     Called::Turn(session, index, turn) => {
                         let shown: Vec<u16> = revealing.signers_shown_to(index).collect();
-                        let message = ServerMessage::Reveal(Box::new(revealing.request(index)));
-                        send(session, &roster, &shown, &message, &turn)?;
+                        send(session, &roster, &shown, &revealing.message(index), &turn)?;
                         return Ok(Progress::More);
                     }
                     Called::Away(..) => return Ok(Progress::More),
                 };
-                let ClientMessage::Reveal(reveal) = message else {
-                    return Err(Refusal::Unexpected(message.name()).into());
-                };
-                revealing.handle_reveal(index, &reveal)?;
-                Ok(Progress::Done)
+                match message {
+                    ClientMessage::Draws(draws) => {
+                        revealing.handle_draws(index, &draws)?;
+                        Ok(Progress::Reply)
+                    }
+                    ClientMessage::Reveal(reveal) => {
+                        revealing.handle_reveal(index, &reveal)?;
+                        Ok(Progress::Done)
+                    }
+                    other => Err(Refusal::Unexpected(other.name()).into()),
+                }
             })
             .await?;
         attempt.mark("reveal", since);
@@ -75,12 +84,16 @@ impl Server {
                 return Err(Failed::Attempt(reason));
             }
         };
-        if let Ok(note) = charged.with_cosignatures(sum.cosignatures()) {
-            let note = note.to_bytes();
-            self.desk.publish_cosigned(&note).map_err(ServerError::from)?;
-            self.state
-                .keep_cosignatures(&attempt.manifest.fields().round_id, note)
-                .map_err(ServerError::from)?;
+        match charged.with_cosignatures(sum.cosignatures()) {
+            Ok(note) => {
+                let note = note.to_bytes();
+                self.desk.publish_cosigned(&note).map_err(ServerError::from)?;
+                self.state
+                    .keep_cosignatures(&attempt.manifest.fields().round_id, note)
+                    .map_err(ServerError::from)?;
+            }
+            // The sum stands without them; auditors see that nobody witnessed it.
+            Err(error) => tracing::warn!(%error, "the members' cosignatures make no note"),
         }
         let evaluation = self.evaluate(&next)?;
         attempt.mark("unmask", since);
@@ -102,13 +115,17 @@ impl Server {
         sum: &UnmaskedSum,
         model: &GlobalModel,
     ) -> Result<GlobalModel, String> {
-        let mean = DecodedMean::from_sum(
-            sum.vector(),
-            manifest.encoding(),
-            &manifest.noise(),
-            u32::from(sum.survivors().count()),
-            manifest.terms(),
-        )
+        let survivors = u32::from(sum.survivors().count());
+        let mean = match manifest.contribution() {
+            Contribution::Client(headroom) => DecodedMean::from_sum(
+                sum.vector(),
+                headroom.encoding(),
+                &headroom.noise_share(),
+                survivors,
+                manifest.terms(),
+            ),
+            Contribution::Record(headroom) => DecodedMean::from_records(sum.vector(), headroom, survivors),
+        }
         .map_err(|e| format!("{}: {e}", Abort::Implausible))?;
         let rate = self.config.training.server_learning_rate.to_f64() as f32;
         model.apply(mean.values(), rate).map_err(|e| e.to_string())

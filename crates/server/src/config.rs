@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tacita_learn::csv::CsvOptions;
 use tacita_learn::{Algorithm, EmbeddedData, Instructions, ModelSpec};
-use tacita_privacy::{Decimal, Plan, PlanError, PlanRequest};
+use tacita_privacy::{Decimal, Mechanism, Plan, PlanError, PlanRequest};
 use tacita_protocol::graph::{ParameterError, RoundParameters};
-use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::manifest::Deadlines;
+use tacita_transport::Limits;
 
 use crate::beside::{AdaptiveClipSection, Beside, MetricsSection};
+pub use crate::cohort::{Agreement, CohortSection};
 use crate::levels::NoiseLevelsSetting;
+use crate::unit::{self, Unit};
 
 /// Why a configuration is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -111,48 +113,6 @@ fn three() -> u32 {
     3
 }
 
-/// The cohort.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CohortSection {
-    /// n.
-    pub clients: u16,
-    /// m.
-    pub minimum_survivors: u16,
-    /// c.
-    pub colluders: u16,
-    /// Seconds to wait for the whole cohort before a round starts with fewer.
-    #[serde(default = "minute")]
-    pub wait_seconds: u32,
-    /// How pairs of clients agree on their masks.
-    #[serde(default)]
-    pub key_agreement: Agreement,
-}
-
-/// How pairs of clients agree on their masks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Agreement {
-    /// X25519 and ML-KEM-768.
-    #[default]
-    Hybrid,
-    /// X25519 alone; clients refuse it unless their policy says otherwise.
-    X25519,
-}
-
-impl From<Agreement> for KeyAgreement {
-    fn from(agreement: Agreement) -> Self {
-        match agreement {
-            Agreement::Hybrid => Self::Hybrid,
-            Agreement::X25519 => Self::Classical,
-        }
-    }
-}
-
-fn minute() -> u32 {
-    60
-}
-
 /// The privacy target.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,8 +123,23 @@ pub struct PrivacySection {
     /// Delta.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delta: Option<Decimal>,
-    /// Clip norm of an update.
+    /// The law of the noise.
+    #[serde(default = "skellam")]
+    pub mechanism: Mechanism,
+    /// Clip norm of an update; in the record unit, of each record's own vector.
     pub clip: Decimal,
+    /// Whose data epsilon is about.
+    #[serde(default)]
+    pub unit: Unit,
+    /// q, in the record unit: the probability with which each client samples each of its records, by coins that it keeps to itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sampling: Option<Decimal>,
+    /// In the record unit: records of one client and round that the ring has room for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest_records: Option<u32>,
+    /// In the record unit: what the sum of a whole cohort is divided by, about q times all records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_records: Option<u32>,
     /// Values that are rotated together, a power of two; absent: chosen so that padding is small.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub block: Option<u32>,
@@ -180,6 +155,10 @@ pub struct PrivacySection {
     /// Adaptive clipping; absent: `clip` stays.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub adaptive_clip: Option<AdaptiveClipSection>,
+}
+
+fn skellam() -> Mechanism {
+    Mechanism::Skellam
 }
 
 /// Example weights.
@@ -358,22 +337,8 @@ impl ServerConfig {
         if self.server.uploads_in_flight == 0 {
             return Err(wrong("server.uploads_in_flight", "must be at least 1".into()));
         }
-        if self.cohort.clients > tacita_protocol::limits::MAX_COHORT {
-            let max = tacita_protocol::limits::MAX_COHORT;
-            return Err(wrong(
-                "cohort.clients",
-                format!("this version serves at most {max}"),
-            ));
-        }
-        let (n, c, m) = (
-            u32::from(self.cohort.clients),
-            u32::from(self.cohort.colluders),
-            u32::from(self.cohort.minimum_survivors),
-        );
-        let parameters = RoundParameters::derive(n, c, m).map_err(|source| ConfigError::Cohort {
-            path: path.to_owned(),
-            source,
-        })?;
+        let parameters = self.cohort.parameters(path)?;
+        let (n, c, m) = self.cohort.counts();
         let model: ModelSpec = self
             .training
             .model
@@ -383,6 +348,7 @@ impl ServerConfig {
             .validated()
             .map_err(|e| wrong("training.model", e.to_string()))?;
         let mut beside = Beside::of(&self.privacy).map_err(|(key, message)| wrong(key, message))?;
+        let records = unit::terms(self).map_err(|(key, message)| wrong(key, message))?;
         if self.privacy.epsilon.is_some() != self.privacy.delta.is_some() {
             return Err(wrong("privacy", "state epsilon and delta, or neither".into()));
         }
@@ -404,6 +370,8 @@ impl ServerConfig {
             block: self.privacy.block,
             clip: self.privacy.clip,
             noise_levels,
+            mechanism: self.privacy.mechanism,
+            records,
         };
         let plan = Plan::calibrate(request).map_err(|e| ConfigError::Plan {
             path: path.to_owned(),
@@ -451,39 +419,29 @@ impl ServerConfig {
         })
     }
 
+    /// Limits of the transport.
+    pub(crate) fn limits(&self) -> Limits {
+        let mut limits = if self.server.loopback {
+            Limits::loopback()
+        } else {
+            Limits::default()
+        };
+        limits.connections = self.cohort.connections();
+        limits.shared_by(usize::from(self.cohort.clients))
+    }
+
     /// A commented starting point for `tacita server init`.
     #[must_use]
     pub fn template() -> &'static str {
         include_str!("server.example.toml")
     }
+
+    /// The same for `tacita server init --unit record`: four hospitals, and the privacy of each patient.
+    #[must_use]
+    pub fn record_template() -> &'static str {
+        include_str!("server.records.example.toml")
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_is_a_valid_configuration() {
-        let config: ServerConfig = toml::from_str(ServerConfig::template()).unwrap();
-        let checked = config.check(Path::new("server.toml")).unwrap();
-        assert!(checked.plan.noise_multiplier() > 0.5);
-        let typo = ServerConfig::template().replace("colluders", "coluders");
-        assert!(
-            toml::from_str::<ServerConfig>(&typo)
-                .unwrap_err()
-                .to_string()
-                .contains("coluders")
-        );
-    }
-
-    #[test]
-    fn a_cohort_that_cannot_agree_is_refused() {
-        let mut config: ServerConfig = toml::from_str(ServerConfig::template()).unwrap();
-        config.cohort.minimum_survivors = 2;
-        config.cohort.clients = 10;
-        assert!(matches!(
-            config.check(Path::new("x")),
-            Err(ConfigError::Cohort { .. })
-        ));
-    }
-}
+mod tests;

@@ -19,6 +19,8 @@ pub(crate) enum Progress {
     Done,
     /// More is to come from it.
     More,
+    /// More is to come from it once it hears what the phase says to it now.
+    Reply,
 }
 
 /// What a phase is told of.
@@ -307,6 +309,13 @@ impl Floor {
             match desk(Call::Said(&identity, message)) {
                 Ok(Progress::Done) => drop(expected.remove(&identity)),
                 Ok(Progress::More) => {}
+                Ok(Progress::Reply) => {
+                    if let Some(session) = self.lobby.get(&identity).cloned()
+                        && let Err(error) = desk(Call::Back(&session, true))
+                    {
+                        tracing::warn!(client = %session.certificate.name, %error, "could not be answered");
+                    }
+                }
                 Err(error @ RoundError::Abort(_)) => return Err(error),
                 Err(error) => {
                     let name = self.lobby.get(&identity).map(|s| s.certificate.name.to_string());

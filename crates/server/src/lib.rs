@@ -11,6 +11,7 @@ mod account;
 mod attempt;
 mod beside;
 mod clips;
+mod cohort;
 mod conclude;
 pub mod config;
 mod evaluation;
@@ -27,10 +28,12 @@ mod rotation;
 mod server;
 mod spool;
 mod state;
+mod unit;
 
-pub use account::Account;
+pub use account::{Account, Unaccountable};
 pub use beside::{AdaptiveClipSection, Beside, MetricsSection};
 pub use clips::ClipError;
+pub use cohort::{UnservedCohort, served_cohort};
 // The form of the sum that [`ServerEvent::RoundDone`] shows.
 pub use ledger_desk::{DeskError, LedgerDesk, cosigned_path};
 pub use ledger_files::Directory;
@@ -43,6 +46,7 @@ pub use tacita_algebra::{RingBits, RingVector};
 pub use tacita_protocol::graph::{GraphKind, ParameterError, RoundParameters};
 pub use tacita_protocol::ledger_entries::NoisyFigures;
 pub use tacita_protocol::{ClipSequence, OffSequence};
+pub use unit::Unit;
 
 /// Unix seconds.
 pub(crate) fn now() -> u64 {

@@ -84,6 +84,8 @@ pub(crate) mod tests {
             budget_delta: None,
             unit: Unit::Client,
             adjacency: Adjacency::ZeroOut,
+            sampling: None,
+            largest_records: None,
             model_digest: hex::encode([0; 32]),
         })
     }

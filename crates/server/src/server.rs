@@ -15,7 +15,7 @@ use tacita_privacy::{Budget, BudgetRefusal, Decimal};
 use tacita_protocol::ledger_entries::NoisyFigures;
 use tacita_protocol::messages::ServerMessage;
 use tacita_store::{SqliteStore, Store, StoreError};
-use tacita_transport::{Admission, CLOSE_DONE, Limits, ServerEndpoint, Standing, TransportError};
+use tacita_transport::{Admission, CLOSE_DONE, ServerEndpoint, Standing, TransportError};
 use tokio::sync::{mpsc, watch};
 
 use crate::account::Account;
@@ -107,6 +107,9 @@ pub enum ServerError {
         /// The last reason.
         reason: String,
     },
+    /// The ledger holds a charge that no account covers.
+    #[error(transparent)]
+    Unaccountable(#[from] crate::account::Unaccountable),
     /// The listen address cannot be read.
     #[error("server.listen: '{0}' is not an address such as 0.0.0.0:7443")]
     Listen(String),
@@ -259,7 +262,7 @@ impl Server {
         };
         let mut account = Account::new(budget).map_err(ServerError::Budget)?;
         let verified = tacita_ledger::verify(desk.directory(), Some(desk.verifier()))?;
-        account.replay(&config.task.name, &verified.entries);
+        account.replay(&config.task.name, &verified.entries)?;
         let clips = Clips::replay(
             &config.task.name,
             checked.beside.rule().copied(),
@@ -276,12 +279,6 @@ impl Server {
             .listen
             .parse()
             .map_err(|_| ServerError::Listen(config.server.listen.clone()))?;
-        let limits = if config.server.loopback {
-            Limits::loopback()
-        } else {
-            Limits::default()
-        }
-        .shared_by(usize::from(config.cohort.clients));
         let standing = setup.standing.borrow().clone();
         let watched = setup.standing.clone();
         let admission = Admission::members().screened_by(move |certificate| {
@@ -295,7 +292,7 @@ impl Server {
             listen,
             standing.identity,
             admission,
-            limits,
+            config.limits(),
         )?);
         let (events, happened) = mpsc::channel(EVENT_QUEUE);
         let (turns, due) = mpsc::channel(EVENT_QUEUE);

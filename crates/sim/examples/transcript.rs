@@ -258,7 +258,7 @@ fn client(
 ) -> Result<Client, Failure> {
     let budget = match setting.noise {
         Noise::None => None,
-        Noise::Skellam(_) => Some(BudgetFilter::new(Budget {
+        Noise::Skellam(_) | Noise::DiscreteGaussian(_) => Some(BudgetFilter::new(Budget {
             epsilon: Decimal::new(30, 0)?,
             delta: Decimal::new(1, 2)?,
         })?),

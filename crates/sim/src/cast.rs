@@ -12,7 +12,7 @@ use tacita_identity::{
     VerifiedCertificate,
 };
 use tacita_ledger::{KeyType, VerifierKey};
-use tacita_privacy::Decimal;
+use tacita_privacy::{Decimal, PrivacyUnit};
 use tacita_protocol::certificates::CertificateCache;
 use tacita_protocol::client::Participant;
 use tacita_protocol::consent::ConsentPolicy;
@@ -147,11 +147,13 @@ impl Cast {
         &self.members
     }
 
-    /// The number of the member with this identity.
-    pub fn number_of(&self, identity: &[u8; 32]) -> Option<usize> {
-        self.members
-            .binary_search_by_key(&identity, |member| &member.certificate.identity.0)
-            .ok()
+    /// The number of the member with this identity, or with one that begins so.
+    pub fn number_of(&self, identity: &[u8]) -> Option<usize> {
+        let found = |member: &&CastMember| member.certificate.identity.0.starts_with(identity);
+        let at = self
+            .members
+            .partition_point(|member| member.certificate.identity.0.as_slice() < identity);
+        self.members.get(at).filter(found).map(|_| at)
     }
 
     /// The authority, which tests use to issue what should be refused.
@@ -223,6 +225,7 @@ impl Cast {
 fn permissive() -> Result<ConsentPolicy, SimError> {
     Ok(ConsentPolicy {
         tasks: vec![TASK.to_owned()],
+        units: vec![PrivacyUnit::Client, PrivacyUnit::Record],
         smallest_cohort: 0,
         smallest_honest: 0,
         least_colluders: 0,

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use tacita_ledger::entry::Outcome;
 use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
 use tacita_protocol::client::{
-    Advertised, Agreed, Answer, Conversation, Done, Effect, Heard, Invited, Mark, Masked, Participant,
+    Advertised, Agreed, Answer, Conversation, Done, Drawn, Effect, Heard, Invited, Mark, Masked, Participant,
     RecordChange, Refused, Revealed, Shared, Upload,
 };
 use tacita_protocol::manifest::CheckedManifest;
@@ -30,6 +30,8 @@ pub enum State {
     Masked,
     /// Awaits quorum and charge.
     Agreed,
+    /// Fixed a list of signers, awaits those drawn.
+    Drawn,
     /// Awaits the outcome.
     Revealed,
     /// Verified the outcome.
@@ -44,6 +46,7 @@ enum Inner {
     Shared(Box<Shared>),
     Masked(Box<Masked>),
     Agreed(Box<Agreed>),
+    Drawn(Box<Drawn>),
     Revealed(Box<Revealed>),
     Done(Box<Done>),
     Refused,
@@ -120,6 +123,7 @@ impl Client {
             Inner::Shared(_) => State::Shared,
             Inner::Masked(_) => State::Masked,
             Inner::Agreed(_) => State::Agreed,
+            Inner::Drawn(_) => State::Drawn,
             Inner::Revealed(_) => State::Revealed,
             Inner::Done(_) => State::Done,
             Inner::Refused => State::Refused,
@@ -202,6 +206,9 @@ impl Client {
                 if let Some(evidence) = refused.evidence {
                     self.record.apply(RecordChange::Fork(evidence));
                 }
+                if let Some(statements) = refused.statements {
+                    self.record.keep(*statements);
+                }
                 // The first reason stands.
                 self.refusal.get_or_insert(refused.error);
                 Vec::new()
@@ -248,6 +255,14 @@ impl Client {
                 let (revealed, effects) = state.handle_reveal_request(request, self.now)?;
                 (Inner::Revealed(Box::new(revealed)), effects)
             }
+            (Inner::Agreed(state), ServerMessage::Signers(signers)) => {
+                let (drawn, effects) = state.handle_signers(signers, &self.record, &mut self.rng)?;
+                (Inner::Drawn(Box::new(drawn)), effects)
+            }
+            (Inner::Drawn(state), ServerMessage::Sampled(request)) => {
+                let (revealed, effects) = state.handle_sampled_request(request, self.now)?;
+                (Inner::Revealed(Box::new(revealed)), effects)
+            }
             (Inner::Revealed(state), ServerMessage::Outcome(outcome)) => {
                 let (done, effects) = state.handle_outcome(outcome)?;
                 (Inner::Done(Box::new(done)), effects)
@@ -265,11 +280,14 @@ impl Client {
             .or(self.manifest.clone())
             .ok_or(Misuse::Argument("no manifest"))?;
         let ticket = self.ticket.as_mut().ok_or(Misuse::Argument("no ticket"))?;
+        let headroom = manifest
+            .headroom()
+            .ok_or(Misuse::Argument("not the client unit"))?;
         let clipped = LocalUpdate::new(self.update.clone())
             .and_then(|update| update.clip(manifest.encoding()))
             .map_err(|e| wrong(e.to_string()))?;
         let encoded = clipped
-            .encode(manifest.headroom(), &mut self.rng)
+            .encode(headroom, &mut self.rng)
             .map_err(|e| wrong(e.to_string()))?;
         match &mut self.noise_tape {
             Some(tape) => encoded.noise(ticket, tape),

@@ -13,6 +13,7 @@ use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{
     Advertise, RevealRequest, RosterEntry, RosterMessage, SealedBox, ShareRoot, SharerEntry, SharersMessage,
 };
+use tacita_protocol::roster::identity_width;
 use tacita_protocol::{Hash, SecretKind, labels};
 
 use crate::error::SimError;
@@ -55,16 +56,27 @@ pub fn advertise(
 }
 
 /// H(label, n', H(identity list), Merkle root).
-pub fn roster_root(identities: &[Hash], merkle_root: &Hash) -> Hash {
+pub fn roster_root<I: AsRef<[u8]>>(identities: &[I], merkle_root: &Hash) -> Hash {
     let mut list = TaggedHash::new(labels::IDENTITY_LIST);
     for identity in identities {
-        list = list.bytes(identity);
+        list = list.bytes(identity.as_ref());
     }
     TaggedHash::new(labels::ROSTER)
         .u64(identities.len() as u64)
         .bytes(&list.finish())
         .bytes(merkle_root)
         .finish()
+}
+
+/// The identities of a roster message as it has them in a round of `cohort`, whole or their first bytes.
+pub fn listed(roster: &RosterMessage, cohort: u16) -> Vec<&[u8]> {
+    let width = identity_width(cohort);
+    roster.identities.as_slice().chunks(width).collect()
+}
+
+/// The identities of a roster message that has whole ones.
+pub fn identities(roster: &RosterMessage) -> Vec<Hash> {
+    roster.identities.as_slice().as_chunks().0.to_vec()
 }
 
 /// A roster to be tampered with and committed to anew. It must hold every entry, as a member of a complete graph sees it.
@@ -115,7 +127,12 @@ impl ForgedRoster {
         };
         let entries: Vec<RosterEntry> = (0..).zip(&self.entries).map(proven).collect();
         RosterMessage {
-            identities: self.entries.iter().map(|e| e.identity).collect::<Vec<_>>().into(),
+            identities: self
+                .entries
+                .iter()
+                .flat_map(|e| e.identity)
+                .collect::<Vec<u8>>()
+                .into(),
             merkle_root: tree.root(),
             entries: entries.into(),
         }

@@ -44,6 +44,7 @@ pub struct Knowledge {
     manifest: Hash,
     threshold: usize,
     complete: bool,
+    cohort: u16,
     colluders: BTreeSet<usize>,
     tracks: Vec<Track>,
     unclassified: usize,
@@ -51,11 +52,19 @@ pub struct Knowledge {
 
 impl Knowledge {
     /// Nothing is known yet of a round among `members` members of the cast.
-    pub fn new(manifest: Hash, threshold: u16, complete: bool, members: usize, colluders: &[usize]) -> Self {
+    pub fn new(
+        manifest: Hash,
+        threshold: u16,
+        complete: bool,
+        cohort: u16,
+        members: usize,
+        colluders: &[usize],
+    ) -> Self {
         Self {
             manifest,
             threshold: usize::from(threshold),
             complete,
+            cohort,
             colluders: colluders.iter().copied().collect(),
             tracks: vec![Track::default(); members],
             unclassified: 0,
@@ -64,7 +73,7 @@ impl Knowledge {
 
     /// A client accepted a roster and dealt.
     pub fn dealt(&mut self, cast: &Cast, member: usize, roster: &RosterMessage, shares: &Shares) {
-        let identities = roster.identities.as_slice();
+        let identities = forge::listed(roster, self.cohort);
         let members: Vec<Option<usize>> = identities
             .iter()
             .map(|identity| cast.number_of(identity))
@@ -82,7 +91,7 @@ impl Knowledge {
             holders.push(index);
             holders.sort_unstable();
         }
-        track.roster_root = forge::roster_root(identities, &roster.merkle_root);
+        track.roster_root = forge::roster_root(&identities, &roster.merkle_root);
         track.members = members;
         track.dealing = Some(Dealing {
             index,

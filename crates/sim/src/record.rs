@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tacita_privacy::{BudgetFilter, BudgetTicket, Release};
-use tacita_protocol::client::{ClientRecord, RecordChange};
+use tacita_protocol::client::{ClientRecord, RecordChange, TwoStatements};
 use tacita_protocol::{ForkEvidence, Hash, LedgerHead};
 
 /// What a round cost when its upload began.
@@ -22,8 +22,10 @@ pub struct SpentRound {
 pub struct MemoryRecord {
     spent: BTreeMap<[u8; 32], SpentRound>,
     signed: BTreeMap<[u8; 32], Hash>,
+    signers: BTreeMap<[u8; 32], Hash>,
     head: Option<LedgerHead>,
     forks: Vec<ForkEvidence>,
+    two_statements: Vec<TwoStatements>,
     budget: Option<BudgetFilter>,
 }
 
@@ -39,7 +41,7 @@ impl MemoryRecord {
     /// Applies a change.
     ///
     /// # Panics
-    /// If a round is spent twice or a second statement is signed in one: the guarantee under test does not hold.
+    /// If a round is spent twice, a second statement signed or a second list of signers fixed in one: the guarantee under test does not hold.
     pub fn apply(&mut self, change: RecordChange) {
         match change {
             RecordChange::Head(head) => self.head = Some(head),
@@ -67,8 +69,25 @@ impl MemoryRecord {
                     "G5: a second statement was recorded for one round"
                 );
             }
+            RecordChange::FixedSigners { round_id, signers } => {
+                let earlier = self.signers.insert(round_id, signers);
+                assert!(
+                    earlier.is_none(),
+                    "G1: a second list of signers was fixed in one round"
+                );
+            }
             RecordChange::Fork(evidence) => self.forks.push(*evidence),
         }
+    }
+
+    /// Keeps evidence of two lists of survivors.
+    pub fn keep(&mut self, evidence: TwoStatements) {
+        self.two_statements.push(evidence);
+    }
+
+    /// Evidence of two lists of survivors for one round.
+    pub fn two_statements(&self) -> &[TwoStatements] {
+        &self.two_statements
     }
 
     /// Settles a ticket: charged once the round is spent, given back otherwise.
@@ -95,6 +114,11 @@ impl MemoryRecord {
         &self.signed
     }
 
+    /// Lists of signers fixed, by round id.
+    pub fn fixed(&self) -> &BTreeMap<[u8; 32], Hash> {
+        &self.signers
+    }
+
     /// Forks of the ledger seen.
     pub fn forks(&self) -> &[ForkEvidence] {
         &self.forks
@@ -118,6 +142,10 @@ impl ClientRecord for MemoryRecord {
 
     fn signed_statement(&self, round_id: &[u8; 32]) -> Option<Hash> {
         self.signed.get(round_id).copied()
+    }
+
+    fn fixed_signers(&self, round_id: &[u8; 32]) -> Option<Hash> {
+        self.signers.get(round_id).copied()
     }
 
     fn head(&self) -> Option<LedgerHead> {

@@ -1,11 +1,11 @@
 //! The public parameters of a world's rounds, and the manifest they give.
 
 use sha2::{Digest as _, Sha256};
-use tacita_privacy::{Encoding, Headroom, NoiseShare};
+use tacita_privacy::{Encoding, Headroom, Mechanism, NoiseShare};
 use tacita_protocol::graph::RoundParameters;
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::limits::VERSION;
-use tacita_protocol::manifest::{Deadlines, Manifest, ManifestLevel};
+use tacita_protocol::manifest::{Deadlines, Manifest, ManifestLevel, mechanism_field};
 
 use crate::cast::TASK;
 use crate::error::SimError;
@@ -17,6 +17,20 @@ pub enum Noise {
     None,
     /// Skellam shares of this variance, in 2^-16 squared grid steps.
     Skellam(u64),
+    /// Discrete Gaussian shares of this sigma^2, in 2^-16 squared grid steps.
+    DiscreteGaussian(u64),
+}
+
+impl Noise {
+    /// Its law, and the variance of a share in units of 2^-16.
+    #[must_use]
+    pub fn share(self) -> (Mechanism, u64) {
+        match self {
+            Self::None => (Mechanism::None, 0),
+            Self::Skellam(variance) => (Mechanism::Skellam, variance),
+            Self::DiscreteGaussian(variance) => (Mechanism::DiscreteGaussian, variance),
+        }
+    }
 }
 
 /// A task's public parameters.
@@ -91,14 +105,10 @@ impl Setting {
     ) -> Result<Manifest, SimError> {
         let wrong = |e: &dyn std::fmt::Display| SimError::Setting(e.to_string());
         let parameters = self.parameters()?;
-        let share = match self.noise {
-            Noise::None => NoiseShare::none(),
-            Noise::Skellam(variance) => {
-                let (n, m, c) = (self.cohort, self.minimum_survivors, self.colluders);
-                NoiseShare::of_round(variance, (n.into(), m.into(), c.into()), &self.levels)
-                    .map_err(|e| wrong(&e))?
-            }
-        };
+        let (law, variance) = self.noise.share();
+        let (n, m, c) = (self.cohort, self.minimum_survivors, self.colluders);
+        let share = NoiseShare::of_round(law, variance, (n.into(), m.into(), c.into()), &self.levels)
+            .map_err(|e| wrong(&e))?;
         let block = self
             .block
             .unwrap_or_else(|| Encoding::usual_block(self.dimension));
@@ -106,9 +116,9 @@ impl Setting {
         let bits = Headroom::needed_bits(self.grid, padded, &share, u32::from(self.cohort))
             .map_err(|e| wrong(&e))?;
         let honest = u64::from(self.minimum_survivors.saturating_sub(self.colluders));
-        let (mechanism, epsilon, delta) = match self.noise {
-            Noise::None => (0, Vec::new(), Vec::new()),
-            Noise::Skellam(_) => (1, b"8".to_vec(), b"0.00001".to_vec()),
+        let (epsilon, delta) = match law {
+            Mechanism::None => (Vec::new(), Vec::new()),
+            _ => (b"8".to_vec(), b"0.00001".to_vec()),
         };
         let narrow = |value: u32| u16::try_from(value).map_err(|e| wrong(&e));
         Ok(Manifest {
@@ -130,13 +140,17 @@ impl Setting {
             chunk: self.chunk,
             clip: b"1".as_slice().into(),
             grid: self.grid,
-            mechanism,
+            mechanism: mechanism_field(law),
             total_variance_q16: share.variance_q16().saturating_mul(honest),
             share_variance_q16: share.variance_q16(),
             noise_levels: ManifestLevel::of(&share),
             rounds: 1000,
             epsilon: epsilon.into(),
             delta: delta.into(),
+            unit: 0,
+            sampling: Vec::new().into(),
+            largest_records: 0,
+            expected_records: 0,
             weighting: 0,
             weight_cap: 0,
             weight_scale: Vec::new().into(),

@@ -8,7 +8,8 @@ use rand_core::SeedableRng as _;
 use sha2::{Digest as _, Sha256};
 use tacita_privacy::{BudgetTicket, EncodedUpdate, NoisedUpdate};
 use tacita_protocol::client::{
-    Advertised, Agreed, Answer, Effect, Invited, Masked, Participant, RecordChange, Refused, Shared, Upload,
+    Advertised, Agreed, Answer, Drawn, Effect, Invited, Masked, Participant, RecordChange, Refused, Revealed,
+    Shared, Upload,
 };
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, Invitation, ServerMessage};
@@ -19,6 +20,7 @@ use crate::cast::{Cast, NOW};
 use crate::error::SimError;
 use crate::ledger::Ledger;
 use crate::record::MemoryRecord;
+use crate::scale::Meter;
 use crate::setting::Setting;
 use crate::stage::Stage;
 use crate::view::View;
@@ -31,7 +33,9 @@ enum State {
     Shared(Box<Shared>),
     Masked(Box<Masked>),
     Agreed(Box<Agreed>),
-    Revealed,
+    Drawn(Box<Drawn>),
+    Revealed(Box<Revealed>),
+    Done,
 }
 
 struct Member {
@@ -49,6 +53,7 @@ pub struct Streaming<'a> {
     model: [u8; 32],
     view: View,
     members: Vec<Member>,
+    meter: Meter,
 }
 
 impl<'a> Streaming<'a> {
@@ -74,6 +79,7 @@ impl<'a> Streaming<'a> {
             manifest,
             model: Sha256::digest(&setting.model).into(),
             members: Vec::new(),
+            meter: Meter::default(),
         };
         for number in 0..cast.len() {
             round.invite(number, invitation.clone())?;
@@ -98,7 +104,7 @@ impl<'a> Streaming<'a> {
     /// # Errors
     /// The server's refusal.
     pub fn feed(&mut self, number: usize, message: &ClientMessage) -> Result<(), RoundError> {
-        let message = ClientMessage::decode(&message.encode()?)?;
+        let message = self.meter.up(message)?;
         self.view.receive(self.cast, number, message)
     }
 
@@ -106,6 +112,8 @@ impl<'a> Streaming<'a> {
         let participant = Arc::new(self.cast.participant(number)?);
         let mut record = MemoryRecord::default();
         let mut rng = ChaCha20Rng::seed_from_u64(number as u64);
+        let message = ServerMessage::Invitation(Box::new(invitation.clone()));
+        self.meter.down(&message, "")?;
         let (invited, ticket, _) =
             Invited::accept(invitation, participant.clone(), &mut record, NOW).map_err(refused)?;
         let (advertised, effects) = invited.advertise(&mut rng).map_err(refused)?;
@@ -125,6 +133,11 @@ impl<'a> Streaming<'a> {
 
     /// Hands a member a message other than the one that asks for its upload.
     fn hear(&mut self, number: usize, message: &ServerMessage) -> Result<(), SimError> {
+        let certificates = match self.members.get(number).and_then(|m| m.state.as_ref()) {
+            Some(State::Advertised(_)) => "certificates of neighbours",
+            _ => "certificates of signers",
+        };
+        let message = &self.meter.down(message, certificates)?;
         let member = self.member(number)?;
         if let ServerMessage::Certificates(bundle) = message {
             let ders = bundle.as_slice().iter().map(|der| der.as_slice());
@@ -143,8 +156,21 @@ impl<'a> Streaming<'a> {
                 (State::Agreed(Box::new(next)), effects)
             }
             (State::Agreed(state), ServerMessage::Reveal(request)) => {
-                let (_, effects) = state.handle_reveal_request(request, NOW).map_err(refused)?;
-                (State::Revealed, effects)
+                let (next, effects) = state.handle_reveal_request(request, NOW).map_err(refused)?;
+                (State::Revealed(Box::new(next)), effects)
+            }
+            (State::Agreed(state), ServerMessage::Signers(signers)) => {
+                let step = state.handle_signers(signers, &member.record, &mut member.rng);
+                let (next, effects) = step.map_err(refused)?;
+                (State::Drawn(Box::new(next)), effects)
+            }
+            (State::Drawn(state), ServerMessage::Sampled(request)) => {
+                let (next, effects) = state.handle_sampled_request(request, NOW).map_err(refused)?;
+                (State::Revealed(Box::new(next)), effects)
+            }
+            (State::Revealed(state), ServerMessage::Outcome(outcome)) => {
+                let (_, effects) = state.handle_outcome(outcome).map_err(refused)?;
+                (State::Done, effects)
             }
             _ => return Err(unexpected().into()),
         };
@@ -181,6 +207,9 @@ impl<'a> Streaming<'a> {
     ) -> Result<(), SimError> {
         let sharers = self.view.messages(Stage::Sharers, self.cast, number)?;
         let (manifest, model) = (self.manifest.clone(), self.model);
+        for message in &sharers {
+            self.meter.down(message, "")?;
+        }
         let member = self.member(number)?;
         let wrong = || RoundError::from(Misuse::Argument("no upload is awaited"));
         let (Some(State::Shared(shared)), Some(ServerMessage::Sharers(message))) =
@@ -195,20 +224,30 @@ impl<'a> Streaming<'a> {
         self.carry_out(number, effects)
     }
 
-    /// Agreement, reveal and unmasking; the server's machine with the sum.
+    /// Agreement, reveal, unmasking and outcome; the server's machine with the sum, and in `meter` what it all cost.
     ///
     /// # Errors
     /// [`SimError`] if the round does not end in a sum.
-    pub fn finish(mut self) -> Result<View, SimError> {
+    pub fn finish(mut self, meter: &mut Meter) -> Result<View, SimError> {
         self.view.close(Stage::Sharers, self.cast)?;
-        for stage in [Stage::Agree, Stage::Reveal] {
+        for stage in [Stage::Agree, Stage::Reveal, Stage::Outcome] {
+            let twice = stage == Stage::Reveal && self.manifest.is_sampled();
             for number in 0..self.cast.len() {
-                for message in self.view.messages(stage, self.cast, number)? {
-                    self.hear(number, &message)?;
+                // The outcome is for those that revealed.
+                let revealed = |member: &Member| matches!(member.state, Some(State::Revealed(_)));
+                if stage == Stage::Outcome && !self.members.get(number).is_some_and(revealed) {
+                    continue;
+                }
+                // A list of signers is drawn from before what was drawn is shown.
+                for _ in 0..=usize::from(twice) {
+                    for message in self.view.messages(stage, self.cast, number)? {
+                        self.hear(number, &message)?;
+                    }
                 }
             }
             self.view.close(stage, self.cast)?;
         }
+        *meter = self.meter;
         match self.view.abort() {
             None => Ok(self.view),
             Some(error) => Err(error.clone().into()),
@@ -220,7 +259,8 @@ impl Member {
     fn make(&mut self, manifest: &CheckedManifest, fill: Fill<'_>) -> Result<NoisedUpdate, SimError> {
         let wrong = |e: &dyn std::fmt::Display| SimError::Setting(e.to_string());
         let ticket = self.ticket.as_mut().ok_or_else(|| wrong(&"no ticket"))?;
-        EncodedUpdate::dangerous_from_integers(manifest.headroom(), fill)
+        let headroom = manifest.headroom().ok_or_else(|| wrong(&"not the client unit"))?;
+        EncodedUpdate::dangerous_from_integers(headroom, fill)
             .map_err(|e| wrong(&e))?
             .noise(ticket, &mut self.rng)
             .map_err(|e| wrong(&e))

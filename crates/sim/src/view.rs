@@ -161,9 +161,9 @@ impl View {
             (Stage::Agree, Phase::Agreeing(agreeing)) if agreeing.survivors().contains(index) => {
                 vec![ServerMessage::Agree(agreeing.request())]
             }
-            (Stage::Reveal, Phase::Revealing(revealing)) if revealing.signers().any(|s| s == index) => {
+            (Stage::Reveal, Phase::Revealing(revealing)) if revealing.has_signed(index) => {
                 let mut out = self.certificates(revealing.signers_shown_to(index));
-                out.push(ServerMessage::Reveal(Box::new(revealing.request(index))));
+                out.push(revealing.message(index));
                 out
             }
             (Stage::Outcome, _) => self.outcome.iter().cloned().map(ServerMessage::Outcome).collect(),
@@ -217,6 +217,9 @@ impl View {
             }
             (Phase::Agreeing(agreeing), ClientMessage::Agreement(agreement)) => {
                 agreeing.handle_agreement(index, &agreement)?;
+            }
+            (Phase::Revealing(revealing), ClientMessage::Draws(draws)) => {
+                revealing.handle_draws(index, &draws)?;
             }
             (Phase::Revealing(revealing), ClientMessage::Reveal(reveal)) => {
                 revealing.handle_reveal(index, &reveal)?;

@@ -167,6 +167,7 @@ impl World {
                 *checked.digest(),
                 checked.threshold(),
                 checked.is_complete(),
+                checked.fields().cohort,
                 cast.len(),
                 &attack.colluders(),
             ),
@@ -253,10 +254,10 @@ impl Round<'_> {
                 && plan.vanish.get(&member).is_none_or(|moment| moment.hears(stage))
         };
         for member in (0..self.clients.len()).filter(|member| hears(*member)) {
-            for message in self.outgoing(stage, member, attack)? {
-                for message in attack.to_client(&self.backstage(stage), member, message) {
-                    self.deliver(stage, member, message, attack)?;
-                }
+            self.speak(stage, member, attack)?;
+            if stage == Stage::Reveal && self.manifest.is_sampled() {
+                // The list of signers was drawn from: now what was drawn.
+                self.speak(stage, member, attack)?;
             }
         }
         for (member, message) in attack.more_to_clients(&self.backstage(stage)) {
@@ -269,6 +270,15 @@ impl Round<'_> {
         }
         for view in &mut self.views {
             view.close(stage, self.cast)?;
+        }
+        Ok(())
+    }
+
+    fn speak(&mut self, stage: Stage, member: usize, attack: &mut dyn Attack) -> Result<(), SimError> {
+        for message in self.outgoing(stage, member, attack)? {
+            for message in attack.to_client(&self.backstage(stage), member, message) {
+                self.deliver(stage, member, message, attack)?;
+            }
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 // Helpers of tests may unwrap like the tests themselves.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use tacita_sim::scale::Meter;
 use tacita_sim::{Cast, Disk, Setting, Streaming};
 
 fn value(member: usize, at: usize) -> i32 {
@@ -27,7 +28,7 @@ fn the_sum_is_exact_across_chunks_and_pieces() {
         };
         round.upload(member, &fill, &mut || {}).unwrap();
     }
-    let view = round.finish().unwrap();
+    let view = round.finish(&mut Meter::default()).unwrap();
     let sum = view.unmasked().unwrap();
     assert!(sum.vector().len() > 150_001);
     for (at, got) in sum.vector().signed(0).enumerate() {

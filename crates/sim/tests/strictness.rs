@@ -80,6 +80,7 @@ fn lists_longer_than_a_cohort() {
         share_ciphertext: Vec::new().into(),
         ciphertext: Vec::new().into(),
     };
+    let longest = u16::try_from(limits::MAX_LIST).unwrap();
     let shares = |count: u16| {
         ClientMessage::Shares(Shares {
             share_root: ShareRoot {
@@ -93,12 +94,12 @@ fn lists_longer_than_a_cohort() {
         .encode()
         .unwrap()
     };
-    assert!(ClientMessage::decode(&shares(limits::MAX_COHORT)).is_ok());
+    assert!(ClientMessage::decode(&shares(longest)).is_ok());
     assert_eq!(
-        ClientMessage::decode(&shares(limits::MAX_COHORT + 1)),
+        ClientMessage::decode(&shares(longest + 1)),
         Err(DecodeError::TooMany("boxes"))
     );
-    let certificates = vec![Vec::new().into(); usize::from(limits::MAX_COHORT) + 1];
+    let certificates = vec![Vec::new().into(); limits::MAX_LIST + 1];
     let frame = ServerMessage::Certificates(certificates.into()).encode().unwrap();
     assert_eq!(
         ServerMessage::decode(&frame),

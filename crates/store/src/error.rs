@@ -24,6 +24,13 @@ pub enum StoreError {
         path: PathBuf,
     },
 
+    /// The store was opened to look at it.
+    #[error("{} was opened read-only", path.display())]
+    ReadOnly {
+        /// The state file.
+        path: PathBuf,
+    },
+
     /// Another process opened this store after us and now owns it (two machines on one shared disk).
     #[error("{} was taken over by a later process (generation {found}, ours is {ours}); this process writes no more", path.display())]
     Superseded {

@@ -7,7 +7,7 @@
 //!
 //! - [`Store`] is the whole contract, narrow enough for another database to take the default's place;
 //! - [`SqliteStore`] is the default: one file, one writer thread that commits the batches of many callers in
-//!   one durable transaction, readers beside it;
+//!   one durable transaction, readers beside it; [`SqliteReader`] looks at it from another process;
 //! - [`conformance`] holds the contract as executable checks, for this implementation and for any other.
 //!
 //! Data comes from the server, client and authority shells, and goes to one SQLite file with its write-ahead
@@ -25,6 +25,6 @@ pub use batch::{
 pub use error::StoreError;
 pub use sqlite::{
     BUSY_TIMEOUT, FORMAT_VERSION, MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES,
-    Sharing, SqliteStore,
+    Sharing, SqliteReader, SqliteStore,
 };
 pub use store::{CommitFuture, Entries, Stats, Store};

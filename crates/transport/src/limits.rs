@@ -20,7 +20,7 @@ pub const WINDOW: u32 = 1 << 20;
 pub const LEAST_WINDOW: u32 = 64 << 10;
 /// Bytes that the windows of one direction share on a listening side that knows how many come, as long as none would be
 /// smaller than the smallest.
-pub const WINDOWS: u64 = 64 << 20;
+pub const WINDOWS: u64 = 16 << 20;
 /// Packets that the peer is asked to receive before it acknowledges them (draft-ietf-quic-ack-frequency); packets
 /// out of order are still reported at once. Against every second packet this saves a tenth of an upload's
 /// processor time.
@@ -186,10 +186,11 @@ mod tests {
         for (connections, window) in [
             (0, WINDOW),
             (1, WINDOW),
-            (64, WINDOW),
-            (65, 512 << 10),
-            (500, 128 << 10),
-            (1_000, 64 << 10),
+            (16, WINDOW),
+            (17, 512 << 10),
+            (100, 128 << 10),
+            (256, LEAST_WINDOW),
+            (1_000, LEAST_WINDOW),
             (10_000, LEAST_WINDOW),
             (usize::MAX, LEAST_WINDOW),
         ] {

@@ -274,6 +274,26 @@ impl Machine {
         self.sync()
     }
 
+    /// The certificate, valid at `now`, without a look at the key; nothing is written.
+    ///
+    /// # Errors
+    /// [`MachineError::NotEnrolled`], [`MachineError::Damaged`], [`MachineError::Anchor`], [`MachineError::Certificate`].
+    pub fn certificate(&self, role: Role, now: u64) -> Result<VerifiedCertificate, MachineError> {
+        let path = self.enrolment_path();
+        if !path.exists() {
+            return Err(MachineError::NotEnrolled { path });
+        }
+        let stored = self.stored()?;
+        let bytes = |text: &str| {
+            hex::decode(text).map_err(|e| MachineError::Damaged {
+                path: path.clone(),
+                reason: e.to_string(),
+            })
+        };
+        let anchor = TrustAnchor::from_der(&bytes(&stored.root)?)?;
+        Ok(anchor.verify(&bytes(&stored.certificate)?, role, now)?)
+    }
+
     /// Loads and checks everything; the certificate must be valid at `now`.
     ///
     /// # Errors

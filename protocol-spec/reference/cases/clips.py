@@ -1,4 +1,4 @@
-"""Adaptive clipping: the clip norm of the next round (04 section 12)."""
+"""Adaptive clipping: the clip norm of the next round (04 section 13)."""
 
 from . import Case
 

@@ -2,7 +2,19 @@
 
 from collections.abc import Callable
 
-from . import Case, bad_to_member, bad_to_server, clips, graphs, noise_layers, primitives, protocol, rounds, wire
+from . import (
+    Case,
+    bad_to_member,
+    bad_to_server,
+    clips,
+    graphs,
+    noise_layers,
+    primitives,
+    protocol,
+    rounds,
+    signers,
+    wire,
+)
 
 GROUPS: dict[str, Callable[[], list[Case]]] = {
     "hashes": primitives.hashes,
@@ -24,6 +36,7 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "upload": protocol.uploads,
     "statement": protocol.statements,
     "noise": noise_layers.noise_layers,
+    "signers": signers.cases,
     "wire": wire.wire,
     "parts": wire.in_parts,
     "rounds": rounds.rounds,

@@ -9,7 +9,7 @@ from tacita_ref.messages import Advertise, RevealedShare, ShareRoot
 from . import F1, F2, SEED, Case, D, G, Json, M, R, filled
 from . import scalar as encoded
 from .noise_layers import bad_levels
-from .settings import a_manifest, beside, leveled, skellam
+from .settings import a_manifest, beside, leveled, records, skellam
 
 _M, _R = bytes.fromhex(M), bytes.fromhex(R)
 NOW = 1_800_000_000
@@ -20,10 +20,14 @@ def manifests() -> list[Case]:
         "complete graph": a_manifest(4, 1, 3),
         "X25519 alone": a_manifest(4, 1, 3, kem=0),
         "ring": a_manifest(66, 1, 64, dimension=64),
+        "signers sampled": a_manifest(1001, 0, 1000, dimension=64),
+        "least m where signers are sampled": a_manifest(1001, 0, 761, dimension=64),
         "blocks": a_manifest(5, 1, 4, dimension=40, block=16, padded=48),
         "blocks of one": a_manifest(5, 1, 4, dimension=40, block=1, padded=40),
         "Skellam": skellam(10, 1, 8, 153_391_689),
         "Skellam in layers": leveled(10, 1, 6, 153_391_689, [1, 2, 4]),
+        "discrete Gaussian": skellam(10, 1, 8, 153_391_689, mechanism=2),
+        "narrowest discrete Gaussian": skellam(10, 1, 8, 294_912, mechanism=2),
         "weighted": a_manifest(
             5, 1, 4, weighting=1, weight_cap=100, weight_scale=b"0.5", update_clip=b"1.2", clip=b"1.3"
         ),
@@ -35,8 +39,12 @@ def manifests() -> list[Case]:
         "everything beside the update": beside(
             5, 1, 4, weighting=1, weight_cap=9, weight_scale=b"0.75", clip=b"1.25"
         ),
+        "records": records(10, 1, 8, 153_391_689, 90),
+        "records, discrete Gaussian": records(10, 1, 8, 153_391_689, 90, mechanism=2),
+        "records, all of them": records(4, 1, 3, 153_391_689, 1, sampling=b"1"),
     }
     base = a_manifest(4, 1, 3)
+    of_records = good["records"]
     noisy = skellam(10, 1, 8, 153_391_689)
     weighted = good["weighted"]
     bad: dict[str, Any] = {
@@ -48,6 +56,7 @@ def manifests() -> list[Case]:
         "k lowered": (base.replace(neighbours=2), "TAC-004"),
         "t lowered": (base.replace(threshold=2), "TAC-004"),
         "Q lowered": (base.replace(quorum=2), "TAC-004"),
+        "too few survivors to sample": (a_manifest(1001, 0, 760, dimension=64), "TAC-004"),
         "no such round": (base.replace(minimum_survivors=2), "TAC-004"),
         "key agreement 2": (base.replace(key_agreement=2), "TAC-003"),
         "dimension 0": (base.replace(dimension=0), "TAC-003"),
@@ -66,11 +75,40 @@ def manifests() -> list[Case]:
         "clip 0": (base.replace(clip=b"0"), "TAC-003"),
         "grid 0": (base.replace(grid=0), "TAC-003"),
         "total not the share times m - c": (noisy.replace(total_variance_q16=1), "TAC-005"),
-        "mechanism 2": (base.replace(mechanism=2), "TAC-003"),
+        "mechanism 3": (noisy.replace(mechanism=3), "TAC-003"),
+        "discrete Gaussian without a share": (base.replace(mechanism=2), "TAC-005"),
+        "discrete Gaussian too narrow": (skellam(10, 1, 8, 294_911, mechanism=2), "TAC-005"),
+        "discrete Gaussian too wide": (skellam(10, 1, 8, 6_553_600_000_001, mechanism=2), "TAC-005"),
+        "discrete Gaussian in layers": (good["Skellam in layers"].replace(mechanism=2), "TAC-063"),
         "noise without a mechanism": (noisy.replace(mechanism=0), "TAC-003"),
         **bad_levels(base),
         "one bit too few": (base.replace(bits=base.bits - 1), "TAC-006"),
         "one bit too few for the noise": (noisy.replace(bits=noisy.bits - 1), "TAC-006"),
+        "one bit too few for the records": (of_records.replace(bits=of_records.bits - 1), "TAC-006"),
+        "a sum of records beyond 32 bits": (records(4, 1, 3, 153_391_689, 65_536, grid=2**16, bits=62), "TAC-006"),
+        "unit 2": (of_records.replace(unit=2), "TAC-014"),
+        "sampling of clients": (of_records.replace(unit=0), "TAC-014"),
+        "largest records of clients": (base.replace(largest_records=1), "TAC-014"),
+        "expected records of clients": (base.replace(expected_records=1), "TAC-014"),
+        "records without sampling": (of_records.replace(sampling=b""), "TAC-014"),
+        "records sampled never": (of_records.replace(sampling=b"0"), "TAC-014"),
+        "records sampled more than always": (of_records.replace(sampling=b"1.5"), "TAC-014"),
+        "sampling in another spelling": (of_records.replace(sampling=b"0.050"), "TAC-014"),
+        "no room for records": (of_records.replace(largest_records=0), "TAC-014"),
+        "room for too many records": (of_records.replace(largest_records=65_537, bits=62), "TAC-014"),
+        "no expected records": (of_records.replace(expected_records=0), "TAC-014"),
+        "weighted records": (
+            weighted.replace(unit=1, sampling=b"0.5", largest_records=1, expected_records=1),
+            "TAC-014",
+        ),
+        "metrics beside records": (
+            of_records.replace(metrics=good["metrics"].metrics, update_clip=b"0.64", clip=b"0.8"),
+            "TAC-014",
+        ),
+        "adaptive clip of records": (
+            of_records.replace(adaptive_clip=good["adaptive clip"].adaptive_clip, update_clip=b"0.64"),
+            "TAC-014",
+        ),
         "epsilon without noise": (base.replace(epsilon=b"8"), "TAC-003"),
         "no epsilon with noise": (noisy.replace(epsilon=b""), "TAC-003"),
         "rounds 0": (base.replace(rounds=0), "TAC-003"),

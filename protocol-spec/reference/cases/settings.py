@@ -48,6 +48,10 @@ def a_manifest(n: int, c: int, m: int, kem: int = 1, dimension: int = 16, **othe
         "rounds": 1000,
         "epsilon": b"",
         "delta": b"",
+        "unit": 0,
+        "sampling": b"",
+        "largest_records": 0,
+        "expected_records": 0,
         "weighting": 0,
         "weight_cap": 0,
         "weight_scale": b"",
@@ -80,6 +84,18 @@ def skellam(n: int, c: int, m: int, share: int, **other: Any) -> Manifest:
         "delta": b"0.00001",
     }
     return a_manifest(n, c, m, **{**values, **other})
+
+
+def records(n: int, c: int, m: int, share: int, largest: int, **other: Any) -> Manifest:
+    """One of the record unit."""
+    values = {
+        "unit": 1,
+        "sampling": b"0.05",
+        "largest_records": largest,
+        "expected_records": 40,
+        "bits": privacy.needed_bits(n, 1024, 16, share, largest),
+    }
+    return skellam(n, c, m, share, **{**values, **other})
 
 
 def leveled(n: int, c: int, m: int, share: int, dropouts: list[int], **other: Any) -> Manifest:

@@ -6,11 +6,17 @@ from tacita_ref.messages import (
     AgreeRequest,
     Certificates,
     Chunk,
+    Draws,
     Hello,
     Leave,
+    ProvenEntry,
+    RevealRequest,
     Roster,
+    SampledRequest,
+    SealedBox,
     ShareRoot,
     Sharers,
+    Signers,
     Shares,
     UploadEnd,
 )
@@ -26,6 +32,7 @@ def wire() -> list[Case]:
         "hello of 05 section 5": hello,
         "agreement": messages.encode(Agreement(signature=bytes(64))).hex(),
         "chunk": messages.encode(Chunk(index=3, packed=bytes(5))).hex(),
+        "draws": messages.encode(Draws(drawn=list(range(66)))).hex(),
         "leave": messages.encode(Leave(reason=b"TAC-020")).hex(),
         "upload end with 1,000 suspects": _end(1000),
         "shares without boxes": messages.encode(Shares(share_root=_ROOT, own_pair=[], boxes=[])).hex(),
@@ -51,15 +58,36 @@ def _end(suspects: int) -> str:
 
 
 def _from_server() -> list[Case]:
-    def roster(size: int) -> str:
-        return messages.encode(Roster(identities=[bytes(32)] * size, merkle_root=bytes(32), entries=[])).hex()
+    def roster(size: int, width: int = 32) -> str:
+        listed = [bytes(width)] * size
+        return messages.encode(Roster(identities=listed, merkle_root=bytes(32), entries=[])).hex()
 
     request = messages.encode(AgreeRequest(survivors=b"\x0f")).hex()
     sharers = messages.encode(Sharers(sharers=b"\x0f", merkle_root=bytes(32), entries=[], boxes=[])).hex()
     certificates = messages.encode(Certificates(list=[b""] * 1001)).hex()
-    good = {"agree request": request, "roster of nobody": roster(0), "sharers without entries": sharers}
+    empty = SealedBox(peer=0, share_ciphertext=b"", ciphertext=b"")
+    crowded = Sharers(sharers=b"\x0f", merkle_root=bytes(32), entries=[], boxes=[empty] * 1001)
+    entry = ProvenEntry(index=1, bytes=b"{}", proof=[])
+    whole = RevealRequest(
+        signers=b"\x01",
+        signatures=[bytes(64)],
+        checkpoint=b"",
+        consistency=[],
+        manifest=entry,
+        charge=entry,
+        upload_proof=[],
+    )
+    good = {
+        "agree request": request,
+        "roster of nobody": roster(0),
+        "roster of 10,000 prefixes": roster(10_000, 8),
+        "sharers without entries": sharers,
+        "signers": messages.encode(Signers(signers=b"\x0f", root=bytes(32))).hex(),
+        "sampled request": messages.encode(SampledRequest(request=whole, proofs=[[bytes(32)]])).hex(),
+    }
     bad = {
-        "roster of 1,001": roster(1001),
+        "1,001 boxes": messages.encode(crowded).hex(),
+        "1,001 proofs": messages.encode(SampledRequest(request=whole, proofs=[[]] * 1001)).hex(),
         "1,001 certificates": certificates,
         "agree request, byte behind": request + "00",
         "message of a member to a member": messages.encode(Agreement(signature=bytes(64))).hex(),

@@ -1,4 +1,4 @@
-"""What travels beside the update in the one vector (04 sections 3 and 12): the manifest's fields, and the figures of a sum."""
+"""What travels beside the update in the one vector (04 sections 3 and 13): the manifest's fields, and the figures of a sum."""
 
 from dataclasses import dataclass
 from fractions import Fraction

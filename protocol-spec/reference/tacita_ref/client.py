@@ -49,6 +49,7 @@ from .messages import (
     Sharers,
     Shares,
     UploadEnd,
+    pieces,
 )
 from .refusal import Refused, require
 from .ring import add, pack, prg
@@ -145,7 +146,7 @@ class Client:
         policy, rule = self.me.policy, "TAC-007"
         require(checked.fields.task.decode() in policy.tasks, rule, "task")
         require(checked.post_quantum or not policy.require_post_quantum, rule, "post-quantum")
-        require(checked.fields.mechanism == 1 or policy.allow_unprotected, rule, "no noise")
+        require(checked.fields.mechanism != 0 or policy.allow_unprotected, rule, "no noise")
 
     def _advertise(self) -> Advertise:
         m, kem = self.manifest.digest, self.manifest.post_quantum
@@ -173,22 +174,26 @@ class Client:
     def handle_roster(self, message: Roster) -> list[Struct]:
         """Checks the roster, answers with the shares."""
         m, fields = self.manifest.digest, self.manifest.fields
-        size = len(message.identities)
+        width = 8 if fields.cohort > 1000 else 32
+        identities = pieces(b"".join(message.identities), width)
+        size = len(identities)
+        require(all(len(piece) == width for piece in identities), "TAC-020", "cut short")
         require(self.manifest.smallest_roster <= size <= fields.cohort, "TAC-020", "size")
-        rising = all(a < b for a, b in zip(message.identities, message.identities[1:], strict=False))
+        rising = all(a < b for a, b in zip(identities, identities[1:], strict=False))
         require(rising, "TAC-020", "order")
-        self.size, self.identities = size, message.identities
-        self.root = rosters.root(message.identities, message.merkle_root)
-        require(self.me.certificate.identity in message.identities, "TAC-022")
-        self.own = message.identities.index(self.me.certificate.identity)
+        self.size, self.identities = size, identities
+        self.root = rosters.root(identities, message.merkle_root)
+        own = self.me.certificate.identity[:width]
+        require(own in identities, "TAC-022")
+        self.own = identities.index(own)
         self.graph = Graph(self.manifest.graph.complete, fields.neighbours, self.root, size)
         expected = sorted([*self.graph.neighbours(self.own), self.own])
         require([entry.index for entry in message.entries] == expected, "TAC-025")
         self.near: dict[int, _Near] = {}
         for entry in message.entries:
-            require(entry.identity == message.identities[entry.index], "TAC-020", "identity")
+            require(entry.identity[:width] == identities[entry.index], "TAC-020", "identity")
             leaf = rosters.leaf(entry.index, entry.identity, entry.fingerprint, entry.advertise)
-            under = len(entry.proof) <= sharing.MAX_PROOF and merkle.verify_inclusion(
+            under = len(entry.proof) <= sharing.MAX_ROUND_PROOF and merkle.verify_inclusion(
                 leaf, entry.index, size, entry.proof, message.merkle_root
             )
             require(under, "TAC-021")
@@ -303,7 +308,7 @@ class Client:
         for entry in message.entries:
             leaf = sharers.leaf(entry.index, entry.share_root)
             rank = self.sharers.index(entry.index)
-            under = len(entry.proof) <= sharing.MAX_PROOF and merkle.verify_inclusion(
+            under = len(entry.proof) <= sharing.MAX_ROUND_PROOF and merkle.verify_inclusion(
                 leaf, rank, len(self.sharers), entry.proof, message.merkle_root
             )
             require(under, "TAC-031")

@@ -1,4 +1,4 @@
-"""Adaptive clipping (04 section 12): the clip norm of the next round, in exact integers."""
+"""Adaptive clipping (04 section 13): the clip norm of the next round, in exact integers."""
 
 from dataclasses import dataclass
 from fractions import Fraction

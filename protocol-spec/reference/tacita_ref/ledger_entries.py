@@ -37,7 +37,7 @@ def decode(data: bytes, rule: str) -> Entry:
 def reserve(checked: Checked, time: int) -> Entry:
     """The manifest entry."""
     f = checked.fields
-    return {
+    entry = {
         "kind": "manifest",
         "version": 1,
         "task": f.task.decode(),
@@ -56,20 +56,24 @@ def reserve(checked: Checked, time: int) -> Entry:
         "padded": f.padded,
         "clip": f.clip.decode(),
         "grid": f.grid,
-        "mechanism": ("none", "skellam")[f.mechanism],
+        "mechanism": ("none", "skellam", "discrete-gaussian")[f.mechanism],
         "share_variance_q16": str(f.share_variance_q16),
         "noise_levels": ",".join(str(level.dropouts) for level in f.noise_levels) or None,
         "update_clip": f.update_clip.decode() or None,
         "metrics": next((f"{m.scale.decode()},{m.loss_cap.decode()}" for m in f.metrics), None),
         "clip_rule": next((clip.rule.decode() for clip in f.adaptive_clip), None),
         "count_scale": next((clip.count_scale.decode() for clip in f.adaptive_clip), None),
-        "unit": "client",
-        "adjacency": "zero-out",
+        "unit": ("client", "record")[f.unit],
+        "adjacency": ("zero-out", "add-remove")[f.unit],
         "budget_epsilon": f.epsilon.decode() or None,
         "budget_delta": f.delta.decode() or None,
         "planned_rounds": f.rounds,
         "model_digest": f.model_digest.hex(),
     }
+    if f.unit == 1:
+        entry["sampling"] = f.sampling.decode()
+        entry["largest_records"] = f.largest_records
+    return entry
 
 
 def charge(

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from math import isqrt
 
 from . import beside, decimal, graph, labels, noise, privacy
 from .refusal import Refused, require
@@ -14,7 +15,9 @@ MAX_DIMENSION = 2**28
 MAX_NEIGHBOURS = 500
 MAX_CHUNK_BYTES = 131_072
 MAX_SHARE_VARIANCE = 3_355_443_200_000_000
+MIN_GAUSSIAN = 294_912
 MAX_DEADLINE_MS = 86_400_000
+MAX_LARGEST_RECORDS = 65_536
 
 
 class NoiseLevel(Struct):
@@ -48,6 +51,10 @@ class Manifest(Struct):
         "rounds": U32,
         "epsilon": opaque(1),
         "delta": opaque(1),
+        "unit": U8,
+        "sampling": opaque(1),
+        "largest_records": U32,
+        "expected_records": U32,
         "weighting": U8,
         "weight_cap": U32,
         "weight_scale": opaque(1),
@@ -116,10 +123,12 @@ def check(m: Manifest) -> Checked:
     require(m.version == VERSION, "TAC-001")
     require(re.fullmatch(rb"[a-z0-9-]{1,64}", m.task) is not None, field, "task")
     require(m.round >= 1, field, "round")
-    require(3 <= m.cohort <= 1000, field, "cohort")
+    require(3 <= m.cohort <= 10_000, field, "cohort")
     derived = graph.parameters(m.cohort, m.colluders, m.minimum_survivors)
     stated = (m.neighbours, m.threshold, m.quorum)
     require(stated == (derived.neighbours, derived.threshold, derived.quorum), "TAC-004")
+    sampled = m.cohort > 1000
+    require(not sampled or 100 * m.minimum_survivors >= 76 * (m.cohort + m.colluders), "TAC-004")
     require(m.key_agreement in (0, 1), field, "key_agreement")
     require(m.neighbours <= MAX_NEIGHBOURS, field, "neighbours")
     require(1 <= m.dimension <= MAX_DIMENSION, field, "dimension")
@@ -134,11 +143,14 @@ def check(m: Manifest) -> Checked:
     require(m.share_variance_q16 * honest == m.total_variance_q16, "TAC-005")
     if m.mechanism == 1:
         require(0 < m.share_variance_q16 <= MAX_SHARE_VARIANCE, "TAC-005")
+    elif m.mechanism == 2:
+        require(MIN_GAUSSIAN <= m.share_variance_q16 <= noise.WIDEST_TABLE, "TAC-005")
     else:
         require(m.mechanism == 0 and m.share_variance_q16 == 0, field, "mechanism")
     _levels(m)
-    share = m.share_variance_q16
-    require(privacy.has_headroom(m.cohort, m.grid, m.padded, m.bits, share), "TAC-006")
+    _check_unit(m)
+    share, vectors = m.share_variance_q16, max(1, m.largest_records)
+    require(privacy.has_headroom(m.cohort, m.grid, m.padded, m.bits, share, vectors), "TAC-006")
     require(m.rounds >= 1, field, "rounds")
     for text in (m.epsilon, m.delta):
         if m.mechanism == 0:
@@ -156,6 +168,7 @@ def _levels(m: Manifest) -> noise.Levels | None:
     """TAC-063."""
     if not m.noise_levels:
         return None
+    require(m.mechanism != 2, "TAC-063", "a discrete Gaussian does not divide")
     dropouts = [level.dropouts for level in m.noise_levels]
     found = noise.levels(m.cohort, m.colluders, m.minimum_survivors, m.share_variance_q16, dropouts)
     require(found is not None, "TAC-063")
@@ -163,6 +176,20 @@ def _levels(m: Manifest) -> noise.Levels | None:
     stated = [level.variance_q16 for level in m.noise_levels]
     require(stated == [found.layer(number) for number in range(1, len(dropouts) + 1)], "TAC-063")
     return found
+
+
+def _check_unit(m: Manifest) -> None:
+    """TAC-014."""
+    rule = "TAC-014"
+    if m.unit == 0:
+        require(m.sampling == b"" and m.largest_records == m.expected_records == 0, rule, "sampling of clients")
+        return
+    require(m.unit == 1 and m.weighting == 0, rule, "unit")
+    require(not m.metrics and not m.adaptive_clip, rule, "beside records")
+    require(0 < decimal.parse(m.sampling, rule) <= 1, rule, "sampling")
+    require(1 <= m.largest_records <= MAX_LARGEST_RECORDS and m.expected_records >= 1, rule, "records")
+    largest = m.largest_records * isqrt(privacy.norm_bound(m.grid, m.padded))
+    require(largest < 2**31, "TAC-006", "clamp")
 
 
 def _check_training(m: Manifest) -> None:

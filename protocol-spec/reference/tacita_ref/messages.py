@@ -15,6 +15,7 @@ from .tls import (
     U64,
     Reader,
     Struct,
+    Type,
     decode,
     fixed,
     members,
@@ -26,6 +27,10 @@ from .tls import (
 
 MAX_FRAME = 262_144
 MAX_MESSAGE = 2_097_152
+
+
+def pieces(joined: bytes, width: int) -> list[bytes]:
+    return [joined[at : at + width] for at in range(0, len(joined), width)]
 
 
 class Hello(Struct):
@@ -126,6 +131,10 @@ class Reveal(Struct):
     }
 
 
+class Draws(Struct):
+    FIELDS = {"drawn": vector(2, U16, MAX_ELEMENTS)}
+
+
 class Leave(Struct):
     FIELDS = {"reason": opaque(2)}
 
@@ -157,8 +166,16 @@ class Certificates(Struct):
     FIELDS = {"list": members(opaque(2))}
 
 
+# Identities joined, read as pieces of 32 bytes; whoever knows n divides them anew.
+_JOINED = opaque(4)
+IDENTITIES = Type(
+    lambda pieces: _JOINED.write(b"".join(pieces)),
+    lambda reader: pieces(_JOINED.read(reader), 32),
+)
+
+
 class Roster(Struct):
-    FIELDS = {"identities": members(HASH), "merkle_root": HASH, "entries": members(RosterEntry.type())}
+    FIELDS = {"identities": IDENTITIES, "merkle_root": HASH, "entries": members(RosterEntry.type())}
 
 
 class Sharers(Struct):
@@ -187,6 +204,14 @@ class RevealRequest(Struct):
     OFF = {} if layout.UPLOADS_ROOT else {"upload_proof": []}
 
 
+class Signers(Struct):
+    FIELDS = {"signers": opaque(2), "root": HASH}
+
+
+class SampledRequest(Struct):
+    FIELDS = {"request": RevealRequest.type(), "proofs": members(PROOF)}
+
+
 class Outcome(Struct):
     FIELDS = {"checkpoint": opaque(2), "consistency": PROOF, "outcome": ProvenEntry.type()}
 
@@ -209,6 +234,7 @@ CLIENT: dict[int, type[Struct]] = {
     7: Reveal,
     8: Leave,
     9: Part,
+    10: Draws,
 }
 SERVER: dict[int, type[Struct]] = {
     65: Invitation,
@@ -223,10 +249,12 @@ SERVER: dict[int, type[Struct]] = {
     74: Finished,
     75: Part,
     76: Resume,
+    77: Signers,
+    78: SampledRequest,
 }
 _KINDS = {kind: number for table in (SERVER, CLIENT) for number, kind in table.items()}
 # The only messages that may travel in parts.
-_PARTED = (Shares, Roster, Sharers)
+_PARTED = (Shares, Roster, Sharers, SampledRequest)
 
 
 def encode(message: Struct) -> bytes:

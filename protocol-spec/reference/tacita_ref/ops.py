@@ -26,6 +26,7 @@ from . import (
     shamir,
     sharers,
     sharing,
+    signers,
     statement,
     tagged,
     upload,
@@ -348,6 +349,33 @@ def _next_clip(i: Json) -> Json:
 def _statement(i: Json) -> Json:
     digest = statement.digest(b(i["manifest"]), b(i["roster"]), b(i["sharers"]), i["size"], b(i["survivors"]))
     return {"digest": digest.hex()}
+
+
+@op("fix signers")
+def _fix_signers(i: Json) -> Json:
+    survivors = bitmap.decode(i["size"], b(i["survivors"]), "bitmap")
+    given = b(i["signers"])
+    listed = signers.check_list(
+        i["size"], given, survivors, i["minimum"], i["neighbours"], i["threshold"]
+    )
+    drawn = signers.draw(listed, Tape(i["tape"]))
+    return {"digest": signers.digest(b(i["statement"]), given, b(i["root"])).hex(), "drawn": drawn}
+
+
+@op("draws")
+def _draws(i: Json) -> Json:
+    signers.check_draws(bitmap.decode(i["size"], b(i["signers"]), "bitmap"), i["drawn"])
+    return {}
+
+
+@op("shown")
+def _shown(i: Json) -> Json:
+    listed = bitmap.decode(i["size"], b(i["signers"]), "bitmap")
+    expected = signers.shown(listed, i["drawn"], i["neighbours"], i["threshold"])
+    signatures = [b(signature) for signature in i["signatures"]]
+    proofs = [[b(node) for node in proof] for proof in i["proofs"]]
+    signers.check_shown(listed, b(i["root"]), expected, i["size"], b(i["shown"]), signatures, proofs)
+    return {"shown": expected}
 
 
 @op("head")

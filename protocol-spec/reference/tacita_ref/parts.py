@@ -1,11 +1,11 @@
-"""Messages larger than a frame (05 section 3): `shares`, `roster` and `sharers` travel in parts."""
+"""Messages larger than a frame (05 section 3): `shares`, `roster`, `sharers` and `sampled request` travel in parts."""
 
 from .messages import MAX_FRAME, MAX_MESSAGE
 from .refusal import require
 from .tls import MALFORMED, Reader
 
 FROM_MEMBER, FROM_SERVER = 9, 75
-_DIVISIBLE = (3, 68, 69)
+_DIVISIBLE = (3, 68, 69, 78)
 # Bytes of the message in a part that fills its frame: kind, last and length take six.
 _FULL = MAX_FRAME - 6
 

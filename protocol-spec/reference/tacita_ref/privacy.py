@@ -35,14 +35,15 @@ def _reach(variance: Fraction, d: int) -> int:
     return high
 
 
-def has_headroom(n: int, grid: int, d: int, bits: int, share_q16: int) -> bool:
-    """n floor(sqrt(B2)) + r < 2^(b - 1)."""
-    return n * isqrt(norm_bound(grid, d)) + _reach(Fraction(n * share_q16, 2**16), d) < 1 << (bits - 1)
+def has_headroom(n: int, grid: int, d: int, bits: int, share_q16: int, vectors: int = 1) -> bool:
+    """n R floor(sqrt(B2)) + r < 2^(b - 1), R = 1 in the client unit."""
+    reach = _reach(Fraction(n * share_q16, 2**16), d)
+    return n * vectors * isqrt(norm_bound(grid, d)) + reach < 1 << (bits - 1)
 
 
-def needed_bits(n: int, grid: int, d: int, share_q16: int) -> int:
+def needed_bits(n: int, grid: int, d: int, share_q16: int, vectors: int = 1) -> int:
     """The smallest ring with headroom (04 section 9)."""
-    return next(bits for bits in range(8, 63) if has_headroom(n, grid, d, bits, share_q16))
+    return next(bits for bits in range(8, 63) if has_headroom(n, grid, d, bits, share_q16, vectors))
 
 
 def rounded_up(value: Fraction) -> Fraction:

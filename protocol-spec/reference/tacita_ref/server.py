@@ -83,7 +83,7 @@ class Server:
         )
 
     def _previous(self) -> list[ProvenEntry]:
-        """Manifest and outcome of the last round of the task, where its clip norm follows from them (04 section 12)."""
+        """Manifest and outcome of the last round of the task, where its clip norm follows from them (04 section 13)."""
         task, rule = self.manifest.fields.task.decode(), self.manifest.beside and self.manifest.beside.rule
         manifests: dict[str, int] = {}
         last: list[int] = []

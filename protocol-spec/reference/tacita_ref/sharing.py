@@ -13,6 +13,8 @@ from .tagged import tagged_hash, u64
 
 SELF, MASK, MASK_CIPHERTEXT, SHARE_CIPHERTEXT = 0, 1, 2, 3
 MAX_PROOF = 12
+# Of the round's other trees.
+MAX_ROUND_PROOF = 14
 # Leaves of a dealer's tree for each holder.
 LEAVES = 4
 

@@ -134,9 +134,12 @@ pub(crate) fn run(args: &AuditArgs, output: &Output) -> anyhow::Result<Exit> {
 fn demo_args(args: &AuditArgs) -> DemoArgs {
     DemoArgs {
         dataset: Dataset::Digits,
+        unit: demo::Unit::Client,
+        sampling: None,
         clients: Some(args.clients),
         rounds: Some(args.rounds),
         epsilon: args.epsilon,
+        mechanism: demo::Mechanism::Skellam,
         delta: args.delta,
         split: Split::Iid,
         model: "softmax".into(),

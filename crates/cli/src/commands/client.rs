@@ -1,5 +1,7 @@
 //! `tacita client`: a participant next to its data.
 
+mod status;
+
 use std::net::ToSocketAddrs as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +11,6 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use tacita_client::config::ClientConfig;
-use tacita_client::record::StoreRecord;
 use tacita_client::{
     CertificateCache, Client, ClientEndpoint, ClientError, ClientSetup, Hooks, JoinEnd, Machine,
     MachineIdentity, Refusal, Sharing, SqliteStore, Standing, Stopper, Store, enrolment, first_contact,
@@ -19,6 +20,7 @@ use tacita_identity::{Name, Role};
 use tacita_ledger::note::VerifierKey;
 use tokio::sync::watch;
 
+use crate::args::Unit;
 use crate::commands::server::hours;
 use crate::enrolling;
 use crate::output::{Exit, Output, refused, usage};
@@ -45,13 +47,23 @@ pub(crate) struct ClientArgs {
 #[derive(Debug, Subcommand)]
 enum ClientAction {
     /// Write a configuration with comments (an existing file is kept), make a key
-    Init(ConfigArgs),
+    Init(InitArgs),
     /// Exchange the invitation on standard input for a certificate; the key stays here
     Enrol(ConfigArgs),
     /// Take part in rounds, within the consent policy and the budget, until stopped
     Join(ConfigArgs),
-    /// Say what this client's data has spent, in which tasks, and what left the machine
-    Status(ConfigArgs),
+    /// Say what this client's data has spent, in which tasks, what is left, and what left the machine
+    #[command(after_help = status::EXAMPLES)]
+    Status(status::StatusArgs),
+}
+
+#[derive(Debug, Args)]
+struct InitArgs {
+    #[command(flatten)]
+    file: ConfigArgs,
+    /// Whose data epsilon shall be about; for another starting point
+    #[arg(long, value_enum, default_value_t = Unit::Client)]
+    unit: Unit,
 }
 
 #[derive(Debug, Args)]
@@ -74,10 +86,10 @@ impl ClientArgs {
 /// In words.
 pub(crate) fn run(args: &ClientArgs, output: &Output) -> anyhow::Result<Exit> {
     match &args.action {
-        ClientAction::Init(config) => init(&config.config, output),
+        ClientAction::Init(config) => init(config, output),
         ClientAction::Enrol(config) => enrol(&config.config, output),
         ClientAction::Join(config) => join(&config.config, output),
-        ClientAction::Status(config) => status(&config.config, output),
+        ClientAction::Status(args) => status::run(args, output),
     }
 }
 
@@ -86,8 +98,13 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<ClientConfig> {
     ClientConfig::read(path).map_err(usage)
 }
 
-fn init(path: &Path, output: &Output) -> anyhow::Result<Exit> {
-    enrolling::write_template(path, ClientConfig::template())?;
+fn init(args: &InitArgs, output: &Output) -> anyhow::Result<Exit> {
+    let path = args.file.config.as_path();
+    let template = match args.unit {
+        Unit::Client => ClientConfig::template(),
+        Unit::Record => ClientConfig::record_template(),
+    };
+    enrolling::write_template(path, template)?;
     let config = read(path)?;
     Machine::new(&config.client.state).key(&mut rand::rng())?;
     output.result(
@@ -225,62 +242,4 @@ pub(crate) fn ended(error: ClientError) -> anyhow::Error {
         ClientError::Refused(Refusal::Consent(_) | Refusal::Budget(_)) => refused(error),
         _ => anyhow!(error),
     }
-}
-
-fn status(path: &Path, output: &Output) -> anyhow::Result<Exit> {
-    let config = read(path)?;
-    let record = StoreRecord::read(store(&config)?, &config.client.name, config.budget.clone())?;
-    let mut evidence = Vec::new();
-    for one in record.evidence()? {
-        evidence.push((one.write(&evidence_dir(&config))?, one.what()));
-    }
-    let history = record.history()?;
-    let mut lines = vec![format!("client '{}'", config.client.name)];
-    let mut tasks = Vec::new();
-    for (task, filter) in record.budgets() {
-        let budget = filter.budget();
-        let charged: Vec<_> = history.iter().filter(|r| r.task == task).collect();
-        let rounds = charged.len();
-        let draws = charged
-            .iter()
-            .filter_map(|r| r.release)
-            .fold(0u128, |sum, release| sum.saturating_add(release.draws()));
-        // As auditors count it: what the sampler adds to delta is inside the stated delta.
-        let spent = filter
-            .spent()
-            .epsilon_with_sampler(budget.delta, draws)
-            .map_or_else(|e| e.to_string(), |e| e.to_string());
-        lines.push(format!(
-            "task '{task}': {rounds} rounds charged, epsilon {spent} of {} at delta {}",
-            budget.epsilon, budget.delta
-        ));
-        tasks.push(json!({
-            "task": task, "rounds": rounds, "epsilon_spent": spent,
-            "epsilon_budget": budget.epsilon.to_string(), "delta": budget.delta.to_string(),
-        }));
-    }
-    let bytes: u64 = history.iter().map(|r| r.upload_bytes).sum();
-    let unprotected = history.iter().filter(|r| r.release.is_none()).count();
-    lines.push(format!(
-        "{} masked uploads left this machine, {bytes} bytes; {unprotected} of them in rounds without noise",
-        history.len()
-    ));
-    let document = json!({
-        "name": config.client.name, "tasks": tasks, "uploads": history.len(), "upload_bytes": bytes,
-        "rounds_without_noise": unprotected, "rounds": history,
-        "evidence": evidence
-            .iter()
-            .map(|(file, what)| json!({ "file": file, "what": what }))
-            .collect::<Vec<_>>(),
-    });
-    output.result(&lines.join("\n"), &document)?;
-    let mut exit = Exit::Done;
-    for (file, what) in &evidence {
-        let stopped = format!(
-            "this participant has stopped: {what}; the evidence is in {}",
-            file.display()
-        );
-        exit = output.complaint(&stopped, Exit::Failed);
-    }
-    Ok(exit)
 }

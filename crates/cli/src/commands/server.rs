@@ -14,6 +14,7 @@ use tacita_server::config::{ConfigError, ServerConfig};
 use tacita_server::{Observer, Server, ServerError, ServerEvent, ServerSetup, TaskEnd};
 use tokio::sync::watch;
 
+use crate::args::Unit;
 use crate::enrolling;
 use crate::output::{Exit, Output, refused, usage};
 use crate::signals;
@@ -37,7 +38,7 @@ pub(crate) struct ServerArgs {
 #[derive(Debug, Subcommand)]
 enum ServerAction {
     /// Write a configuration with comments (an existing file is kept), make the server's and the ledger's keys
-    Init(ConfigArgs),
+    Init(InitArgs),
     /// Exchange the invitation on standard input for a certificate; the key stays here
     Enrol(ConfigArgs),
     /// Check the configuration, certificate, ledger and budget without serving
@@ -46,6 +47,15 @@ enum ServerAction {
     Run(ConfigArgs),
     /// Hand the ledger to a new key, which the old one names in it; the old one is gone afterwards
     RotateLedgerKey(ConfigArgs),
+}
+
+#[derive(Debug, Args)]
+struct InitArgs {
+    #[command(flatten)]
+    file: ConfigArgs,
+    /// Whose data epsilon shall be about; for another starting point
+    #[arg(long, value_enum, default_value_t = Unit::Client)]
+    unit: Unit,
 }
 
 #[derive(Debug, Args)]
@@ -68,7 +78,7 @@ impl ServerArgs {
 /// In words.
 pub(crate) fn run(args: &ServerArgs, output: &Output) -> anyhow::Result<Exit> {
     match &args.action {
-        ServerAction::Init(config) => init(&config.config, output),
+        ServerAction::Init(config) => init(config, output),
         ServerAction::Enrol(config) => enrol(&config.config, output),
         ServerAction::Check(config) => check(&config.config, output),
         ServerAction::Run(config) => serve(&config.config, output),
@@ -126,8 +136,13 @@ fn rotate(path: &Path, output: &Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn init(path: &Path, output: &Output) -> anyhow::Result<Exit> {
-    enrolling::write_template(path, ServerConfig::template())?;
+fn init(args: &InitArgs, output: &Output) -> anyhow::Result<Exit> {
+    let path = args.file.config.as_path();
+    let template = match args.unit {
+        Unit::Client => ServerConfig::template(),
+        Unit::Record => ServerConfig::record_template(),
+    };
+    enrolling::write_template(path, template)?;
     let config = read(path)?;
     Machine::new(&config.server.state).key(&mut rand::rng())?;
     let (_, verifier) = ledger_key(&config)?;
@@ -204,7 +219,8 @@ fn check(path: &Path, output: &Output) -> anyhow::Result<Exit> {
     });
     let privacy = match &epsilon {
         Some(epsilon) => format!(
-            "epsilon {epsilon} over {} rounds, noise {:.3} x clip in the sum",
+            "epsilon {epsilon} of one {} over {} rounds, noise {:.3} x clip in the sum",
+            plan.contribution().unit(),
             config.task.rounds,
             plan.noise_multiplier()
         ),

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use tacita_privacy::{Decimal, ORDERS, RdpCurve, Release};
+use tacita_privacy::account::gaussian::GaussianPrivacy;
+use tacita_privacy::{Concentrated, Decimal, ORDERS, RdpCurve, Release};
 
 use super::charge::Noise;
-use super::model::{RenyiBound, Spent};
+use super::method::{self, Kinds};
+use super::model::{Equivalent, Method, RenyiBound, Spent};
+use super::text;
 
 /// Distinct releases that are summed anew for every row.
 pub(super) const MAX_DISTINCT: usize = 512;
@@ -32,9 +35,10 @@ pub(super) const CURVE_DELTAS: [&str; 15] = [
 /// Releases in one adversary's view.
 #[derive(Debug)]
 pub(super) struct Account {
-    releases: BTreeMap<Release, u64>,
-    /// The sum of their curves, one by one, and of their draws.
+    releases: BTreeMap<Release, (u64, RdpCurve)>,
+    /// The sum of their curves, one by one, of their lines, and of their draws.
     curve: RdpCurve,
+    line: Concentrated,
     draws: u128,
     /// Something was released whose noise this adversary knows, or that has none.
     bare: bool,
@@ -45,6 +49,7 @@ impl Default for Account {
         Self {
             releases: BTreeMap::new(),
             curve: RdpCurve::zero(),
+            line: Concentrated::NOTHING,
             draws: 0,
             bare: false,
         }
@@ -57,9 +62,13 @@ impl Account {
             self.bare = true;
             return;
         };
-        let count = self.releases.entry(release).or_insert(0);
+        let (count, curve) = self
+            .releases
+            .entry(release)
+            .or_insert_with(|| (0, release.curve()));
         *count = count.saturating_add(1);
-        self.curve = self.curve.plus(&release.curve());
+        self.curve = self.curve.plus(curve);
+        self.line = self.line.plus(release.concentrated());
         self.draws = self.draws.saturating_add(release.draws());
     }
 
@@ -73,23 +82,55 @@ impl Account {
         if self.releases.len() > MAX_DISTINCT {
             return Some(self.curve.clone());
         }
-        let sum =
-            |curve: RdpCurve, (release, &count): (&Release, &u64)| curve.plus(&release.curve().times(count));
-        Some(self.releases.iter().fold(RdpCurve::zero(), sum))
+        let sum = |sum: RdpCurve, (count, curve): &(u64, RdpCurve)| sum.plus(&curve.times(*count));
+        Some(self.releases.values().fold(RdpCurve::zero(), sum))
     }
 
-    /// Epsilon of everything so far, rounded up; `None` if no finite value can be certified.
+    /// The sum of all lines; `None` as for [`Account::total`].
+    pub(super) fn line(&self) -> Option<Concentrated> {
+        (!self.bare).then_some(self.line)
+    }
+
+    /// Epsilon of everything so far, rounded up: the least that a proved accountant gives. `None` if no finite value can be
+    /// certified.
     pub(super) fn epsilon(&self, delta: Option<Decimal>) -> Option<Decimal> {
-        self.epsilon_of(self.total().as_ref(), delta)
+        let total = self.total();
+        least(ACCOUNTANTS.map(|by| self.epsilon_of(by, total.as_ref(), delta)))
     }
 
-    fn epsilon_of(&self, total: Option<&RdpCurve>, delta: Option<Decimal>) -> Option<Decimal> {
+    fn epsilon_of(
+        &self,
+        by: Accountant,
+        total: Option<&RdpCurve>,
+        delta: Option<Decimal>,
+    ) -> Option<Decimal> {
         let total = total?;
         if self.releases.is_empty() {
             return Some(Decimal::ZERO);
         }
-        total.epsilon_with_sampler(delta?, self.draws).ok()
+        match by {
+            Accountant::Renyi => total.epsilon_with_sampler(delta?, self.draws),
+            Accountant::Concentrated => self.line.epsilon_with_sampler(delta?, self.draws),
+        }
+        .ok()
     }
+}
+
+/// How epsilon is computed. Each is an upper bound that is proved for Skellam noise, for sums of discrete Gaussians, and for both in one
+/// task, of clients or of sampled records; loss distributions are not, for vectors of which only norms are known.
+#[derive(Debug, Clone, Copy)]
+enum Accountant {
+    /// Renyi bounds at integer orders.
+    Renyi,
+    /// Concentrated privacy, at every order above 1.
+    Concentrated,
+}
+
+const ACCOUNTANTS: [Accountant; 2] = [Accountant::Renyi, Accountant::Concentrated];
+
+/// The least of those that there are.
+fn least(values: impl IntoIterator<Item = Option<Decimal>>) -> Option<Decimal> {
+    values.into_iter().flatten().min()
 }
 
 /// What both adversaries have seen of something.
@@ -121,18 +162,43 @@ impl Accounts {
         }
     }
 
-    /// The whole guarantee: epsilon at each delta of [`CURVE_DELTAS`], and the Renyi bounds behind it. Empty before the first
-    /// charge.
-    pub(super) fn guarantee(&self) -> (Vec<Spent>, Vec<RenyiBound>) {
+    /// The whole guarantee; nothing before the first charge.
+    pub(super) fn guarantee(&self) -> Guarantee {
         if self.rounds.is_empty() {
-            return (Vec::new(), Vec::new());
+            return Guarantee::default();
         }
         let (server, public) = (self.server.total(), self.public.total());
-        let deltas = CURVE_DELTAS.iter().filter_map(|delta| delta.parse().ok());
-        let curve = deltas.map(|delta| Spent {
-            delta: Some(delta),
-            epsilon_server: self.server.epsilon_of(server.as_ref(), Some(delta)),
-            epsilon_public: self.public.epsilon_of(public.as_ref(), Some(delta)),
+        let of = |by, delta| Spent {
+            delta,
+            epsilon_server: self.server.epsilon_of(by, server.as_ref(), delta),
+            epsilon_public: self.public.epsilon_of(by, public.as_ref(), delta),
+        };
+        let deltas = || {
+            CURVE_DELTAS
+                .iter()
+                .filter_map(|delta| delta.parse().ok())
+                .map(Some)
+        };
+        let curve = deltas().map(|delta| {
+            let points = ACCOUNTANTS.map(|by| of(by, delta));
+            Spent {
+                delta,
+                epsilon_server: least(points.map(|point| point.epsilon_server)),
+                epsilon_public: least(points.map(|point| point.epsilon_public)),
+            }
+        });
+        let best = self.spent(self.delta);
+        let methods = ACCOUNTANTS.map(|by| {
+            let spent = of(by, self.delta);
+            Method {
+                name: self.name(by),
+                version: text::SOFTWARE,
+                direction: text::DIRECTION,
+                epsilon_server: spent.epsilon_server,
+                epsilon_public: spent.epsilon_public,
+                is_tightest: spent.epsilon_server.is_some() && spent.epsilon_server == best.epsilon_server,
+                curve: deltas().map(|delta| of(by, delta)).collect(),
+            }
         });
         let bound = |curve: &Option<RdpCurve>, order| {
             let value = curve.as_ref()?.at(order)?;
@@ -143,6 +209,67 @@ impl Accounts {
             server: bound(&server, order),
             public: bound(&public, order),
         });
-        (curve.collect(), renyi.collect())
+        Guarantee {
+            curve: curve.collect(),
+            renyi: renyi.collect(),
+            methods: methods.into(),
+            equivalents: self.equivalents(&best),
+        }
+    }
+
+    fn name(&self, by: Accountant) -> &'static str {
+        let kinds = Kinds::of(self.server.releases.keys().chain(self.public.releases.keys()));
+        match by {
+            Accountant::Renyi => kinds.renyi(),
+            Accountant::Concentrated => kinds.lines(),
+        }
+    }
+
+    fn equivalents(&self, best: &Spent) -> Vec<Equivalent> {
+        let line = |account: &Account| account.line().filter(|line| line.rho.is_finite());
+        let (server, public) = (line(&self.server), line(&self.public));
+        let gaussian = |epsilon: Option<Decimal>| {
+            let delta = best.delta?.to_f64();
+            let epsilon = epsilon.filter(|epsilon| !epsilon.is_zero())?.to_f64();
+            GaussianPrivacy::largest(epsilon, delta)
+                .ok()
+                .map(|found| found.mu())
+        };
+        let of = |name, proven, what, server, public| Equivalent {
+            name,
+            proven,
+            what,
+            server,
+            public,
+        };
+        let rho = |line: Option<Concentrated>| line.map(|line| line.rho);
+        let xi = |line: Option<Concentrated>| line.map(|line| line.xi);
+        vec![
+            of("zCDP rho", true, method::LINE, rho(server), rho(public)),
+            of("zCDP xi", true, method::LINE, xi(server), xi(public)),
+            of(
+                "GDP mu",
+                false,
+                method::GAUSSIAN,
+                gaussian(best.epsilon_server),
+                gaussian(best.epsilon_public),
+            ),
+        ]
     }
 }
+
+/// Everything that is said about the charges of a task together.
+#[derive(Debug, Default)]
+pub(super) struct Guarantee {
+    /// Epsilon at each delta of [`CURVE_DELTAS`].
+    pub(super) curve: Vec<Spent>,
+    /// The Renyi bounds behind it.
+    pub(super) renyi: Vec<RenyiBound>,
+    /// Each accountant alone.
+    pub(super) methods: Vec<Method>,
+    /// The same in other notions of privacy.
+    pub(super) equivalents: Vec<Equivalent>,
+}
+
+#[cfg(test)]
+mod tests;

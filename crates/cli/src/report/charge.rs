@@ -3,7 +3,7 @@
 use tacita_ledger::entry::{Adjacency, Charge, Manifest, Mechanism, Unit};
 use tacita_privacy::{
     Adversary, Decimal, Encoding, Headroom, IntegerSensitivity, NoiseError, NoiseShare, Release,
-    SkellamRelease, parse_dropouts,
+    parse_dropouts,
 };
 
 use super::model::{NoReport, Round, Spent};
@@ -25,14 +25,27 @@ pub(super) struct Noise {
 
 /// Turns a charge into what the accountant takes, or says which field is missing or out of its range.
 pub(super) fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Result<Noise, NoReport> {
-    // The accountant covers exactly this; another unit or relation in an entry must not pass for it.
-    let (Unit::Client, Adjacency::ZeroOut) = (manifest.unit, manifest.adjacency);
     let field = |field| NoReport::Field {
         entry,
         task: manifest.task.clone(),
         round: manifest.round,
         field,
     };
+    // The accountant covers exactly these; another relation in an entry, or a sampling of clients, must not pass for one.
+    let sampling: Option<Decimal> = match (manifest.unit, manifest.adjacency, &manifest.sampling) {
+        (Unit::Client, Adjacency::ZeroOut, None) => None,
+        (Unit::Record, Adjacency::AddRemove, Some(q)) => {
+            let q: Decimal = q.parse().map_err(|_| field("sampling"))?;
+            Some(q).filter(|q| !q.is_zero() && *q <= Decimal::ONE)
+        }
+        (Unit::Client, Adjacency::ZeroOut, Some(_)) | (Unit::Record, Adjacency::AddRemove, None) => {
+            return Err(field("sampling"));
+        }
+        _ => return Err(field("adjacency")),
+    };
+    if sampling.is_none() && manifest.unit == Unit::Record {
+        return Err(field("sampling"));
+    }
     if manifest.mechanism == Mechanism::None {
         return Ok(Noise {
             delta: None,
@@ -79,10 +92,11 @@ pub(super) fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Resul
         narrow(manifest.minimum_survivors, "minimum_survivors")?,
         colluders,
     );
-    let noise = NoiseShare::of_round(share_variance_q16, counts, &dropouts).map_err(|error| match error {
-        NoiseError::Levels(_) => field("noise_levels"),
-        _ => field("share_variance_q16"),
-    })?;
+    let noise = NoiseShare::of_round(law(manifest.mechanism), share_variance_q16, counts, &dropouts)
+        .map_err(|error| match error {
+            NoiseError::Levels(_) => field("noise_levels"),
+            _ => field("share_variance_q16"),
+        })?;
     // Surplus counts as gone, whether it was revealed or not.
     let kept_variance_q16 = noise.kept_variance_q16(survivors);
     // What survived must carry what was planned; the rules of entries and levels give that, and a report rests on it.
@@ -96,17 +110,10 @@ pub(super) fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Resul
             round: manifest.round,
         });
     }
-    let shares = cohort.saturating_mul(noise.layers());
     let release = |adversary: Adversary| {
-        adversary.honest_shares(survivors).map(|honest_shares| {
-            Release::Skellam(SkellamRelease {
-                grid,
-                padded,
-                share_variance_q16: kept_variance_q16,
-                honest_shares,
-                shares,
-            })
-        })
+        let honest = adversary.honest_shares(survivors)?;
+        let whole = Release::of_integers((grid, padded), &noise, honest, cohort)?.of_records(sampling);
+        Some(whole.of_survivors(&noise, honest, survivors))
     };
     Ok(Noise {
         delta: Some(delta),
@@ -116,6 +123,14 @@ pub(super) fn account(entry: u64, manifest: &Manifest, charge: &Charge) -> Resul
         server: release(Adversary::Server { colluders }),
         public: release(Adversary::Public),
     })
+}
+
+fn law(mechanism: Mechanism) -> tacita_privacy::Mechanism {
+    match mechanism {
+        Mechanism::None => tacita_privacy::Mechanism::None,
+        Mechanism::Skellam => tacita_privacy::Mechanism::Skellam,
+        Mechanism::DiscreteGaussian => tacita_privacy::Mechanism::DiscreteGaussian,
+    }
 }
 
 pub(super) fn row(entry: u64, manifest: &Manifest, charge: &Charge, noise: &Noise, spent: Spent) -> Round {
@@ -145,6 +160,10 @@ pub(super) fn row(entry: u64, manifest: &Manifest, charge: &Charge, noise: &Nois
         budget_epsilon: manifest.budget_epsilon.clone(),
         statement: charge.statement.clone(),
         mechanism: manifest.mechanism,
+        unit: manifest.unit,
+        adjacency: manifest.adjacency,
+        sampling: manifest.sampling.clone(),
+        largest_records: manifest.largest_records,
         dimension: manifest.dimension,
         padded: manifest.padded,
         bits: manifest.bits,
@@ -176,7 +195,8 @@ fn needed_bits(manifest: &Manifest, noise: &Noise) -> Option<u8> {
     let narrow = |value: u64| u32::try_from(value).ok();
     let (grid, padded) = (narrow(manifest.grid)?, narrow(manifest.padded)?);
     let share = noise.share?;
-    let bits = Headroom::needed_bits(grid, padded, &share, narrow(manifest.cohort)?);
+    let vectors = narrow(manifest.largest_records.unwrap_or(1))?;
+    let bits = Headroom::needed_bits_of(grid, padded, &share, narrow(manifest.cohort)?, vectors);
     bits.ok().map(|bits| bits.get())
 }
 

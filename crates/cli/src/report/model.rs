@@ -1,7 +1,7 @@
 //! What a report consists of, as it is printed and as JSON.
 
 use serde::{Serialize, Serializer};
-use tacita_ledger::entry::Mechanism;
+use tacita_ledger::entry::{Adjacency, Mechanism, Unit};
 use tacita_privacy::Decimal;
 
 use super::account::Accounts;
@@ -35,6 +35,19 @@ pub(crate) enum NoReport {
         round: u64,
         /// The field.
         field: &'static str,
+    },
+    /// Charged rounds of one task that protect different units: no figure is about both.
+    #[error(
+        "no report: round {round} of task {task} was charged, and unit of its manifest (entry {entry}) is not that of \
+         the task's earlier charges"
+    )]
+    Units {
+        /// Index of the manifest.
+        entry: u64,
+        /// Its task.
+        task: String,
+        /// Its round.
+        round: u64,
     },
     /// A charged round whose survivors carry less noise than its manifest planned.
     #[error(
@@ -71,7 +84,7 @@ pub(crate) enum NoReport {
 pub(crate) struct Report {
     /// By name.
     pub(crate) tasks: Vec<Task>,
-    /// Everything together, at the smallest delta: a client may be in all tasks. Only with several.
+    /// Everything together, at the smallest delta: a client may be in all tasks. Only with several, and of one unit.
     pub(crate) all_tasks: Option<Spent>,
     /// What contradicts the recomputed values. Empty in an honest ledger.
     pub(crate) findings: Vec<Finding>,
@@ -102,7 +115,9 @@ pub(crate) struct Task {
     pub(crate) left_epsilon: Option<String>,
     /// What each accounting method says; [`Task::spent`] is the smallest.
     pub(crate) methods: Vec<Method>,
-    /// Epsilon at other deltas.
+    /// The same in other notions of privacy.
+    pub(crate) equivalents: Vec<Equivalent>,
+    /// Epsilon at other deltas, each the smallest of all methods.
     pub(crate) curve: Vec<Spent>,
     /// The Renyi bounds at every order.
     pub(crate) renyi: Vec<RenyiBound>,
@@ -121,11 +136,27 @@ pub(crate) struct Task {
 #[derive(Debug, Serialize)]
 pub(crate) struct Method {
     pub(crate) name: &'static str,
+    pub(crate) version: &'static str,
     pub(crate) direction: &'static str,
     #[serde(serialize_with = "number")]
     pub(crate) epsilon_server: Option<Decimal>,
     #[serde(serialize_with = "number")]
     pub(crate) epsilon_public: Option<Decimal>,
+    /// Whether [`Task::spent`] against the server is its value.
+    pub(crate) is_tightest: bool,
+    /// Its epsilon at other deltas.
+    pub(crate) curve: Vec<Spent>,
+}
+
+/// One number of another notion of privacy; `None` where there is none.
+#[derive(Debug, Serialize)]
+pub(crate) struct Equivalent {
+    pub(crate) name: &'static str,
+    /// Whether it is a guarantee; if not, a comparison.
+    pub(crate) proven: bool,
+    pub(crate) what: &'static str,
+    pub(crate) server: Option<f64>,
+    pub(crate) public: Option<f64>,
 }
 
 /// An upper bound on the Renyi divergence in nats, per adversary; `None` where there is none.
@@ -158,6 +189,7 @@ impl Task {
             },
             left_epsilon: None,
             methods: Vec::new(),
+            equivalents: Vec::new(),
             curve: Vec::new(),
             renyi: Vec::new(),
             given_up: Vec::new(),
@@ -201,6 +233,12 @@ pub(crate) struct Round {
     pub(crate) budget_epsilon: Option<String>,
     pub(crate) statement: String,
     pub(crate) mechanism: Mechanism,
+    pub(crate) unit: Unit,
+    pub(crate) adjacency: Adjacency,
+    /// With which probability clients sampled their records, in the record unit.
+    pub(crate) sampling: Option<String>,
+    /// Records of one client that the ring has room for, in the record unit.
+    pub(crate) largest_records: Option<u64>,
     pub(crate) dimension: u64,
     pub(crate) padded: u64,
     pub(crate) bits: u64,

@@ -1,8 +1,10 @@
 //! The report in plain words: what epsilon and delta mean for one person's contribution.
 
+use tacita_ledger::entry::Unit;
 use tacita_privacy::Decimal;
 
 use super::model::{Report, Spent, Task};
+use super::unit;
 
 /// Epsilon up to which Ponomareva et al. ("How to DP-fy ML", 2023, section 5.2.1) call a guarantee strong, and up to which
 /// they call it reasonable.
@@ -33,9 +35,16 @@ pub(crate) fn statement(task: &Task) -> Vec<String> {
     } else {
         format!("the server together with up to {clients}")
     };
+    let about = match task.unit() {
+        Unit::Client => "any one client: whether it sent its updates, or nothing at all.",
+        Unit::Record => {
+            "any one record of one client: whether it was among that client's data, or not. They say nothing about a client \
+             as a whole."
+        }
+    };
     let mut lines = vec![format!(
         "Task {} released the sums of {counted}. The figures below bound what those sums, and everything computed from \
-         them, can say about any one client: whether it sent its updates, or nothing at all.",
+         them, can say about {about}",
         task.task
     )];
     lines.push(view(
@@ -55,7 +64,7 @@ pub(crate) fn statement(task: &Task) -> Vec<String> {
 fn view(who: &str, epsilon: Option<Decimal>, spent: &Spent) -> String {
     let (Some(epsilon), Some(delta)) = (epsilon, spent.delta) else {
         return format!(
-            "{who} may learn a client's contribution: sums were released without enough noise, and no finite bound can be \
+            "{who} may learn a contribution: sums were released without enough noise, and no finite bound can be \
              certified."
         );
     };
@@ -103,6 +112,11 @@ fn capitalised(text: &str) -> String {
 /// Delta beside the population: it should be well below one over the number of clients.
 pub(crate) fn delta_note(task: &Task) -> Option<String> {
     let delta = task.spent.delta?;
+    if task.unit() == Unit::Record {
+        return Some(format!(
+            "delta {delta} should be well below one over the number of all records, which this ledger does not hold."
+        ));
+    }
     let cohort = task.rounds.iter().map(|round| round.cohort).max()?;
     let product = delta.to_f64() * cohort as f64;
     let words = if product < 0.1 {
@@ -123,7 +137,11 @@ pub(crate) fn headline(report: &Report) -> String {
         [] => "No rounds: nothing was released.".to_owned(),
         [task] => capitalised(&spent(&task.spent)),
         _ => report.all_tasks.as_ref().map_or_else(String::new, |all| {
-            format!("All tasks together, for a client in each: {}", spent(all))
+            format!(
+                "All tasks together, for a {} in each: {}",
+                unit::each(report),
+                spent(all)
+            )
         }),
     }
 }

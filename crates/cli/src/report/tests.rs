@@ -1,5 +1,7 @@
 //! Recomputed values against the accountant asked directly, and every way in which entries may be short or lie.
 
+mod records;
+
 use tacita_ledger::entry::{Adjacency, Mechanism, Unit, statement_digest};
 use tacita_privacy::{Decimal, RdpCurve, SkellamRelease};
 
@@ -38,6 +40,8 @@ fn manifest(id: u8, round: u64) -> Manifest {
         count_scale: None,
         unit: Unit::Client,
         adjacency: Adjacency::ZeroOut,
+        sampling: None,
+        largest_records: None,
         budget_epsilon: Some("8".to_owned()),
         budget_delta: Some("0.00001".to_owned()),
         planned_rounds: 20,

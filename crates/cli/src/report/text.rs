@@ -2,18 +2,17 @@
 
 use std::fmt::Write;
 
-use tacita_ledger::entry::Mechanism;
+use tacita_ledger::entry::{Mechanism, Unit};
 
 use super::federated;
 use super::model::{Report, Round, Task};
 use super::plain::{self, decimal, spent};
+use super::unit;
 
 /// Whose contribution is protected.
 pub(crate) const UNIT: &str = "client: everything that one client sends in a round";
 /// What neighbouring inputs are.
 pub(crate) const ADJACENCY: &str = "zero-out: the vector of one client replaced by zero";
-/// How epsilon is computed.
-pub(crate) const METHOD: &str = "Renyi differential privacy of the Skellam mechanism at orders 2 to 128 and 256, exact integer sensitivities";
 /// Which way numbers are off, if at all.
 pub(crate) const DIRECTION: &str = "upper bound, rounded up";
 
@@ -66,7 +65,12 @@ pub(crate) fn render(report: &Report) -> String {
         out.push('\n');
     }
     if let Some(all) = &report.all_tasks {
-        let _ = writeln!(out, "All tasks together, for a client in each: {}\n", spent(all));
+        let _ = writeln!(
+            out,
+            "All tasks together, for a {} in each: {}\n",
+            unit::each(report),
+            spent(all)
+        );
     }
     out
 }
@@ -100,6 +104,14 @@ fn render_task(out: &mut String, task: &Task) {
         field(&|round| round.minimum_survivors.to_string()),
         field(&|round| decimal(round.spent.delta)),
     );
+    if task.unit() == Unit::Record {
+        let _ = writeln!(
+            out,
+            "  unit record, add-remove: each record sampled with probability {}, room for {} records of a client",
+            field(&|round| round.sampling.clone().unwrap_or_default()),
+            field(&|round| round.largest_records.unwrap_or(0).to_string()),
+        );
+    }
     let _ = writeln!(
         out,
         "  clip {}, grid {}, dimension {}, ring {} bits\n",
@@ -122,6 +134,31 @@ fn render_task(out: &mut String, task: &Task) {
     for sentence in plain::statement(task).iter().chain(&plain::delta_note(task)) {
         wrapped(out, sentence, "    ");
     }
+    let _ = writeln!(out, "\n  By accounting method (server / everyone else)");
+    for method in &task.methods {
+        let _ = writeln!(
+            out,
+            "    {} / {}{}",
+            decimal(method.epsilon_server),
+            decimal(method.epsilon_public),
+            if method.is_tightest { ", the smallest" } else { "" },
+        );
+        let how = format!("{}; {}; {}", method.name, method.direction, method.version);
+        wrapped(out, &how, "      ");
+    }
+    let _ = writeln!(out, "\n  In other notions of privacy (server / everyone else)");
+    for notion in &task.equivalents {
+        let value = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), up);
+        let proven = if notion.proven { "proven" } else { "NOT proven" };
+        let _ = writeln!(
+            out,
+            "    {:<10} {} / {} ({proven})",
+            notion.name,
+            value(notion.server),
+            value(notion.public)
+        );
+        wrapped(out, notion.what, "      ");
+    }
     let _ = writeln!(out, "\n  Epsilon at other deltas (server / everyone else)");
     for point in &task.curve {
         let _ = writeln!(
@@ -139,6 +176,11 @@ fn render_task(out: &mut String, task: &Task) {
             given_up.round, given_up.entry, given_up.reason
         );
     }
+}
+
+/// Six places, rounded up.
+pub(super) fn up(value: f64) -> String {
+    format!("{:.6}", (value * 1e6).ceil() / 1e6)
 }
 
 /// In lines of at most 96 columns.
@@ -234,6 +276,7 @@ pub(super) fn mechanism(mechanism: Mechanism) -> &'static str {
     match mechanism {
         Mechanism::None => "none",
         Mechanism::Skellam => "skellam",
+        Mechanism::DiscreteGaussian => "discrete-gaussian",
     }
 }
 

@@ -417,3 +417,57 @@ fn updates_leave_as_the_privacy_pipelines_type() {
         .map(TrainError::from);
     assert!(matches!(mean, Some(TrainError::Update(_))));
 }
+
+/// Failure: a record's vector is not its own gradient: of the wrong sign or size, or dependent on the rows asked for beside it.
+#[test]
+fn vectors_of_records_are_their_gradients() {
+    let (data, spec) = (classes(), spec());
+    let trainer = Trainer::new(spec, &data).unwrap();
+    let values: Vec<f32> = (0..9).map(|i| (i as f32 - 4.0) / 10.0).collect();
+    let global = GlobalModel::new(spec, values).unwrap();
+    let config = TrainConfig {
+        algorithm: Algorithm::FedSgd,
+        epochs: 1,
+        ..CONFIG
+    };
+    let all = trainer.record_deltas(&global, &config, &[0, 1, 2, 3, 4]).unwrap();
+    // One step on the mean gradient of all of them.
+    let mean = trainer.delta(&global, &config, 0).unwrap();
+    for (at, value) in mean.iter().enumerate() {
+        let sum: f32 = all.iter().map(|delta| delta[at]).sum();
+        assert!((sum / 5.0 - value).abs() < 1e-6, "{sum} {value}");
+    }
+    let other = trainer.record_deltas(&global, &config, &[3, 0, 3]).unwrap();
+    assert_eq!(other, [all[3].clone(), all[0].clone(), all[3].clone()]);
+}
+
+/// Failure: one record of absurd values keeps its client out of the round, so that the round tells that it was sampled.
+#[test]
+fn a_record_that_is_not_finite_counts_as_zero() {
+    let data = Dataset::new(vec![1.0, 3e38], 1, Labels::Real(vec![1.0, -3e38])).unwrap();
+    let trainer = Trainer::new(ModelSpec::Linear { inputs: 1 }, &data).unwrap();
+    let global = GlobalModel::new(trainer.spec(), vec![2.0, 0.0]).unwrap();
+    let config = TrainConfig {
+        algorithm: Algorithm::FedSgd,
+        ..CONFIG
+    };
+    let deltas = trainer.record_deltas(&global, &config, &[0, 1]).unwrap();
+    assert!(deltas[0].iter().all(|value| *value != 0.0));
+    assert_eq!(deltas[1], [0.0, 0.0]);
+}
+
+/// Failure: a client follows instructions under which a vector depends on several records.
+#[test]
+fn only_gradients_belong_to_one_record() {
+    let trainer = Trainer::new(spec(), &classes()).unwrap();
+    let global = GlobalModel::initial(spec(), 1).unwrap();
+    let clipped = TrainConfig {
+        algorithm: Algorithm::FedSgd,
+        gradient_clip: Some(1.0),
+        ..CONFIG
+    };
+    for config in [CONFIG, clipped] {
+        let refused = trainer.record_deltas(&global, &config, &[0]);
+        assert_eq!(refused.unwrap_err(), TrainError::NotByRecord);
+    }
+}

@@ -2,8 +2,8 @@
 //! [`crate::rules`]'s.
 
 use super::{
-    Charge, Entry, EntryError, MAX_INTEGER, MAX_NOISE_LEVELS, Manifest, Mechanism, Outcome, Release,
-    Rotation, bitmap_len, count_bits, statement_digest,
+    Adjacency, Charge, Entry, EntryError, MAX_INTEGER, MAX_NOISE_LEVELS, Manifest, Mechanism, Outcome,
+    Release, Rotation, Unit, bitmap_len, count_bits, statement_digest,
 };
 use crate::hexes;
 use crate::note::{KeyType, MAX_VKEY, VerifierKey};
@@ -103,9 +103,9 @@ fn manifest(entry: &Manifest) -> Result<(), EntryError> {
     if let Some(levels) = &entry.noise_levels {
         let fit = dropouts(levels).is_some_and(|levels| levels.last() == Some(&n.saturating_sub(m)));
         require(
-            fit && entry.mechanism != Mechanism::None,
+            fit && entry.mechanism == Mechanism::Skellam,
             "noise_levels",
-            "must be at most 8 rising integers, the last n - m, and only with a mechanism",
+            "must be at most 8 rising integers, the last n - m, and only with skellam noise",
         )?;
     }
     joint_terms(entry)?;
@@ -115,6 +115,7 @@ fn manifest(entry: &Manifest) -> Result<(), EntryError> {
         "share_variance_q16",
         "must be 0 exactly without a mechanism",
     )?;
+    unit(entry)?;
     optional("budget_epsilon", entry.budget_epsilon.as_deref(), Sign::Positive)?;
     optional("budget_delta", entry.budget_delta.as_deref(), Sign::NotNegative)?;
     let together = entry.budget_epsilon.is_some() == entry.budget_delta.is_some();
@@ -155,6 +156,43 @@ fn decimals(field: &'static str, value: Option<&str>, count: usize) -> Result<()
     value
         .split(',')
         .try_for_each(|part| decimal(field, part, Sign::Positive))
+}
+
+/// Unit, relation and sampling go together: only clients' records are sampled by coins that the server does not see.
+fn unit(entry: &Manifest) -> Result<(), EntryError> {
+    let wrong = |field, wrong| Err(EntryError::Field { field, wrong });
+    match (entry.unit, entry.adjacency) {
+        (Unit::Client, Adjacency::ZeroOut) => match (&entry.sampling, entry.largest_records) {
+            (None, None) => Ok(()),
+            (Some(_), _) => wrong(
+                "sampling",
+                "must be absent in the client unit: the server picks the cohort",
+            ),
+            (None, Some(_)) => wrong("largest_records", "must be absent in the client unit"),
+        },
+        (Unit::Record, Adjacency::AddRemove) => {
+            let Some(sampling) = &entry.sampling else {
+                return wrong("sampling", "must be stated in the record unit");
+            };
+            decimal("sampling", sampling, Sign::Positive)?;
+            // Positive, so at most one is 1 or below it.
+            let one = sampling.strip_prefix('1').is_some_and(|rest| {
+                rest.strip_prefix('.')
+                    .map_or(rest.is_empty(), |places| places.bytes().all(|byte| byte == b'0'))
+            });
+            if !one && !sampling.starts_with("0.") {
+                return wrong("sampling", "must be at most 1");
+            }
+            match entry.largest_records {
+                Some(1..=MAX_INTEGER) => Ok(()),
+                _ => wrong("largest_records", "must be at least 1 in the record unit"),
+            }
+        }
+        _ => wrong(
+            "adjacency",
+            "must be zero-out for clients and add-remove for records",
+        ),
+    }
 }
 
 /// The drop-outs of each level: rising integers from 1, few and short.

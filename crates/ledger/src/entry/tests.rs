@@ -1,6 +1,7 @@
 //! Golden texts of each kind, exact round trips, and a refusal for every field.
 
 mod joint;
+mod records;
 mod rotation;
 
 use rotation::rotation;
@@ -40,6 +41,8 @@ pub(crate) fn manifest(id: u8) -> Manifest {
         count_scale: None,
         unit: Unit::Client,
         adjacency: Adjacency::ZeroOut,
+        sampling: None,
+        largest_records: None,
         budget_epsilon: Some("8".to_owned()),
         budget_delta: Some("0.00001".to_owned()),
         planned_rounds: 20,

@@ -54,6 +54,8 @@ pub(crate) fn manifest(round: u64) -> Manifest {
         count_scale: None,
         unit: Unit::Client,
         adjacency: Adjacency::ZeroOut,
+        sampling: None,
+        largest_records: None,
         budget_epsilon: Some("10".to_owned()),
         budget_delta: Some("0.00001".to_owned()),
         planned_rounds: 10_000,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::concentrated::Concentrated;
 use super::rdp::RdpCurve;
 use super::renyi::DiscreteGaussianSum;
 use crate::sensitivity::IntegerSensitivity;
@@ -27,6 +28,29 @@ impl DiscreteGaussianRelease {
     /// Its Renyi curve, with tau for the distance of the sum from one discrete Gaussian ([`DiscreteGaussianSum::rdp`]). Infinite for shares
     /// outside the proof.
     pub fn curve(&self) -> RdpCurve {
+        RdpCurve::from_integer_bound(self.bound())
+    }
+
+    /// The Renyi bound at any integer order from 2 on; infinite outside the proof. Tau, the dear part, is found once.
+    pub(crate) fn bound(&self) -> impl Fn(u32) -> f64 {
+        let proved = self.proved().map(|sum| (sum, sum.tau()));
+        let (norms, padded) = (self.norms(), f64::from(self.padded));
+        move |order| match &proved {
+            Some((sum, tau)) => sum.rdp_at(*tau, f64::from(order), norms, padded),
+            None => f64::INFINITY,
+        }
+    }
+
+    /// See [`super::Release::concentrated`].
+    pub(super) fn concentrated(&self) -> Concentrated {
+        let (l2, _) = self.norms();
+        self.proved().map_or(Concentrated::UNBOUNDED, |sum| {
+            Concentrated::discrete_gaussians(&sum, l2, f64::from(self.padded))
+        })
+    }
+
+    /// The sum that the adversary does not know; `None` outside the proof.
+    fn proved(&self) -> Option<DiscreteGaussianSum> {
         let sum = DiscreteGaussianSum {
             // Down: less noise than there is.
             sigma: (self.share_sigma_squared_q16 as f64 / 65_536.0)
@@ -34,15 +58,14 @@ impl DiscreteGaussianRelease {
                 .next_down(),
             shares: self.honest_shares,
         };
-        let proved = self.honest_shares > 0 && sum.check(self.padded).is_ok();
+        (self.honest_shares > 0 && sum.check(self.padded).is_ok()).then_some(sum)
+    }
+
+    /// Delta2 and Delta1, both up: a root and a count above 2^53 round.
+    fn norms(&self) -> (f64, f64) {
         let sensitivity = IntegerSensitivity::after_rounding(self.grid, self.padded);
-        // Up, both: a root and a count above 2^53 round.
         let l2 = (sensitivity.squared_l2 as f64).next_up().sqrt().next_up();
-        let l1 = (sensitivity.l1 as f64).next_up();
-        RdpCurve::from_integer_bound(|order| match proved {
-            true => sum.rdp(f64::from(order), l2, l1, f64::from(self.padded)),
-            false => f64::INFINITY,
-        })
+        (l2, (sensitivity.l1 as f64).next_up())
     }
 }
 

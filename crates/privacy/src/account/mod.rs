@@ -8,6 +8,7 @@
 //! on whether to go on.
 
 pub mod calibration;
+mod concentrated;
 pub mod conversion;
 pub mod distributed;
 pub mod domain;
@@ -21,6 +22,7 @@ mod rdp;
 mod release;
 pub mod renyi;
 pub mod repeated;
+mod sampled;
 pub mod sampling;
 pub mod schedule;
 pub mod tree;
@@ -28,10 +30,15 @@ pub mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use concentrated::Concentrated;
 pub use gaussian_release::DiscreteGaussianRelease;
 pub use orders::{FineOrders, IntegerOrders, ORDERS, OrderGrid};
 pub use rdp::{AccountError, RdpCurve, RenyiCurve};
 pub use release::{Adversary, Release, SkellamRelease, delta_total};
+pub use sampled::{SampledRelease, Unsampled};
+
+#[cfg(test)]
+pub(crate) use rdp::made;
 
 pub(crate) use normal::{ln_binomial, upper_tail as normal_tail};
 pub(crate) use rdp::{delta_for_rdp, log_terms};

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::concentrated::Concentrated;
 use super::gaussian_release::DiscreteGaussianRelease;
 use super::rdp::RdpCurve;
+use super::renyi;
+use super::sampled::{SampledRelease, Unsampled};
 use crate::decimal::Decimal;
 use crate::encoding::Encoding;
 use crate::noise::NoiseShare;
-use crate::sensitivity::IntegerSensitivity;
+use crate::sensitivity::{IntegerSensitivity, PrivacyUnit};
 
 /// Whose view a guarantee is about; decides which shares of the noise count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +60,21 @@ impl SkellamRelease {
 
     /// Its Renyi curve.
     pub fn curve(&self) -> RdpCurve {
+        RdpCurve::from_integer_bound(self.bound())
+    }
+
+    /// The Renyi bound at any integer order from 2 on; infinite without variance.
+    pub(crate) fn bound(&self) -> impl Fn(u32) -> f64 {
         let sensitivity = IntegerSensitivity::after_rounding(self.grid, self.padded);
-        RdpCurve::skellam(sensitivity, self.honest_variance_q16())
+        let mu = self.honest_variance_q16() as f64 / 65536.0;
+        let (l2_squared, l1) = (sensitivity.squared_l2 as f64, sensitivity.l1 as f64);
+        move |order| renyi::skellam(order, l2_squared, l1, mu)
+    }
+
+    /// See [`Release::concentrated`].
+    fn concentrated(&self) -> Concentrated {
+        let sensitivity = IntegerSensitivity::after_rounding(self.grid, self.padded);
+        Concentrated::skellam(sensitivity, self.honest_variance_q16())
     }
 }
 
@@ -71,6 +87,8 @@ pub enum Release {
     Skellam(SkellamRelease),
     /// A sum with noise of discrete Gaussians.
     DiscreteGaussian(DiscreteGaussianRelease),
+    /// Either, as a sum over secretly sampled records.
+    Sampled(SampledRelease),
 }
 
 impl Release {
@@ -82,22 +100,75 @@ impl Release {
         honest_shares: u32,
         clients: u32,
     ) -> Option<Self> {
+        let (grid, padded) = (encoding.grid(), encoding.padded());
+        Self::of_integers((grid, padded), share, honest_shares, clients)
+    }
+
+    /// The same from the grid S and the padded dimension d alone.
+    pub fn of_integers(
+        (grid, padded): (u32, u32),
+        share: &NoiseShare,
+        honest_shares: u32,
+        clients: u32,
+    ) -> Option<Self> {
         match share.mechanism() {
             crate::Mechanism::None => None,
             crate::Mechanism::Skellam => Some(Self::Skellam(SkellamRelease {
-                grid: encoding.grid(),
-                padded: encoding.padded(),
+                grid,
+                padded,
                 share_variance_q16: share.variance_q16(),
                 honest_shares,
                 shares: clients.saturating_mul(share.layers()),
             })),
             crate::Mechanism::DiscreteGaussian => Some(Self::DiscreteGaussian(DiscreteGaussianRelease {
-                grid: encoding.grid(),
-                padded: encoding.padded(),
+                grid,
+                padded,
                 share_sigma_squared_q16: share.variance_q16(),
                 honest_shares,
                 shares: clients,
             })),
+        }
+    }
+
+    /// The same release in the record unit: what was one client's vector is the vector of one record, and each record was in the sum with
+    /// probability `sampling` only, by coins of the client that the adversary does not see. As it is for `None`, the client unit.
+    #[must_use]
+    pub fn of_records(self, sampling: Option<Decimal>) -> Self {
+        match (self, sampling) {
+            (Self::Skellam(of), Some(sampling)) => Self::Sampled(SampledRelease {
+                of: Unsampled::Skellam(of),
+                sampling,
+            }),
+            (Self::DiscreteGaussian(of), Some(sampling)) => Self::Sampled(SampledRelease {
+                of: Unsampled::DiscreteGaussian(of),
+                sampling,
+            }),
+            (same @ Self::Sampled(_), _) | (same, None) => same,
+        }
+    }
+
+    /// The law of its noise.
+    pub fn mechanism(&self) -> crate::Mechanism {
+        match self {
+            Self::Skellam(_) => crate::Mechanism::Skellam,
+            Self::DiscreteGaussian(_) => crate::Mechanism::DiscreteGaussian,
+            Self::Sampled(release) => Self::from(release.of).mechanism(),
+        }
+    }
+
+    /// Whose data it is about.
+    pub fn unit(&self) -> PrivacyUnit {
+        match self {
+            Self::Skellam(_) | Self::DiscreteGaussian(_) => PrivacyUnit::Client,
+            Self::Sampled(_) => PrivacyUnit::Record,
+        }
+    }
+
+    /// With which probability each record is in the sum; `None` in the client unit.
+    pub fn sampling(&self) -> Option<Decimal> {
+        match self {
+            Self::Skellam(_) | Self::DiscreteGaussian(_) => None,
+            Self::Sampled(release) => Some(release.sampling),
         }
     }
 
@@ -115,6 +186,9 @@ impl Release {
                 honest_shares,
                 ..release
             }),
+            Self::Sampled(release) => Self::from(release.of)
+                .of_survivors(share, honest_shares, survivors)
+                .of_records(Some(release.sampling)),
         }
     }
 
@@ -123,6 +197,20 @@ impl Release {
         match self {
             Self::Skellam(release) => release.curve(),
             Self::DiscreteGaussian(release) => release.curve(),
+            Self::Sampled(release) => release.curve(),
+        }
+    }
+
+    /// Its cost as concentrated privacy, at every order above 1.
+    ///
+    /// Sampling is not credited: a sampled sum is a mixture, by the record's coin, of the pair (P, P) and of the unsampled pair (P, Q), and
+    /// no order of a mixture's divergence is above the larger of the two (van Erven, Harremoes, "Renyi Divergence and Kullback-Leibler
+    /// Divergence", 2014, Theorem 13). No line through all orders would be near the amplified curve.
+    pub fn concentrated(&self) -> Concentrated {
+        match self {
+            Self::Skellam(release) => release.concentrated(),
+            Self::DiscreteGaussian(release) => release.concentrated(),
+            Self::Sampled(release) => Self::from(release.of).concentrated(),
         }
     }
 
@@ -131,10 +219,11 @@ impl Release {
         match self {
             Self::Skellam(release) => u128::from(release.padded) * u128::from(release.shares),
             Self::DiscreteGaussian(release) => u128::from(release.padded) * u128::from(release.shares),
+            Self::Sampled(release) => Self::from(release.of).draws(),
         }
     }
 
-    /// Whether it describes vectors of this encoding with this noise.
+    /// Whether it describes vectors of this encoding with this noise, of clients or of records.
     pub fn matches(&self, encoding: &Encoding, share: &NoiseShare) -> bool {
         match self {
             Self::Skellam(release) => {
@@ -149,6 +238,16 @@ impl Release {
                     && release.grid == encoding.grid()
                     && release.padded == encoding.padded()
             }
+            Self::Sampled(release) => Self::from(release.of).matches(encoding, share),
+        }
+    }
+}
+
+impl From<Unsampled> for Release {
+    fn from(of: Unsampled) -> Self {
+        match of {
+            Unsampled::Skellam(release) => Self::Skellam(release),
+            Unsampled::DiscreteGaussian(release) => Self::DiscreteGaussian(release),
         }
     }
 }

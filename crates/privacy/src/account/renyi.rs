@@ -85,7 +85,12 @@ impl DiscreteGaussianSum {
     ///
     /// Source: as for tau, the main theorem on the privacy of the sum.
     pub fn rdp(&self, order: f64, l2: f64, l1: f64, padded: f64) -> f64 {
-        let (tau, variance) = (self.tau(), self.variance());
+        self.rdp_at(self.tau(), order, (l2, l1), padded)
+    }
+
+    /// The same for many orders: tau, the dear part, does not depend on the order.
+    pub(crate) fn rdp_at(&self, tau: f64, order: f64, (l2, l1): (f64, f64), padded: f64) -> f64 {
+        let variance = self.variance();
         let plain = order * l2 * l2 / (2.0 * variance) + tau * padded;
         let mixed =
             order / 2.0 * (l2 * l2 / variance + 2.0 * tau * l1 / variance.sqrt() + tau * tau * padded);

@@ -97,6 +97,35 @@ fn moment_at(order: f64, z: f64, q: f64) -> f64 {
 ///
 /// Source: Zhu, Wang, "Poisson Subsampled Renyi Differential Privacy" (2019), Theorem 5.
 pub fn poisson(order: u32, q: f64, rdp: impl Fn(u32) -> f64) -> f64 {
+    expanded(order, q, 3.0, rdp)
+}
+
+/// Symmetric additive noise on the integer lattice with Renyi bound `rdp` at integer orders, on a Poisson sample, at integer orders a >= 2:
+///
+/// e^((a - 1) r'(a)) = (1 - q)^(a - 1) (a q - q + 1) + sum_{l=2}^{a} C(a, l) q^l (1 - q)^(a - l) e^((l - 1) r(l)),
+///
+/// or r(a) if that is smaller. For add-remove adjacency, where what is sampled is *added* before the noise, as Skellam and discrete Gaussian
+/// noise are.
+///
+/// Proof. Given everything but the one record's coin, its absence leaves the law P of s + noise, and with it there is
+/// Q' = (1 - q) P + q Q, Q the law of s + v + noise; a mixture of such pairs has no larger divergence. E_P[(Q'/P)^a] expands by the
+/// binomial theorem into E_P[(Q/P)^l] <= e^((l - 1) r(l)), which is the sum above. The other direction is no larger. The reflection x -> 2 s + v - x
+/// swaps P and Q as the noise is symmetric, so with L = Q/P any E_P[f(L)] is E_P[L f(1/L)], and it is enough that for L > 0
+///
+/// u^a + L w^a >= u^(1-a) + L w^(1-a), u = 1 - q + q L, w = 1 - q + q / L.
+///
+/// Let L >= 1 (else divide by L and swap), z = L w, so that u + z = 1 + L, A = ln u and B = ln(L / z). As u z - L = q (1 - q) (L - 1)^2 >= 0, A >= B >= 0.
+/// With b = a - 1/2 the claim reads e^(A/2) sinh(b A) >= z e^(B/2) sinh(b B). At a = 1 both sides are equal, since u + z = 1 + L. And
+/// sinh(b A) / sinh(b B) grows with b, so the left side outgrows the right.
+///
+/// Source: the expansion as in Zhu, Wang (2019); the other direction as in Mironov, Talwar, Zhang, "Renyi Differential Privacy of the
+/// Sampled Gaussian Mechanism" (2019), Theorem 5, for which the above is a proof on the lattice.
+pub fn poisson_symmetric(order: u32, q: f64, rdp: impl Fn(u32) -> f64) -> f64 {
+    expanded(order, q, 1.0, rdp)
+}
+
+/// The expansion with `factor` at the terms of third order and above.
+fn expanded(order: u32, q: f64, factor: f64, rdp: impl Fn(u32) -> f64) -> f64 {
     let whole = rdp(order);
     if q >= 1.0 || order < 2 {
         return whole;
@@ -104,9 +133,9 @@ pub fn poisson(order: u32, q: f64, rdp: impl Fn(u32) -> f64) -> f64 {
     let a = f64::from(order);
     let mut sum = LogSum::new();
     for l in 2..=order {
-        let factor = if l == 2 { 0.0 } else { 3f64.ln() };
+        let times = if l == 2 { 0.0 } else { factor.ln() };
         sum.add(
-            factor
+            times
                 + ln_binomial(order, l)
                 + f64::from(l) * q.ln()
                 + f64::from(order - l) * (-q).ln_1p()

@@ -183,3 +183,30 @@ fn open_reservations_are_bounded() {
         Err(BudgetRefusal::TooManyOpen)
     ));
 }
+
+/// Failure: deciding on a round, or charging it, costs more the more was charged before.
+#[test]
+fn a_charge_costs_the_same_however_many_there_were() {
+    let mut filter = BudgetFilter::new(budget()).unwrap();
+    let curves_of_one_more = |filter: &mut BudgetFilter, honest_shares: u32| {
+        let before = crate::account::made::so_far();
+        let ticket = filter.reserve(release(honest_shares)).unwrap();
+        filter.commit(ticket).unwrap();
+        crate::account::made::so_far() - before
+    };
+    // Rounds of as many kinds as there are, so that nothing can be multiplied; each costs next to nothing.
+    let mut seen = BTreeSet::new();
+    for honest_shares in 10_000..12_000 {
+        seen.insert(curves_of_one_more(&mut filter, honest_shares));
+    }
+    assert!(seen.iter().all(|&curves| curves <= 2), "{seen:?}");
+    // Another of the last kind needs no curve at all.
+    assert_eq!(curves_of_one_more(&mut filter, 11_999), 0);
+    assert_eq!(filter.state().committed.len(), 2000);
+    let restored = BudgetFilter::restore(filter.state()).unwrap();
+    let (live, again) = (filter.spent(), restored.spent());
+    for order in ORDERS {
+        let (a, b) = (live.at(order).unwrap(), again.at(order).unwrap());
+        assert!((a / b - 1.0).abs() < 1e-12, "{order}: {a} {b}");
+    }
+}

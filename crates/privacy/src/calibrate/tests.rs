@@ -9,6 +9,8 @@ fn d(text: &str) -> Decimal {
 fn request() -> PlanRequest {
     PlanRequest {
         noise_levels: Vec::new(),
+        mechanism: Mechanism::Skellam,
+        records: None,
         epsilon: Some(d("8")),
         delta: d("0.00001"),
         rounds: 40,
@@ -121,10 +123,10 @@ fn without_epsilon_there_is_no_noise_and_a_fine_grid() {
 #[test]
 fn seeds_change_the_rotation_only() {
     let plan = Plan::calibrate(request()).unwrap();
-    let round = plan.headroom_for_round([9; 32]);
+    let round = plan.for_round([9; 32]);
     assert_eq!(round.encoding().rotation_seed(), &[9; 32]);
     assert_eq!(round.encoding().grid(), plan.encoding().grid());
-    assert_eq!(round.clients(), 100);
+    assert_eq!(round.client().unwrap().clients(), 100);
 }
 
 #[test]

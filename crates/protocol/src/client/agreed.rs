@@ -15,7 +15,7 @@ use crate::sharers::VerifiedSharers;
 use crate::sharing::{SecretKind, SharePair};
 use crate::signature::{self, Claim};
 use crate::upload::SignedUpload;
-use crate::{Hash, labels, ledger_entries};
+use crate::{Hash, labels, ledger_entries, signers};
 
 /// The client signed one statement.
 pub struct Agreed {
@@ -30,6 +30,12 @@ pub struct Agreed {
 }
 
 impl Agreed {
+    /// The survivors that were signed, by roster index.
+    #[must_use]
+    pub fn survivors(&self) -> &Bitmap {
+        &self.survivors
+    }
+
     /// Step 8: verifies the global quorum (and on the ring the local one), the manifest and charge entries, then
     /// reveals one share per neighbour in U1 (TAC-054 to TAC-062), and the seed of the noise that is surplus for its own S.
     ///
@@ -45,7 +51,16 @@ impl Agreed {
     }
 
     fn check_and_reveal(self, message: &RevealRequest, now: u64) -> Step<Revealed> {
+        // TAC-070: above 1,000 members a list of signers is fixed first.
+        if self.joined.context.manifest.is_sampled() {
+            return Err(Refusal::Unexpected("reveal request").into());
+        }
         self.check_quorum(message, now)?;
+        self.reveal(message, now)
+    }
+
+    /// What is left once the quorum is verified.
+    pub(super) fn reveal(self, message: &RevealRequest, now: u64) -> Step<Revealed> {
         let context = &self.joined.context;
         let (head, checkpoint) = head::extend(
             Some(&context.head),
@@ -96,40 +111,46 @@ impl Agreed {
     }
 
     fn check_quorum(&self, message: &RevealRequest, now: u64) -> Result<(), Refusal> {
-        let context = &self.joined.context;
-        let roster = &self.joined.roster;
         let signers = Bitmap::decode_or(
-            roster.size(),
+            self.joined.roster.size(),
             message.signers.as_slice(),
             Refusal::StatementSignature,
         )?;
-        let count = signers.count();
         let signatures = message.signatures.as_slice();
-        if signatures.len() != usize::from(count) {
+        if signatures.len() != usize::from(signers.count()) {
             return Err(Refusal::StatementSignature);
         }
-        // TAC-055: distinct roster identities by construction of the bitmap; the own signature counts, and must be the
-        // one that was given.
-        let quorum = context.manifest.fields().quorum;
-        if count < quorum {
-            return Err(Refusal::NoQuorum(count, quorum));
-        }
-        // TAC-056: on the ring also t of its own neighbours.
-        if !context.manifest.is_complete() {
-            let near = roster
-                .neighbours
-                .iter()
-                .filter(|n| signers.contains(n.index))
-                .count();
-            let near = u16::try_from(near).unwrap_or(u16::MAX);
-            if near < context.manifest.threshold() {
-                return Err(Refusal::NoLocalQuorum(near, context.manifest.threshold()));
-            }
-        }
-        let certificates = context.participant.certificates(now);
+        self.check_counts(&signers)?;
+        self.check_signatures(&signers, signatures, now)
+    }
+
+    /// TAC-055 and TAC-056: enough signers, and of neighbours.
+    pub(super) fn check_counts(&self, signers: &Bitmap) -> Result<(), Refusal> {
+        let context = &self.joined.context;
+        let roster = &self.joined.roster;
+        // The local rule is the ring's.
+        let threshold = if context.manifest.is_complete() {
+            0
+        } else {
+            context.manifest.threshold()
+        };
+        let near = roster.neighbours.iter().map(|n| n.index);
+        signers::check_counts(signers, context.manifest.signers_needed(), near, threshold)
+    }
+
+    /// TAC-054 and TAC-057: each of these signatures is one on S by the member at its index.
+    pub(super) fn check_signatures(
+        &self,
+        signers: &Bitmap,
+        signatures: &[[u8; 64]],
+        now: u64,
+    ) -> Result<(), Refusal> {
+        let roster = &self.joined.roster;
+        let certificates = self.joined.context.participant.certificates(now);
         let mut known: Vec<(Arc<VerifiedCertificate>, &[u8; 64])> = Vec::with_capacity(signatures.len());
         for (index, signed) in signers.indices().zip(signatures) {
             if index == roster.own {
+                // The one that was given.
                 if *signed != self.own_signature {
                     return Err(Refusal::StatementSignature);
                 }
@@ -138,10 +159,7 @@ impl Agreed {
             let certificate = match roster.neighbour(index) {
                 Some(neighbour) => neighbour.certificate.clone(),
                 None => {
-                    let identity = roster
-                        .identities
-                        .get(usize::from(index))
-                        .ok_or(Refusal::UnknownSigner(index))?;
+                    let identity = roster.identity(index).ok_or(Refusal::UnknownSigner(index))?;
                     certificates.signer(index, identity)?
                 }
             };

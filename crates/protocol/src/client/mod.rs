@@ -5,6 +5,8 @@
 //!         --reveal request--> Revealed --outcome--> Done
 //! ```
 //!
+//! Above 1,000 members `Agreed --signers--> Drawn --sampled request--> Revealed` takes the place of the reveal request.
+//!
 //! Nothing here does I/O. A step returns the next state and [`Effect`]s in order; a `Persist` must be durable before
 //! any effect behind it is carried out. A state that refuses is gone: the client sits the round out. States know nothing of
 //! connections: a [`Conversation`] says the last answer again when one took the place of another.
@@ -12,6 +14,7 @@
 mod advertised;
 mod agreed;
 mod conversation;
+mod drawn;
 mod invited;
 mod masked;
 mod revealed;
@@ -28,6 +31,7 @@ use tacita_privacy::{BudgetTicket, Release};
 pub use advertised::Advertised;
 pub use agreed::Agreed;
 pub use conversation::{Answer, Conversation, Heard, Mark, Upload};
+pub use drawn::Drawn;
 pub use invited::Invited;
 pub use masked::Masked;
 pub use revealed::{Done, Revealed};
@@ -89,6 +93,8 @@ pub trait ClientRecord {
     fn is_spent(&self, round_id: &[u8; 32]) -> bool;
     /// The statement signed in that round, if any.
     fn signed_statement(&self, round_id: &[u8; 32]) -> Option<Hash>;
+    /// The digest of the list of signers fixed in that round, if any.
+    fn fixed_signers(&self, round_id: &[u8; 32]) -> Option<Hash>;
     /// The last ledger head verified.
     fn head(&self) -> Option<LedgerHead>;
     /// Asks the participant's own budget for the round's charge (TAC-009). `None`: a round without noise, which only
@@ -123,6 +129,13 @@ pub enum RecordChange {
         round_id: [u8; 32],
         /// S.
         statement: Hash,
+    },
+    /// The one list of signers from which this client draws in this round (G1). Inserted once only.
+    FixedSigners {
+        /// Round id.
+        round_id: [u8; 32],
+        /// Digest of statement, signers and root.
+        signers: Hash,
     },
     /// Two heads that cannot both be true: the participant stops.
     Fork(Box<ForkEvidence>),

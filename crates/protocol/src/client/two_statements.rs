@@ -123,7 +123,7 @@ impl Agreed {
             let certificate = match roster.neighbour(index) {
                 Some(neighbour) => neighbour.certificate.clone(),
                 None => {
-                    let identity = roster.identities.get(usize::from(index))?;
+                    let identity = roster.identity(index)?;
                     certificates.signer(index, identity).ok()?
                 }
             };

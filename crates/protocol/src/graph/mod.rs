@@ -10,6 +10,8 @@
 //!
 //! The normative text is `protocol-spec/03-graph.md`.
 
+#[cfg(test)]
+mod chosen_tests;
 mod enclosure;
 mod fraction;
 mod neighbourhood;

@@ -102,7 +102,7 @@ fn tail_within(n: u64, m: u64, k: u64, u: u64, bits: u16) -> bool {
     (sum * n) << bits <= binomial(n, k)
 }
 
-fn binomial(n: u64, k: u64) -> BigUint {
+pub(super) fn binomial(n: u64, k: u64) -> BigUint {
     let mut value = BigUint::one();
     for i in 0..k.min(n - k) {
         value *= n - i;

@@ -1,4 +1,4 @@
-//! The fields of a manifest about what travels beside the update in the one vector (spec 04 sections 3 and 12; TAC-003).
+//! The fields of a manifest about what travels beside the update in the one vector (spec 04 sections 3 and 13; TAC-003).
 
 use tacita_privacy::{ClipRule, Decimal, ExampleWeighting, JointTerms, MetricTerms};
 use tls_codec::{TlsByteVecU8, TlsDeserialize, TlsSerialize, TlsSize};

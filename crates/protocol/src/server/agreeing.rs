@@ -135,7 +135,7 @@ impl Agreeing {
         self.signatures.len()
     }
 
-    /// The charge to commit, once a quorum signed that can rebuild every secret.
+    /// The charge to commit, once a quorum signed (above 1,000 members m) that can rebuild every secret.
     ///
     /// # Errors
     /// [`Abort::NoQuorum`]; [`Abort::TooFewShares`] if answers of all signers would not suffice: nothing is charged for a
@@ -143,7 +143,7 @@ impl Agreeing {
     pub fn charge(&self, time: u64) -> Result<Entry, Abort> {
         let (have, need) = (
             u16::try_from(self.signatures.len()).unwrap_or(u16::MAX),
-            self.manifest.fields().quorum,
+            self.manifest.signers_needed(),
         );
         if have < need {
             return Err(Abort::NoQuorum(have, need));

@@ -69,7 +69,7 @@ impl Collecting {
     /// Step 5 for one member of U1, with its boxes. A resent message has the same bytes.
     ///
     /// # Errors
-    /// [`Misuse`] for an index outside the roster; [`Abort::Spool`] if the boxes do not come back as they were dealt.
+    /// [`crate::Misuse`] for an index outside the roster; [`Abort::Spool`] if the boxes do not come back as they were dealt.
     pub fn sharers_message(&self, index: u16) -> Result<SharersMessage, RoundError> {
         self.sharers.message(index, &self.roster.neighbours(index))
     }

@@ -11,7 +11,7 @@ use crate::keys::is_small_order;
 use crate::manifest::CheckedManifest;
 use crate::messages::Advertise;
 use crate::refusal::{Abort, Refusal, RoundError};
-use crate::roster::{Member, Roster};
+use crate::roster::{Member, Roster, identity_width};
 use crate::spool::Stash;
 
 /// Step 2 at the server.
@@ -34,7 +34,7 @@ impl Gathering {
     /// certificates it holds.
     ///
     /// # Errors
-    /// [`Refusal::CohortFull`], [`Refusal::Changed`], [`Refusal::AdvertisementSignature`], [`Refusal::WeakKey`] or
+    /// [`Refusal::CohortFull`], [`Refusal::Changed`], [`Refusal::Roster`], [`Refusal::AdvertisementSignature`], [`Refusal::WeakKey`] or
     /// [`Refusal::KemKey`].
     pub fn handle_advertise(&mut self, member: Member, message: Advertise) -> Result<(), Refusal> {
         let identity = member.certificate.identity.0;
@@ -44,6 +44,14 @@ impl Gathering {
         }
         if self.is_full() {
             return Err(Refusal::CohortFull);
+        }
+        // Where the list has prefixes no two may be the same; a name that begins like a given one takes 2^64 tries.
+        let prefix = identity
+            .get(..identity_width(self.manifest.fields().cohort))
+            .unwrap_or(&identity);
+        let next = self.joined.range(padded(prefix)..).next();
+        if next.is_some_and(|(other, _)| other.starts_with(prefix)) {
+            return Err(Refusal::Roster("an identity that begins so is in it"));
         }
         if !message.verify(self.manifest.digest(), &member.certificate) {
             return Err(Refusal::AdvertisementSignature(u16::MAX));
@@ -111,4 +119,11 @@ impl Gathering {
         let roster = Roster::build(&self.manifest, self.joined.into_values().collect())?;
         Ok(Sharing::new(self.manifest, Arc::new(roster), stash))
     }
+}
+
+/// The least identity that begins so.
+fn padded(prefix: &[u8]) -> Hash {
+    let mut least = [0; 32];
+    least.iter_mut().zip(prefix).for_each(|(to, from)| *to = *from);
+    least
 }

@@ -13,11 +13,12 @@ use super::unmask::{self, MaskedSum, UnmaskedSum};
 use super::{Agreeing, CommittedCharge};
 use crate::bitmap::Bitmap;
 use crate::manifest::CheckedManifest;
-use crate::messages::{Reveal, RevealRequest};
+use crate::messages::{Draws, Proof, Reveal, RevealRequest, SampledRequest, ServerMessage};
 use crate::refusal::{Refusal, RoundError};
 use crate::roster::Roster;
 use crate::sharers::SharersList;
 use crate::sharing::{self, Place, SecretKind};
+use crate::signers::{self, SignerTree};
 use crate::upload::Transcript;
 
 /// Step 8 at the server.
@@ -30,6 +31,9 @@ pub struct Revealing {
     pub(super) masked: MaskedSum,
     pub(super) suspects: Vec<(u16, u16)>,
     signatures: BTreeMap<u16, [u8; 64]>,
+    /// Above 1,000 members: the list that all are committed to, and what each drew.
+    list: Option<SignerTree>,
+    draws: BTreeMap<u16, Vec<u16>>,
     committed: CommittedCharge,
     checkpoint: Checkpoint,
     /// Shares by dealer: (holder, share).
@@ -44,7 +48,10 @@ pub struct Revealing {
 impl Revealing {
     pub(super) fn new(agreed: Agreeing, committed: CommittedCharge, checkpoint: Checkpoint) -> Self {
         let size = agreed.roster.size();
+        let sampled = agreed.manifest.is_sampled();
         Self {
+            list: sampled.then(|| SignerTree::of(size, agreed.signatures.iter())),
+            draws: BTreeMap::new(),
             manifest: agreed.manifest,
             roster: agreed.roster,
             sharers: agreed.sharers,
@@ -69,13 +76,27 @@ impl Revealing {
         &self.roster
     }
 
+    /// Whether a member signed, and is asked to reveal.
+    #[must_use]
+    pub fn has_signed(&self, index: u16) -> bool {
+        self.signatures.contains_key(&index)
+    }
+
     /// The members asked to reveal: those that signed.
     pub fn signers(&self) -> impl Iterator<Item = u16> + '_ {
         self.signatures.keys().copied()
     }
 
-    /// The Q signers shown to one member: itself, t of its neighbours on the ring, then the lowest others.
+    /// The signers shown to one member: itself, t of its neighbours on the ring, then the lowest others, Q in all; where
+    /// signers are sampled those that it drew and t neighbours, nobody before it did.
     fn signers_for(&self, index: u16) -> Bitmap {
+        if let Some(list) = &self.list {
+            let (neighbours, threshold) = (self.roster.neighbours(index), self.manifest.threshold());
+            return self.draws.get(&index).map_or_else(
+                || Bitmap::empty(self.roster.size()),
+                |drawn| signers::shown(list.signers(), drawn, &neighbours, threshold),
+            );
+        }
         let mut shown = Bitmap::from_indices(self.roster.size(), [index]);
         let signed = |i: &u16| self.signatures.contains_key(i);
         if !self.manifest.is_complete() {
@@ -104,9 +125,56 @@ impl Revealing {
         self.signers_for(index).indices().collect::<Vec<_>>().into_iter()
     }
 
+    /// Above 1,000 members the list of signers, the same for everybody: what each is to hear first.
+    #[must_use]
+    pub fn list_message(&self) -> Option<ServerMessage> {
+        let list = self.list.as_ref()?;
+        Some(ServerMessage::Signers(list.message()))
+    }
+
+    /// What one member is to hear next: the reveal request, or where signers are sampled their list, and once the member
+    /// drew from it the sampled request.
+    #[must_use]
+    pub fn message(&self, index: u16) -> ServerMessage {
+        match &self.list {
+            None => ServerMessage::Reveal(Box::new(self.request(index))),
+            Some(list) if !self.draws.contains_key(&index) => ServerMessage::Signers(list.message()),
+            Some(list) => {
+                let request = self.request(index);
+                let shown = self.signers_for(index);
+                let proofs: Vec<Proof> = shown.indices().map(|i| list.proof(i)).collect();
+                ServerMessage::Sampled(Box::new(SampledRequest {
+                    request,
+                    proofs: proofs.into(),
+                }))
+            }
+        }
+    }
+
+    /// Takes one member's draws from the list of signers.
+    ///
+    /// # Errors
+    /// [`Refusal::Unexpected`], [`Refusal::NotAMember`], [`Refusal::Changed`] or [`Refusal::Draws`].
+    pub fn handle_draws(&mut self, index: u16, message: &Draws) -> Result<(), Refusal> {
+        let list = self.list.as_ref().ok_or(Refusal::Unexpected("draws"))?;
+        if !self.signatures.contains_key(&index) {
+            return Err(Refusal::NotAMember);
+        }
+        if let Some(first) = self.draws.get(&index) {
+            return if first.as_slice() == message.drawn.as_slice() {
+                Ok(())
+            } else {
+                Err(Refusal::Changed)
+            };
+        }
+        list.check(message)?;
+        self.draws.insert(index, message.drawn.as_slice().to_vec());
+        Ok(())
+    }
+
     /// Step 8 for one member.
     #[must_use]
-    pub fn request(&self, index: u16) -> RevealRequest {
+    fn request(&self, index: u16) -> RevealRequest {
         let signers = self.signers_for(index);
         let signatures: Vec<[u8; 64]> = signers
             .indices()
@@ -134,6 +202,9 @@ impl Revealing {
         }
         if self.answered.contains(index) {
             return Err(Refusal::Changed);
+        }
+        if self.list.is_some() && !self.draws.contains_key(&index) {
+            return Err(Refusal::Unexpected("reveal"));
         }
         let shares = message.shares.as_slice();
         let rising = shares

@@ -24,10 +24,10 @@ use crate::refusal::Refusal;
 use crate::signature;
 
 /// The tape of `protocol-spec/10-vectors.md` section 1.
-struct Tape(Ctr128BE<Aes256>);
+pub(super) struct Tape(Ctr128BE<Aes256>);
 
 impl Tape {
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         Self(Ctr128BE::new(&Sha256::digest(text.as_bytes()), &[0; 16].into()))
     }
 }

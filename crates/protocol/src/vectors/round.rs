@@ -70,7 +70,7 @@ fn rosters(op: &str, i: &Given<'_>) -> Answer {
             json!({
                 "leaves": leaves.iter().map(hex::encode).collect::<Vec<_>>(),
                 "merkle_root": hex::encode(merkle_root),
-                "root": hex::encode(roster::roster_root(&identities, &merkle_root)),
+                "root": hex::encode(roster::roster_root(identities.iter().map(|id| &id[..]), &merkle_root)),
             })
         }
         _ => panic!("{op}"),

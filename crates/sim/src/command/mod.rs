@@ -10,6 +10,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::process::ExitCode;
 
+use tacita_protocol::limits::{MAX_COHORT, MIN_COHORT};
 use tacita_sim::faults::Mutant;
 
 const HELP: &str = "\
@@ -20,7 +21,7 @@ Plays the simulated world and checks it.
   tacita-sim --exhaustive N [--json]                 all drop-out histories of N members, over five moments
   tacita-sim --mishaps [--json]                      every process of a round of four dies at every step, and again
                                                      at each of the first steps of its next life; every write fails
-  tacita-sim --scale N [--json]                      an honest round of N members, and of N/8, N/4 and N/2: bytes and
+  tacita-sim --scale N [--json]                      an honest round of N members, and of 100, 300, ... below: bytes and
                                                      messages of a client
   tacita-sim --mutants                               names of the faults that can be put into the shells
   tacita-sim --help
@@ -63,7 +64,7 @@ impl Command {
                 "--seed" => task = Some(Task::Seed(number(&value()?)?)),
                 "--exhaustive" => task = Some(Task::Exhaustive(number(&value()?)?)),
                 "--mishaps" => task = Some(Task::Mishaps),
-                "--scale" => task = Some(Task::Scale(number(&value()?)?)),
+                "--scale" => task = Some(Task::Scale(cohort(&value()?)?)),
                 "--mutants" => task = Some(Task::Mutants),
                 "--help" | "-h" => task = Some(Task::Help),
                 "--trace" => trace = true,
@@ -139,6 +140,18 @@ where
     text.parse().map_err(|e| format!("'{text}' is not a number: {e}"))
 }
 
+/// What a manifest may invite: said before the smaller cohorts are played, which takes minutes.
+fn cohort(text: &str) -> Result<u16, String> {
+    let members = number(text)?;
+    if (MIN_COHORT..=MAX_COHORT).contains(&members) {
+        Ok(members)
+    } else {
+        Err(format!(
+            "a cohort has {MIN_COHORT} to {MAX_COHORT} members, not {members}"
+        ))
+    }
+}
+
 fn range(text: &str) -> Result<Range<u64>, String> {
     let (from, to) = text.split_once("..").ok_or(format!("'{text}' is not A..B"))?;
     let (from, to) = (number(from)?, number(to)?);
@@ -146,5 +159,22 @@ fn range(text: &str) -> Result<Range<u64>, String> {
         Ok(from..to)
     } else {
         Err(format!("there are no seeds in '{text}'"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Failure: a cohort that no manifest can have is found out after the cohorts below it, or by a panic.
+    #[test]
+    fn no_cohort_is_played_that_the_protocol_refuses() {
+        let parse = |members: &str| Command::parse(["--scale", members].map(String::from).into_iter());
+        for refused in ["0", "2", "10001", "65535"] {
+            let message = parse(refused).map(|_| ()).unwrap_err();
+            assert_eq!(message, format!("a cohort has 3 to 10000 members, not {refused}"));
+        }
+        assert!(parse("65536").is_err() && parse("x").is_err());
+        assert!(parse("3").is_ok() && parse("10000").is_ok());
     }
 }

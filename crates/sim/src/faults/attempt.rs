@@ -12,10 +12,14 @@ use tacita_protocol::server::CommittedCharge;
 use tacita_protocol::{Abort, RoundError};
 
 use super::hub::{Doing, Halt, Hub, short};
-use super::machines::HubMachine;
+use super::machines::{HubMachine, Progress};
 use super::mutant::Mutant;
 use super::split::{Twin, sign_all};
 use super::stagehand::Stagehand;
+use crate::cast::Cast;
+
+/// A member, what it is told, and the members whose certificates it needs for that.
+type Told = (usize, ServerMessage, Vec<(usize, RosterMember)>);
 
 /// An attempt under way.
 pub(super) struct Attempt {
@@ -32,6 +36,26 @@ pub(super) struct Attempt {
     pub(super) charged: Option<u64>,
     /// A dishonest server's second machine.
     pub(super) twin: Option<Twin>,
+}
+
+impl Attempt {
+    /// What the phase says now to the member at an index, if anything.
+    fn told(&self, index: u16, cast: &Cast) -> Result<Option<Told>, Halt> {
+        let number_of = |index: u16| -> Option<(usize, RosterMember)> {
+            let member = self.roster.as_ref()?.member(index)?;
+            Some((cast.number_of(&member.certificate.identity.0)?, member.clone()))
+        };
+        let Some((member, _)) = number_of(index) else {
+            return Ok(None);
+        };
+        let twin = self.twin.as_ref().filter(|twin| twin.shows(member));
+        let Some(source) = twin.and_then(Twin::machine).or(self.machine.as_ref()) else {
+            return Ok(None);
+        };
+        let (needed, message) = source.messages(index).map_err(|e| Halt::Exit(e.to_string()))?;
+        let needed = needed.into_iter().filter_map(number_of).collect();
+        Ok(message.map(|message| (member, message, needed)))
+    }
 }
 
 impl Hub {
@@ -176,8 +200,14 @@ impl Hub {
         };
         let kind = message.name();
         match machine.receive(&card, index, message) {
-            Ok(true) => drop(attempt.expected.remove(&member)),
-            Ok(false) => {}
+            Ok(Progress::Done) => drop(attempt.expected.remove(&member)),
+            Ok(Progress::More) => {}
+            Ok(Progress::Reply) => {
+                let told = index.map_or(Ok(None), |index| attempt.told(index, stage.cast))?;
+                if let Some((member, message, needed)) = told {
+                    self.tell(member, message, &needed, stage)?;
+                }
+            }
             Err(error) => {
                 stage.note(|| format!("server refuses the {kind} of member {member}: {error}"));
                 stage.watch.error(&error);
@@ -262,12 +292,9 @@ impl Hub {
             return Ok(());
         };
         let machine = attempt.machine.as_ref();
-        let number_of = |index: u16| -> Option<(usize, RosterMember)> {
+        let number_of = |index: u16| {
             let member = roster.member(index)?;
-            Some((
-                stage.cast.number_of(&member.certificate.identity.0)?,
-                member.clone(),
-            ))
+            stage.cast.number_of(&member.certificate.identity.0)
         };
         let fields = attempt.manifest.fields();
         let limit = match machine {
@@ -278,26 +305,12 @@ impl Hub {
         };
         let mut out = Vec::new();
         for index in 0..roster.size() {
-            let Some((member, _)) = number_of(index) else {
-                continue;
-            };
-            let twin = attempt.twin.as_ref().filter(|twin| twin.shows(member));
-            let Some(source) = twin.and_then(Twin::machine).or(machine) else {
-                continue;
-            };
-            let (needed, message) = source.messages(index).map_err(|e| Halt::Exit(e.to_string()))?;
-            if let Some(message) = message {
-                let needed: Vec<_> = needed.into_iter().filter_map(number_of).collect();
-                out.push((member, message, needed));
-            }
+            out.extend(attempt.told(index, stage.cast)?);
         }
         let awaited = machine
             .map(|machine| machine.awaited(&roster))
             .unwrap_or_default();
-        let expected: BTreeSet<usize> = awaited
-            .into_iter()
-            .filter_map(|index| number_of(index).map(|(member, _)| member))
-            .collect();
+        let expected: BTreeSet<usize> = awaited.into_iter().filter_map(number_of).collect();
         attempt.expected = expected;
         if let Some(process) = &mut self.process {
             let gone = process.gone.clone();

@@ -7,7 +7,7 @@ use tacita_ledger::entry::{self, Entry, Release};
 use tacita_ledger::files::FileChange;
 use tacita_ledger::log::Log;
 use tacita_ledger::note::VerifierKey;
-use tacita_privacy::{Budget, BudgetFilter, BudgetTicket, SkellamRelease};
+use tacita_privacy::{Budget, BudgetFilter, BudgetTicket};
 use tacita_protocol::messages::{Proof, ProvenEntry};
 use tacita_store::{Batch, Store as _, StoreError};
 
@@ -384,18 +384,14 @@ pub fn charges(entries: &[Entry]) -> Vec<tacita_privacy::Release> {
 
 /// What a round of this manifest releases with `survivors` in its sum; `None` without noise.
 pub fn release_of(manifest: &entry::Manifest, survivors: u64) -> Option<tacita_privacy::Release> {
-    if manifest.mechanism == entry::Mechanism::None {
-        return None;
-    }
-    let honest = survivors.saturating_sub(manifest.colluders);
-    let noise = tacita_protocol::ledger_entries::noise_of(manifest)?;
-    Some(tacita_privacy::Release::Skellam(SkellamRelease {
-        grid: u32::try_from(manifest.grid).ok()?,
-        padded: u32::try_from(manifest.padded).ok()?,
-        share_variance_q16: noise.kept_variance_q16(u32::try_from(survivors).ok()?),
-        honest_shares: u32::try_from(honest).ok()?,
-        shares: u32::try_from(manifest.cohort).ok()?.checked_mul(noise.layers())?,
-    }))
+    let narrow = |value: u64| u32::try_from(value).ok();
+    let (survivors, noise) = (
+        narrow(survivors)?,
+        tacita_protocol::ledger_entries::noise_of(manifest)?,
+    );
+    let honest = survivors.saturating_sub(narrow(manifest.colluders)?);
+    let whole = tacita_protocol::ledger_entries::release_of(manifest, honest)?;
+    Some(whole.of_survivors(&noise, honest, survivors))
 }
 
 /// Where the task stands: as the database says, unless the ledger already holds the outcome of a later round.

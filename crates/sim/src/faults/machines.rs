@@ -12,8 +12,8 @@ use tacita_ledger::entry::Entry;
 use tacita_ledger::note::VerifierKey;
 use tacita_privacy::{BudgetTicket, DecodedMean, LocalUpdate, NoisedUpdate};
 use tacita_protocol::client::{
-    Advertised, Agreed, ClientRecord, Effect, Invited, Masked, Participant, RecordChange, Refused, Revealed,
-    Shared,
+    Advertised, Agreed, ClientRecord, Drawn, Effect, Invited, Masked, Participant, RecordChange, Refused,
+    Revealed, Shared,
 };
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, Invitation, ServerMessage, UploadChunk};
@@ -51,6 +51,8 @@ pub(crate) enum MemberMachine {
     Masked(Box<Masked>),
     /// Awaits quorum and charge.
     Agreed(Box<Agreed>),
+    /// Fixed a list of signers and awaits those drawn.
+    Drawn(Box<Drawn>),
     /// Awaits the outcome.
     Revealed(Box<Revealed>),
     /// The outcome was verified.
@@ -80,10 +82,11 @@ pub(crate) fn prepare(
     rng: &mut ChaCha20Rng,
 ) -> Result<(NoisedUpdate, Vec<i64>), RoundError> {
     let wrong = |_| RoundError::from(Misuse::Argument("the update does not fit the manifest"));
+    let headroom = manifest.headroom().ok_or_else(|| wrong(String::new()))?;
     let noised = LocalUpdate::new(update)
         .and_then(|update| update.clip(manifest.encoding()))
         .map_err(|e| wrong(e.to_string()))?
-        .encode(manifest.headroom(), rng)
+        .encode(headroom, rng)
         .map_err(|e| wrong(e.to_string()))?
         .noise(ticket, rng)
         .map_err(|e| wrong(e.to_string()))?;
@@ -149,6 +152,14 @@ impl MemberMachine {
                 let (next, effects) = state.handle_reveal_request(request, now)?;
                 (Self::Revealed(Box::new(next)), effects)
             }
+            (Self::Agreed(state), ServerMessage::Signers(signers), _) => {
+                let (next, effects) = state.handle_signers(signers, record, rng)?;
+                (Self::Drawn(Box::new(next)), effects)
+            }
+            (Self::Drawn(state), ServerMessage::Sampled(request), _) => {
+                let (next, effects) = state.handle_sampled_request(request, now)?;
+                (Self::Revealed(Box::new(next)), effects)
+            }
             (Self::Revealed(state), ServerMessage::Outcome(outcome), _) => {
                 let (_, effects) = state.handle_outcome(outcome)?;
                 (Self::Done, effects)
@@ -180,6 +191,17 @@ fn acts(effects: impl IntoIterator<Item = Effect>) -> Vec<Act> {
         }
     }
     out
+}
+
+/// What a message did for its phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Its sender is done with the phase.
+    Done,
+    /// More is to come.
+    More,
+    /// More is to come once its sender hears what the phase says to it now.
+    Reply,
 }
 
 /// What a round came to.
@@ -216,7 +238,7 @@ impl HubMachine {
         Self::Gathering(Gathering::open(manifest))
     }
 
-    /// What one roster index is told when the phase opens, certificates first; empty if it has no part in the phase.
+    /// What one roster index is told now, certificates first; empty if it has no part in the phase.
     ///
     /// # Errors
     /// [`Misuse`] never for an index of the roster; [`Abort::Spool`] never from memory.
@@ -234,15 +256,15 @@ impl HubMachine {
             Self::Agreeing(state) if state.survivors().contains(index) => {
                 (Vec::new(), Some(ServerMessage::Agree(state.request())))
             }
-            Self::Revealing(state) if state.signers().any(|signer| signer == index) => {
-                let message = ServerMessage::Reveal(Box::new(state.request(index)));
-                (state.signers_shown_to(index).collect(), Some(message))
-            }
+            Self::Revealing(state) if state.has_signed(index) => (
+                state.signers_shown_to(index).collect(),
+                Some(state.message(index)),
+            ),
             _ => (Vec::new(), None),
         })
     }
 
-    /// Takes a message; whether its sender is done with the phase.
+    /// Takes a message.
     ///
     /// # Errors
     /// The refusal.
@@ -251,11 +273,11 @@ impl HubMachine {
         member: &Member,
         index: Option<u16>,
         message: ClientMessage,
-    ) -> Result<bool, RoundError> {
+    ) -> Result<Progress, RoundError> {
         let name = message.name();
         if let (Self::Gathering(state), ClientMessage::Advertise(advertise)) = (&mut *self, &message) {
             state.handle_advertise(member.clone(), advertise.clone())?;
-            return Ok(true);
+            return Ok(Progress::Done);
         }
         if matches!(self, Self::Gathering(_)) {
             return Err(Refusal::Unexpected(name).into());
@@ -265,7 +287,7 @@ impl HubMachine {
             (Self::Sharing(state), ClientMessage::Shares(shares)) => state.handle_shares(index, &shares)?,
             (Self::Collecting(state, disk), ClientMessage::Chunk(chunk)) => {
                 state.handle_chunk(index, &chunk, disk)?;
-                return Ok(false);
+                return Ok(Progress::More);
             }
             (Self::Collecting(state, disk), ClientMessage::UploadEnd(end)) => {
                 state.handle_end(index, &end, disk)?;
@@ -273,10 +295,14 @@ impl HubMachine {
             (Self::Agreeing(state), ClientMessage::Agreement(agreement)) => {
                 state.handle_agreement(index, &agreement)?;
             }
+            (Self::Revealing(state), ClientMessage::Draws(draws)) => {
+                state.handle_draws(index, &draws)?;
+                return Ok(Progress::Reply);
+            }
             (Self::Revealing(state), ClientMessage::Reveal(reveal)) => state.handle_reveal(index, &reveal)?,
             _ => return Err(Refusal::Unexpected(name).into()),
         }
-        Ok(true)
+        Ok(Progress::Done)
     }
 
     /// Turns away members whose certificate neighbours would refuse, when the roster is about to be fixed.

@@ -4,6 +4,8 @@
 use ed25519_dalek::SigningKey;
 use tacita_protocol::messages::ServerMessage;
 
+use crate::forge;
+
 use super::chance::Chance;
 
 /// Messages kept for replay.
@@ -126,7 +128,7 @@ fn lie(message: ServerMessage, key: &SigningKey, chance: &mut Chance) -> ServerM
             ServerMessage::Reveal(request)
         }
         ServerMessage::Roster(mut roster) => {
-            let mut identities = roster.identities.as_slice().to_vec();
+            let mut identities = forge::identities(&roster);
             let at = chance.index(identities.len());
             match chance.below(3) {
                 0 => drop(identities.pop()),
@@ -137,7 +139,7 @@ fn lie(message: ServerMessage, key: &SigningKey, chance: &mut Chance) -> ServerM
                 }
                 _ => roster.merkle_root[0] ^= 1,
             }
-            roster.identities = identities.into();
+            roster.identities = identities.concat().into();
             ServerMessage::Roster(roster)
         }
         ServerMessage::Model(bytes) => ServerMessage::Model(flip(bytes.as_slice(), chance).into()),

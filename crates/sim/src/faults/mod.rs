@@ -43,5 +43,5 @@ pub use disk::{Disk, DiskFaults, FaultyStore};
 pub use fuse::Fuse;
 pub use mishaps::Mishaps;
 pub use mutant::Mutant;
-pub use plan::{LARGEST, Mishap, Party, SeedPlan, Server};
+pub use plan::{LARGE, LARGEST, Mishap, Party, SeedPlan, Server};
 pub use run::{LIVELY, Verdict, run_plan, run_seed};

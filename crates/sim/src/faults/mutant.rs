@@ -16,6 +16,8 @@ pub enum Mutant {
     GivesChargesBack,
     /// A member sends its signature before it is durable.
     SignsFirst,
+    /// A member draws from a list of signers before it is durable. Only a cohort above 1,000 has such a list.
+    DrawsFirst,
     /// A member cosigns a head before it is durable.
     CosignsFirst,
     /// A member's generator starts anew in every round.
@@ -50,12 +52,13 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them, with the checkers of which one at least has to see it.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 20] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 21] = [
         (Self::UploadsFirst, "uploads-first", &["durable"]),
         (Self::KeepsNoCharge, "keeps-no-charge", &["durable"]),
         (Self::ForgetsRounds, "forgets-rounds", &["once"]),
         (Self::GivesChargesBack, "gives-charges-back", &["budget"]),
         (Self::SignsFirst, "signs-first", &["durable"]),
+        (Self::DrawsFirst, "draws-first", &["durable"]),
         (Self::CosignsFirst, "cosigns-first", &["durable"]),
         (Self::RepeatsRandomness, "repeats-randomness", &["once"]),
         (Self::TellsMore, "tells-more", &["refusal"]),

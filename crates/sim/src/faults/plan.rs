@@ -16,6 +16,9 @@ use crate::setting::{Noise, Setting};
 /// Largest member count of any plan: the size of the cast that all worlds share.
 pub const LARGEST: usize = 82;
 
+/// Members of [`SeedPlan::large`].
+pub const LARGE: u16 = 1_001;
+
 /// What a server does besides following the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Server {
@@ -187,6 +190,19 @@ impl SeedPlan {
             attempts: 1,
             mishap: None,
             mutant: Mutant::None,
+        }
+    }
+
+    /// A calm world of a cohort just above 1,000, which samples its signers.
+    pub fn large(seed: u64) -> Self {
+        Self {
+            setting: Setting {
+                model: (0..100).collect(),
+                ..Setting::new(LARGE, 0, LARGE - 1)
+            },
+            members: usize::from(LARGE),
+            budget: None,
+            ..Self::calm(seed)
         }
     }
 

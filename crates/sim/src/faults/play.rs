@@ -116,11 +116,11 @@ impl Member {
             }
         }
         if let ServerMessage::Roster(roster) = message {
-            let identities = roster.identities.as_slice();
+            let identities = forge::listed(roster, play.manifest.fields().cohort);
             let own = self.participant.certificate.identity.0;
-            let index = identities.iter().position(|identity| *identity == own);
+            let index = identities.iter().position(|identity| own.starts_with(identity));
             let index = index.and_then(|index| u16::try_from(index).ok());
-            play.roster = index.map(|index| (forge::roster_root(identities, &roster.merkle_root), index));
+            play.roster = index.map(|index| (forge::roster_root(&identities, &roster.merkle_root), index));
             for (what, secret) in machines::secrets_of_dealing(process.rng.clone()) {
                 stage.watch.secret(what, &secret);
             }
@@ -228,6 +228,7 @@ impl Member {
         let first = |act: &Act| match act {
             Act::Spend(..) => self.mutant == Mutant::UploadsFirst,
             Act::Persist(RecordChange::Signed { .. }) => self.mutant == Mutant::SignsFirst,
+            Act::Persist(RecordChange::FixedSigners { .. }) => self.mutant == Mutant::DrawsFirst,
             _ => false,
         };
         if acts.first().is_some_and(first) {

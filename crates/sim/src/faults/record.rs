@@ -18,6 +18,8 @@ pub const SPENT: &str = "client/spent";
 pub const UPLOAD: &str = "client/upload";
 /// Statements signed, by round id.
 pub const SIGNED: &str = "client/signed";
+/// Lists of signers fixed, by round id.
+pub const SIGNERS: &str = "client/signers";
 /// The last ledger head.
 pub const HEAD: &str = "client/head";
 /// Budgets, by task.
@@ -63,6 +65,7 @@ pub struct DiskRecord {
     budget: Option<Budget>,
     spent: BTreeSet<Hash>,
     signed: BTreeMap<Hash, Hash>,
+    signers: BTreeMap<Hash, Hash>,
     head: Option<LedgerHead>,
     head_is_stored: bool,
     filters: BTreeMap<String, BudgetFilter>,
@@ -89,6 +92,10 @@ impl DiskRecord {
         for (key, value) in store.scan(SIGNED, b"")? {
             signed.insert(id(&key, "statement")?, id(&value, "statement")?);
         }
+        let mut signers = BTreeMap::new();
+        for (key, value) in store.scan(SIGNERS, b"")? {
+            signers.insert(id(&key, "list of signers")?, id(&value, "list of signers")?);
+        }
         let head = match store.get(HEAD, b"")? {
             Some(bytes) => Some(decode_head(&bytes).ok_or(RecordError::Damaged("ledger head"))?),
             None => None,
@@ -105,6 +112,7 @@ impl DiskRecord {
             budget,
             spent,
             signed,
+            signers,
             head,
             head_is_stored: true,
             filters,
@@ -186,6 +194,12 @@ impl DiskRecord {
                 self.store.commit(batch)?;
                 self.signed.insert(round_id, statement);
             }
+            RecordChange::FixedSigners { round_id, signers } => {
+                batch.insert_new(SIGNERS, round_id, signers);
+                self.add_head(&mut batch);
+                self.store.commit(batch)?;
+                self.signers.insert(round_id, signers);
+            }
             RecordChange::Fork(evidence) => {
                 let both = [head_of(&evidence.ours), head_of(&evidence.shown)];
                 batch.put(FORK, evidence.shown.root, json(&both));
@@ -224,6 +238,10 @@ impl ClientRecord for DiskRecord {
 
     fn signed_statement(&self, round_id: &[u8; 32]) -> Option<Hash> {
         self.signed.get(round_id).copied()
+    }
+
+    fn fixed_signers(&self, round_id: &[u8; 32]) -> Option<Hash> {
+        self.signers.get(round_id).copied()
     }
 
     fn head(&self) -> Option<LedgerHead> {

@@ -27,6 +27,8 @@ const LAST_WORDS: u64 = 300;
 const LOOKS: u64 = 32;
 /// Simulated time after faults in which a round may complete, where it need not.
 const PERHAPS: u64 = 3000;
+/// Milliseconds in which processes of members start.
+const STARTS: u64 = 400;
 /// Most members whose certificates each have a cache of their own.
 const OWN_CACHES: usize = 8;
 
@@ -154,7 +156,9 @@ impl<'a> World<'a> {
     fn play(&mut self, watch: &mut Watch) {
         self.network.after(0, Event::StartHub);
         for number in 0..self.members.len() {
-            self.network.after(1 + number as u64, Event::StartMember(number));
+            // All of them within the server's patience.
+            let start = 1 + number as u64 % STARTS;
+            self.network.after(start, Event::StartMember(number));
         }
         self.network.after(self.plan.safety, Event::Heal);
         let mut end = u64::MAX;

@@ -11,7 +11,9 @@ use tacita_identity::{
 use tacita_ledger::rotation::sign;
 use tacita_ledger::{Entry, Hash, KeyType, MemoryFiles, Rotation, VerifierKey};
 use tacita_protocol::manifest::Manifest;
-use tacita_protocol::messages::{ClientMessage, Hello, Resume, ServerMessage};
+use tacita_protocol::messages::{
+    ClientMessage, Draws, Hello, Resume, SampledRequest, ServerMessage, SignersMessage,
+};
 
 use crate::cast::{Cast, NOW, ORIGIN};
 use crate::error::SimError;
@@ -81,11 +83,24 @@ fn messages(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), Sim
     });
     let report = world.run(&Plan::new(), &mut look)?;
     drop(look);
-    let more = [
+    let mut more = vec![
         ServerMessage::abort("too few"),
         ServerMessage::Finished(b"done".as_slice().into()),
         ServerMessage::Resume(Resume { next: 3 }),
+        // Those of a cohort above 1,000: a round of one is no input to start from.
+        ServerMessage::Signers(SignersMessage {
+            signers: [0xff; 126].as_slice().into(),
+            root: [3; 32],
+        }),
     ];
+    if let Some(ServerMessage::Reveal(request)) = kinds.get("reveal request") {
+        let proofs = vec![vec![[4; 32]; 10].into(); request.signatures.len()].into();
+        let request = (**request).clone();
+        more.push(ServerMessage::Sampled(Box::new(SampledRequest {
+            request,
+            proofs,
+        })));
+    }
     for message in kinds.into_values().chain(more) {
         add("server_message", message.name(), message.encode()?);
     }
@@ -111,6 +126,10 @@ fn messages(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), Sim
         reason: b"TAC-052".as_slice().into(),
     });
     add("client_message", "leave", leave.encode()?);
+    let draws = ClientMessage::Draws(Draws {
+        drawn: (0..66).map(|i| 15 * i).collect::<Vec<u16>>().into(),
+    });
+    add("client_message", "draws", draws.encode()?);
     manifests(add)
 }
 
@@ -271,7 +290,7 @@ fn ledgers(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) -> Result<(), SimE
 
 /// What nobody honest says: lengths that promise more than there is, counts of nothing, edges.
 fn hostile(add: &mut impl FnMut(&'static str, &str, Vec<u8>)) {
-    for (target, kinds) in [("client_message", 1..=9), ("server_message", 65..=77)] {
+    for (target, kinds) in [("client_message", 1..=10), ("server_message", 65..=78)] {
         for kind in kinds {
             // A kind, and then every length at its largest.
             add(

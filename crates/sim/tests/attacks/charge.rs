@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use tacita_ledger::{Entry, statement_digest};
+use tacita_ledger::{Charge, Entry, statement_digest};
 use tacita_protocol::bitmap::Bitmap;
 use tacita_protocol::messages::{OutcomeMessage, Proof, RevealRequest, ServerMessage};
 use tacita_protocol::{Abort, Refusal, RoundError, ledger_entries};
@@ -29,7 +29,7 @@ fn member_0_refuses(report: &Report, reason: &Refusal) {
 }
 
 /// A ledger like the honest one up to the manifest entry, and then with this entry instead of the charge.
-fn instead_of_the_charge(at: &Backstage<'_>, request: &mut RevealRequest, entry: &[u8]) {
+pub(crate) fn instead_of_the_charge(at: &Backstage<'_>, request: &mut RevealRequest, entry: &[u8]) {
     let view = &at.views[0];
     let mut entries = view.ledger().entries().to_vec();
     entries.truncate(usize::try_from(view.reserved()).unwrap() + 1);
@@ -39,6 +39,25 @@ fn instead_of_the_charge(at: &Backstage<'_>, request: &mut RevealRequest, entry:
     request.consistency = forged.consistency(at.manifest.fields().ledger_size);
     request.manifest = forged.proven(view.reserved());
     request.charge = forged.proven(view.reserved() + 1);
+}
+
+/// The charge of a request.
+pub(crate) fn charged(request: &RevealRequest) -> Charge {
+    match Entry::decode(request.charge.bytes.as_slice()) {
+        Ok(Entry::Charge(charge)) => charge,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The same charge for another list of survivors, all digests right.
+pub(crate) fn of_another_list(at: &Backstage<'_>, honest: &Charge, survivors: &[u16]) -> Vec<u8> {
+    let roster = at.views[0].roster().unwrap();
+    let list = Bitmap::from_indices(roster.size(), survivors.iter().copied());
+    let sharers: [u8; 32] = unhex(&honest.sharers_digest);
+    let size = u64::from(roster.size());
+    let s = statement_digest(at.manifest.digest(), roster.root(), &sharers, size, list.bytes());
+    let entry = ledger_entries::charge(at.manifest, roster.root(), &sharers, &list, &s, &[0; 32], NOW);
+    entry.encode().unwrap()
 }
 
 /// Failure: a member reveals on a charge that is not in the ledger.
@@ -69,16 +88,9 @@ fn charge_not_in_the_ledger() {
 #[test]
 fn charge_for_another_statement() {
     let report = edited(|at, request| {
-        let Ok(Entry::Charge(honest)) = Entry::decode(request.charge.bytes.as_slice()) else {
-            panic!()
-        };
-        // {0, 1, 2} instead of everybody; all digests right.
-        let list = Bitmap::from_indices(4, [0, 1, 2]);
-        let root = *at.views[0].roster().unwrap().root();
-        let sharers: [u8; 32] = unhex(&honest.sharers_digest);
-        let s = statement_digest(at.manifest.digest(), &root, &sharers, 4, list.bytes());
-        let entry = ledger_entries::charge(at.manifest, &root, &sharers, &list, &s, &[0; 32], NOW);
-        instead_of_the_charge(at, request, &entry.encode().unwrap());
+        let honest = charged(request);
+        // {0, 1, 2} instead of everybody.
+        instead_of_the_charge(at, request, &of_another_list(at, &honest, &[0, 1, 2]));
     });
     member_0_refuses(&report, &Refusal::Charge);
 }
@@ -136,7 +148,7 @@ fn something_else_in_place_of_the_charge() {
         instead_of_the_charge(at, request, &manifest);
     });
     member_0_refuses(&report, &Refusal::Charge);
-    let edits: [fn(&mut tacita_ledger::Charge); 3] = [
+    let edits: [fn(&mut Charge); 3] = [
         |charge| charge.task = "another".to_owned(),
         |charge| charge.round += 1,
         |charge| charge.round_id = "00".repeat(32),

@@ -21,9 +21,11 @@ mod record;
 mod resumption;
 mod rogue;
 mod roster;
+mod sampled;
 mod server_side;
 mod sharers;
 mod survivors;
+mod unit;
 mod views;
 
 use std::collections::BTreeSet;

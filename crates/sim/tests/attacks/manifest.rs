@@ -1,11 +1,11 @@
 //! What a manifest may not say.
 
 use tacita_privacy::{Budget, BudgetFilter};
-use tacita_protocol::manifest::Manifest;
+use tacita_protocol::manifest::{Manifest, ManifestLevel};
 use tacita_protocol::messages::ServerMessage;
 use tacita_protocol::refusal::ConsentRefusal;
 use tacita_protocol::{Abort, Refusal};
-use tacita_sim::{MemoryRecord, Noise, Plan, Report, Script, World};
+use tacita_sim::{MemoryRecord, Noise, Plan, Report, Script, World, plain};
 
 use crate::{FOUR, aborted, against, exact, four, nothing_exposed, private, refused, run};
 
@@ -113,6 +113,51 @@ fn noise_share_is_not_the_total_over_honest_survivors() {
     }
     // Also where the product would overflow, and where nobody honest remains.
     member_0_refuses(|m| m.share_variance_q16 = u64::MAX, &Refusal::NoiseShare);
+}
+
+/// The round ended in the sum of these members, noise and all.
+#[track_caller]
+fn summed(report: &Report, survivors: &[usize]) {
+    let sum = report.result().unwrap_or_else(|error| panic!("no sum: {error}"));
+    assert_eq!(sum.survivors, survivors);
+    assert!(plain::is_exact(report, sum), "not the sum of the survivors");
+}
+
+/// Failure: a client adds discrete Gaussian noise that the account of its sum does not cover, or takes another law's number for Skellam.
+#[test]
+fn discrete_gaussian_shares_outside_the_proof() {
+    let discrete = |share: u64| {
+        let mut world = noisy("30");
+        world.setting().noise = Noise::DiscreteGaussian(share << 16);
+        world
+    };
+    let report = discrete(3000).run_honest(&Plan::new()).unwrap();
+    summed(&report, &[0, 1, 2, 3]);
+    private(&report);
+    let narrow = |m: &mut Manifest| {
+        m.share_variance_q16 = 294_911;
+        m.total_variance_q16 = 294_911 * 2;
+    };
+    let wide = |m: &mut Manifest| {
+        m.share_variance_q16 = 6_553_600_000_001;
+        m.total_variance_q16 = 6_553_600_000_001 * 2;
+    };
+    let level = ManifestLevel {
+        dropouts: 1,
+        variance_q16: 1000 << 16,
+    };
+    let edits: [(&dyn Fn(&mut Manifest), Refusal); 4] = [
+        (&narrow, Refusal::NarrowShare(294_911)),
+        (&wide, Refusal::NoiseShare),
+        (&|m| m.noise_levels = vec![level].into(), Refusal::NoiseLevels),
+        (&|m| m.mechanism = 3, Refusal::ManifestField("mechanism")),
+    ];
+    for (edit, reason) in edits {
+        let report = edited(&mut discrete(3000), edit);
+        refused(&report, &[0], &reason);
+        summed(&report, &[1, 2, 3]);
+        private(&report);
+    }
 }
 
 /// Failure: a client whose policy has a noise floor takes part below it, or without noise at all.
@@ -264,7 +309,7 @@ fn fields_out_of_range() {
         (|m| m.task = vec![b'a'; 65].into(), "task"),
         (|m| m.round = 0, "round"),
         (|m| m.cohort = 2, "cohort"),
-        (|m| m.cohort = 1001, "cohort"),
+        (|m| m.cohort = 10_001, "cohort"),
         (|m| m.dimension = 0, "dimension"),
         (|m| m.dimension = (1 << 28) + 1, "dimension"),
         (|m| m.bits = 7, "bits"),
@@ -279,7 +324,7 @@ fn fields_out_of_range() {
         (|m| m.block = 12, "block"),
         (|m| m.block *= 2, "block"),
         (|m| m.dimension = 17, "padded"),
-        (|m| m.mechanism = 2, "mechanism"),
+        (|m| m.mechanism = 3, "mechanism"),
         (|m| m.rounds = 0, "rounds"),
         (|m| m.epsilon = b"1".as_slice().into(), "epsilon"),
         (|m| m.delta = b"1".as_slice().into(), "delta"),
@@ -354,7 +399,7 @@ fn update_of_another_manifest() {
     refused(
         &report,
         &[0],
-        &Refusal::Update("encoding or noise differ from the manifest's"),
+        &Refusal::Update("encoding, noise or sampling differ from the manifest's"),
     );
     exact(&report, &[1, 2, 3]);
     private(&report);

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use tacita_privacy::{Budget, BudgetFilter, NoiseLevels, NoiseShare, SurplusSeed};
+use tacita_privacy::{Budget, BudgetFilter, Mechanism, NoiseLevels, NoiseShare, SurplusSeed};
 use tacita_protocol::Refusal;
 use tacita_protocol::messages::{ClientMessage, Reveal, ServerMessage};
 use tacita_sim::{Attack, Cast, MemoryRecord, Moment, Noise, Plan, Report, Script, Setting, World, plain};
@@ -239,6 +239,6 @@ fn one_seed_and_no_kept_layer() {
         assert!(SurplusSeed::check(&seed, 6, &levels(), &anchor).is_some());
         assert!(SurplusSeed::check(&seed, 7, &levels(), &anchor).is_none());
     }
-    let share = NoiseShare::of_round(SHARE << 16, (7, 5, 1), &[1, 2]).unwrap();
+    let share = NoiseShare::of_round(Mechanism::Skellam, SHARE << 16, (7, 5, 1), &[1, 2]).unwrap();
     assert_eq!(stated(&report), 6 * u128::from(share.kept_variance_q16(6)));
 }

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tacita_protocol::Refusal;
-use tacita_protocol::messages::{AbortMessage, ClientMessage, Hello, Resume, ServerMessage};
+use tacita_protocol::messages::{
+    AbortMessage, ClientMessage, Draws, Hello, Resume, SampledRequest, ServerMessage, SignersMessage,
+};
 use tacita_sim::{Plan, Script, Stage};
 
 use crate::{exact, five, four, private, refused, run};
@@ -25,7 +27,21 @@ pub(crate) fn server_messages() -> BTreeMap<&'static str, ServerMessage> {
     seen.insert(finished.name(), finished);
     let resume = ServerMessage::Resume(Resume { next: 1 });
     seen.insert(resume.name(), resume);
-    assert_eq!(seen.len(), 11, "every kind: {:?}", seen.keys());
+    let signers = ServerMessage::Signers(SignersMessage {
+        signers: vec![0xff; 4].into(),
+        root: [3; 32],
+    });
+    seen.insert(signers.name(), signers);
+    let sampled = match &seen["reveal request"] {
+        ServerMessage::Reveal(request) => SampledRequest {
+            proofs: vec![vec![[1; 32]; 2].into(); request.signatures.len()].into(),
+            request: (**request).clone(),
+        },
+        other => panic!("{other:?}"),
+    };
+    let sampled = ServerMessage::Sampled(Box::new(sampled));
+    seen.insert(sampled.name(), sampled);
+    assert_eq!(seen.len(), 13, "every kind: {:?}", seen.keys());
     seen
 }
 
@@ -43,7 +59,11 @@ pub(crate) fn client_messages() -> BTreeMap<&'static str, ClientMessage> {
         reason: b"bye".as_slice().into(),
     });
     seen.insert(leave.name(), leave);
-    assert_eq!(seen.len(), 8, "every kind: {:?}", seen.keys());
+    let draws = ClientMessage::Draws(Draws {
+        drawn: vec![1, 2, 3].into(),
+    });
+    seen.insert(draws.name(), draws);
+    assert_eq!(seen.len(), 9, "every kind: {:?}", seen.keys());
     seen
 }
 
@@ -103,7 +123,7 @@ fn server_messages_in_the_wrong_phase() {
             cases += 1;
         }
     }
-    assert_eq!(cases, 6 * 8);
+    assert_eq!(cases, 6 * 10);
 }
 
 /// Failure: a server acts on a message that its phase does not expect.

@@ -119,8 +119,8 @@ impl Rogue {
     /// Its boxes, on a complete graph.
     pub(crate) fn shares(&mut self, manifest: &CheckedManifest, roster: &RosterMessage) -> Shares {
         let digest = manifest.digest();
-        let identities = roster.identities.as_slice();
-        let root = forge::roster_root(identities, &roster.merkle_root);
+        let identities = forge::identities(roster);
+        let root = forge::roster_root(&identities, &roster.merkle_root);
         let own = identities
             .iter()
             .position(|i| *i == self.member.certificate.identity.0)
@@ -249,7 +249,7 @@ impl Rogue {
         sealed: &DealtBox,
         (agreement, kem): (&[u8; 32], &DecapsulationKey<MlKem768>),
     ) -> bool {
-        let root = forge::roster_root(roster.identities.as_slice(), &roster.merkle_root);
+        let root = forge::roster_root(&forge::identities(roster), &roster.merkle_root);
         let theirs = &roster.entries[usize::from(sender)];
         let own = self.advertise(manifest);
         let shared = MontgomeryPoint(theirs.advertise.share_key)
@@ -315,8 +315,8 @@ impl Rogue {
         roster: &RosterMessage,
         sharers: &SharersMessage,
     ) -> Vec<ClientMessage> {
-        let identities = roster.identities.as_slice();
-        let root = forge::roster_root(identities, &roster.merkle_root);
+        let identities = forge::identities(roster);
+        let root = forge::roster_root(&identities, &roster.merkle_root);
         let own = identities
             .iter()
             .position(|i| *i == self.member.certificate.identity.0)

@@ -314,7 +314,7 @@ fn roster_of_another_size() {
     member_0_refuses(&report, &reason);
     let report = edited(|roster| {
         let mut identities = roster.identities.as_slice().to_vec();
-        identities.push([0xff; 32]);
+        identities.extend([0xff; 32]);
         roster.identities = identities.into();
     });
     member_0_refuses(&report, &reason);

@@ -5,6 +5,7 @@
 
 mod disk;
 mod histories;
+mod large;
 mod mishaps;
 mod mutants;
 mod seeds;

@@ -12,7 +12,11 @@ const SEEDS: u64 = 12;
 #[test]
 fn every_mutant_is_seen() {
     let mut missed = Vec::new();
-    for (mutant, name, checkers) in Mutant::ALL {
+    // A list of signers takes a cohort of its own: `large.rs`.
+    let all = Mutant::ALL
+        .into_iter()
+        .filter(|(mutant, ..)| *mutant != Mutant::DrawsFirst);
+    for (mutant, name, checkers) in all {
         let verdicts = on_all_cores(SEEDS, |seed| {
             let plan = SeedPlan::draw(seed, &mut Chance::new(seed).part("plan")).with_mutant(mutant);
             run_plan(&CAST, &plan, false)

@@ -1,7 +1,7 @@
 //! P5, P12, P15 and P17: what the server writes into a manifest, or leaves out.
 
 use tacita_algebra::RingVector;
-use tacita_privacy::{BudgetTicket, Contribution, DecodedMean, Headroom, LocalUpdate, NoiseShare};
+use tacita_privacy::{BudgetTicket, Alongside, DecodedMean, Headroom, LocalUpdate, NoiseShare};
 use tacita_protocol::client::Participant;
 use tacita_protocol::manifest::Manifest;
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
@@ -166,10 +166,10 @@ fn pitfall_15_one_member_cannot_be_told_otherwise() {
     }
 }
 
-fn beside(examples: u64) -> Contribution {
-    Contribution {
+fn beside(examples: u64) -> Alongside {
+    Alongside {
         examples,
-        ..Contribution::default()
+        ..Alongside::default()
     }
 }
 
@@ -195,7 +195,7 @@ fn pitfall_15_weights_have_their_say() {
         let noised = LocalUpdate::joint(update, terms, beside(examples))
             .and_then(|update| update.clip(manifest.encoding()))
             .unwrap()
-            .encode(manifest.headroom(), &mut rng)
+            .encode(manifest.headroom().unwrap(), &mut rng)
             .unwrap()
             .noise(&mut ticket, &mut rng)
             .unwrap();

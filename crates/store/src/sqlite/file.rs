@@ -55,7 +55,7 @@ pub(super) fn open(path: &Path, sharing: Sharing) -> Result<(Lock, Connection), 
 }
 
 /// Looks at the file without touching it; true when there is none yet, or an empty one.
-fn inspect(path: &Path) -> Result<bool, StoreError> {
+pub(super) fn inspect(path: &Path) -> Result<bool, StoreError> {
     let about = match std::fs::symlink_metadata(path) {
         Ok(about) => about,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
@@ -113,6 +113,16 @@ fn check_format(path: &Path, application: i32, version: i32) -> Result<(), Store
         Ok(found) if application == APPLICATION_ID && found > 0 => Ok(()),
         _ => Err(StoreError::Foreign { path }),
     }
+}
+
+/// Asked through SQLite: a newer version may have left its number in the write-ahead log.
+pub(super) fn check_open(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let number = |name: &str| {
+        connection
+            .pragma_query_value(None, name, |row| row.get(0))
+            .map_err(|e| fault::reading(path, &e))
+    };
+    check_format(path, number("application_id")?, number("user_version")?)
 }
 
 fn lock_file(path: &Path) -> Result<File, StoreError> {

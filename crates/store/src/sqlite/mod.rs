@@ -6,6 +6,7 @@
 
 mod fault;
 mod file;
+mod reader;
 mod rows;
 mod writer;
 
@@ -13,25 +14,21 @@ mod writer;
 mod tests;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
-
-use crate::batch::check_key;
 use crate::store::Entries;
 use crate::{Batch, CommitFuture, Stats, Store, StoreError};
+use reader::Readers;
 use writer::Writer;
 
+pub use reader::SqliteReader;
 pub use writer::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_QUEUED_BATCHES, MAX_QUEUED_BYTES};
 
 /// Format of the state file that this version writes (SQLite's `user_version`).
 pub const FORMAT_VERSION: u32 = 1;
 /// How long one process waits for another that holds the file.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Read-only connections kept open.
-const MAX_READERS: usize = 4;
 
 /// Who else may have the store open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +42,8 @@ pub enum Sharing {
 /// Durable state in one SQLite file; see [`Store`] for what it promises.
 pub struct SqliteStore {
     // Fields drop in this order: the writer closes the database last, and only then is the lock given up.
-    readers: Mutex<Vec<Connection>>,
+    readers: Readers,
     writer: Writer,
-    path: PathBuf,
     generation: u64,
     _lock: file::Lock,
 }
@@ -71,9 +67,8 @@ impl SqliteStore {
         let writer = Writer::start(path.clone(), connection, generation)?;
         let generation = generation.unwrap_or_default();
         Ok(Self {
-            readers: Mutex::new(Vec::new()),
+            readers: Readers::of(path),
             writer,
-            path,
             generation,
             _lock: lock,
         })
@@ -82,7 +77,7 @@ impl SqliteStore {
     /// The state file.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.readers.path()
     }
 
     /// How often the store was opened exclusively, this time included; 0 when this opening is shared.
@@ -97,42 +92,17 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Corrupt`] with the first damage found.
     pub fn verify(&self) -> Result<u64, StoreError> {
-        self.read(|reader| rows::verify(reader, &self.path))
-    }
-
-    /// Runs `query` on a read-only connection.
-    fn read<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let idle = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let reader = match idle {
-            Some(reader) => reader,
-            None => {
-                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-                let reader = Connection::open_with_flags(&self.path, flags)
-                    .map_err(|e| fault::reading(&self.path, &e))?;
-                reader
-                    .busy_timeout(BUSY_TIMEOUT)
-                    .map_err(|e| fault::reading(&self.path, &e))?;
-                reader
-            }
-        };
-        let answer = query(&reader)?;
-        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
-        if readers.len() < MAX_READERS {
-            readers.push(reader);
-        }
-        Ok(answer)
+        self.readers.read(rows::verify)
     }
 }
 
 impl Store for SqliteStore {
     fn get(&self, space: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        check_key(space, key)?;
-        self.read(|reader| rows::get(reader, &self.path, space, key))
+        self.readers.get(space, key)
     }
 
     fn scan(&self, space: &str, prefix: &[u8]) -> Result<Entries, StoreError> {
-        check_key(space, prefix)?;
-        self.read(|reader| rows::scan(reader, &self.path, space, prefix))
+        self.readers.scan(space, prefix)
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
@@ -151,7 +121,7 @@ impl Store for SqliteStore {
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore")
-            .field("path", &self.path)
+            .field("path", &self.path())
             .finish_non_exhaustive()
     }
 }

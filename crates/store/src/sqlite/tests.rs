@@ -1,8 +1,9 @@
 use std::collections::HashMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::sync::Barrier;
+use std::path::PathBuf;
+use std::sync::{Barrier, Mutex};
 
-use rusqlite::ffi;
+use rusqlite::{Connection, ffi};
 use tempfile::TempDir;
 
 use super::*;
@@ -405,4 +406,68 @@ fn the_log_does_not_grow_without_end() {
     }
     let log = std::fs::metadata(dir.path().join("state-wal")).unwrap().len();
     assert!(log < 16 << 20, "{log} bytes of log after 50 MiB of writes");
+}
+
+/// Failure: a look at the store needs the service stopped, misses what was committed, changes something, or makes a file.
+#[test]
+fn a_reader_looks_beside_the_owner_and_changes_nothing() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("state");
+    assert!(SqliteReader::open(&path).unwrap().is_none());
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        0,
+        "looking makes no file"
+    );
+
+    let store = exclusive(&dir).unwrap();
+    store.commit(put("a", "1")).unwrap();
+    let reader = SqliteReader::open(&path).unwrap().unwrap();
+    assert_eq!(reader.get("test", b"a").unwrap(), Some(b"1".to_vec()));
+    store.commit(put("b", "2")).unwrap();
+    assert_eq!(
+        reader.scan("test", b"").unwrap().len(),
+        2,
+        "what was committed since"
+    );
+    let refused = StoreError::ReadOnly { path: path.clone() };
+    assert_eq!(reader.commit(put("c", "3")), Err(refused.clone()));
+    assert_eq!(wait(reader.commit_async(put("c", "3"))), Err(refused));
+    assert_eq!(store.get("test", b"c").unwrap(), None);
+    assert!(
+        matches!(exclusive(&dir), Err(StoreError::Locked { .. })),
+        "the owner's lock holds"
+    );
+    // It holds no lock of its own, and counts as no opening.
+    let generation = store.generation();
+    drop(store);
+    assert_eq!(exclusive(&dir).unwrap().generation(), generation + 1);
+
+    let before = std::fs::read(&path).unwrap();
+    let reader = SqliteReader::open(&path).unwrap().unwrap();
+    assert_eq!(reader.scan("test", b"").unwrap().len(), 2, "after the owner left");
+    drop(reader);
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+/// Failure: a look at a file that is not ours, or that others can open, gives an answer.
+#[test]
+fn a_reader_refuses_what_an_owner_refuses() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("state");
+    std::fs::write(&path, [7; 4096]).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(matches!(
+        SqliteReader::open(&path),
+        Err(StoreError::Foreign { .. })
+    ));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(matches!(
+        SqliteReader::open(&path),
+        Err(StoreError::Permissions { .. })
+    ));
+    assert!(matches!(
+        SqliteReader::open(dir.path()),
+        Err(StoreError::NotAFile { .. })
+    ));
 }

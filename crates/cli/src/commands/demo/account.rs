@@ -33,6 +33,9 @@ pub(crate) struct Graph {
 pub(crate) struct Privacy {
     unit: &'static str,
     adjacency: &'static str,
+    sampling: Option<f64>,
+    largest_records: Option<u32>,
+    expected_records: Option<u32>,
     mechanism: &'static str,
     delta: Option<f64>,
     epsilon_public: Option<f64>,
@@ -205,10 +208,13 @@ pub(crate) fn write(plan: &Plan, town: &Town, started: Instant) -> anyhow::Resul
             quorum: parameters.quorum,
         },
         privacy: Privacy {
-            unit: "client",
-            adjacency: "zero-out",
+            unit: plan.records.map_or("client", |_| "record"),
+            adjacency: plan.records.map_or("zero-out", |_| "add-remove"),
+            sampling: plan.records.map(|records| records.sampling().to_f64()),
+            largest_records: plan.records.map(|records| records.largest()),
+            expected_records: plan.records.map(|records| records.expected()),
             mechanism: if privacy.epsilon.is_some() {
-                "skellam"
+                plan.args.mechanism.name()
             } else {
                 "none"
             },
@@ -320,7 +326,8 @@ pub(crate) fn text(plan: &Plan, report: &DemoReport) -> String {
             "no noise was added: the sum hides single updates, and promises nothing beyond that".to_owned()
         }
         Some(epsilon) => format!(
-            "epsilon {epsilon:.4} against the server with {} colluders, {} against everybody else, delta {}",
+            "epsilon {epsilon:.4} of one {} against the server with {} colluders, {} against everybody else, delta {}",
+            privacy.unit,
             privacy.colluders,
             show(privacy.epsilon_public),
             privacy.delta.unwrap_or_default()

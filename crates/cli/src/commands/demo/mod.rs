@@ -8,6 +8,7 @@ mod account;
 mod child;
 mod plan;
 mod probe;
+mod records;
 mod town;
 mod vanish;
 
@@ -21,6 +22,7 @@ use tacita_client::Canary;
 use tacita_privacy::Decimal;
 use tacita_server::{NoiseLevelsSetting, parse_noise_levels};
 
+pub(crate) use crate::args::Unit;
 pub(crate) use child::{ChildArgs, run as run_child};
 pub(crate) use plan::Plan;
 pub(crate) use town::Town;
@@ -29,6 +31,7 @@ const EXAMPLES: &str = "\
 Examples:
   tacita demo                                    fifty clients learn to read digits under privacy
   tacita demo --dataset heart --epsilon none     four hospitals, beside pooled and local training
+  tacita demo --dataset heart --unit record --epsilon 2    the same under privacy of each patient
   tacita demo --epsilon none --drop 0.2          no noise, a fifth of the clients vanish in every round
   tacita demo --clients 500 --rounds 30 --epsilon 2 --delta 1e-4 --out run1
   tacita demo --clients 500 --metrics --adaptive-clip --clip 0.1    a clip norm that nobody chose well
@@ -50,7 +53,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_enum, default_value_t = Dataset::Digits)]
     pub(crate) dataset: Dataset,
     /// Number of clients [default: 50 for digits, 4 for heart]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=1000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(3..=10_000))]
     pub(crate) clients: Option<u16>,
     /// Number of rounds [default: 15 for digits, 30 for heart]
     #[arg(long, value_name = "R", value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -58,9 +61,18 @@ pub(crate) struct DemoArgs {
     /// Budget of the whole run against the server with its colluders, or `none` for no noise
     #[arg(long, value_name = "E", default_value = "8", value_parser = epsilon_or_none)]
     pub(crate) epsilon: EpsilonTarget,
+    /// The law of the noise that every client adds a share of
+    #[arg(long, value_enum, default_value_t = Mechanism::Skellam)]
+    pub(crate) mechanism: Mechanism,
     /// The delta that epsilon holds at
     #[arg(long, value_name = "D", default_value = "1e-4", value_parser = decimal)]
     pub(crate) delta: Decimal,
+    /// Whose data epsilon is about: each client's as a whole, or each record by itself
+    #[arg(long, value_enum, default_value_t = Unit::Client)]
+    pub(crate) unit: Unit,
+    /// With which probability a client samples each of its records in a round; with --unit record [default: 0.3]
+    #[arg(long, value_name = "Q", value_parser = decimal)]
+    pub(crate) sampling: Option<Decimal>,
     /// How digits are spread over clients (a hospital keeps its own records)
     #[arg(long, value_enum, default_value_t = Split::Iid)]
     pub(crate) split: Split,
@@ -118,6 +130,23 @@ impl Dataset {
         match self {
             Self::Digits => "digits",
             Self::Heart => "heart",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mechanism {
+    /// Sums of shares are exactly Skellam, whoever drops out
+    Skellam,
+    /// Sums are close to a discrete Gaussian, which the account covers
+    DiscreteGaussian,
+}
+
+impl Mechanism {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Skellam => "skellam",
+            Self::DiscreteGaussian => "discrete-gaussian",
         }
     }
 }

@@ -3,22 +3,29 @@
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
-use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me};
+use tacita_client::config::{Caps, ClientConfig, Consent, Data, Me, Unit as ClientUnit};
 use tacita_learn::{Defaults, EmbeddedData};
-use tacita_privacy::{Budget, ClipRule, Decimal};
+use tacita_privacy::{Budget, ClipRule, Decimal, RecordTerms};
+use tacita_server::Unit as ServerUnit;
 use tacita_server::config::{
     Agreement, CohortSection, DeadlineSection, EvaluationSection, Me as ServerMe, PrivacySection,
     ServerConfig, TaskSection, TrainingSection,
 };
 use tacita_server::{AdaptiveClipSection, MetricsSection};
 
-use super::{Dataset, DemoArgs, KeyAgreement};
+use super::{Dataset, DemoArgs, KeyAgreement, Mechanism, records};
 use crate::output::{refused, usage};
 
 /// Thousandths of n that survive at least, without drop-outs asked for.
 const KEPT: u64 = 950_000;
-/// Seconds that a client waits before its server gives a phase up.
-const PATIENCE: u32 = 120;
+/// Seconds that a phase may take, whatever the work.
+const LEAST_PATIENCE: u64 = 120;
+/// A day, the protocol's limit.
+const MOST_PATIENCE: u32 = 24 * 3600;
+/// Values, masked for one neighbour each, that all clients of one machine get done in a second, at the slowest.
+const MASKED_A_SECOND: u64 = 1_000_000_000;
+/// Neighbours that training, upload and the largest graph of this many clients cost together.
+const USUAL_NEIGHBOURS: u64 = 400;
 /// Seconds between two visits to the authority.
 const VISITS: NonZeroU16 = NonZeroU16::MIN.saturating_add(59);
 
@@ -34,6 +41,8 @@ pub(crate) struct Plan {
     /// Clients that vanish in each round.
     pub(crate) vanishing: u16,
     pub(crate) defaults: Defaults,
+    /// In the record unit.
+    pub(crate) records: Option<RecordTerms>,
     model: String,
 }
 
@@ -86,6 +95,11 @@ impl Plan {
                 n - minimum_survivors
             )));
         }
+        let records = records::of(args, data, clients)?;
+        let defaults = match records {
+            None => defaults,
+            Some(_) => defaults.by_record(data),
+        };
         let model = defaults.spec.to_string();
         let narrow = |value: u64| u16::try_from(value).unwrap_or(u16::MAX);
         let plan = Self {
@@ -101,6 +115,7 @@ impl Plan {
             minimum_survivors: narrow(minimum_survivors),
             vanishing: narrow(vanishing),
             defaults,
+            records,
             model,
         };
         // What no server would take is refused before anything is written.
@@ -158,6 +173,14 @@ impl Plan {
             .join(format!("{}.toml", Self::client_name(index)))
     }
 
+    /// Seconds before a phase is given up: all parties share one machine, so the work of a phase grows with clients times values.
+    fn patience(&self) -> u32 {
+        let values = self.defaults.spec.parameters() as u64;
+        let masked = values * u64::from(self.clients) * USUAL_NEIGHBOURS.min(self.clients.into());
+        let seconds = (LEAST_PATIENCE + masked / MASKED_A_SECOND).min(u64::from(MOST_PATIENCE));
+        u32::try_from(seconds).unwrap_or(MOST_PATIENCE)
+    }
+
     fn budget(&self) -> Option<Budget> {
         self.args.epsilon.0.map(|epsilon| Budget {
             epsilon,
@@ -198,6 +221,7 @@ impl Plan {
     pub(crate) fn server_config(&self) -> anyhow::Result<ServerConfig> {
         let defaults = &self.defaults;
         let budget = self.budget();
+        let patience = self.patience();
         Ok(ServerConfig {
             server: ServerMe {
                 name: "aggregator".into(),
@@ -224,7 +248,18 @@ impl Plan {
             privacy: PrivacySection {
                 epsilon: budget.map(|b| b.epsilon),
                 delta: budget.map(|b| b.delta),
+                mechanism: match self.args.mechanism {
+                    Mechanism::Skellam => tacita_privacy::Mechanism::Skellam,
+                    Mechanism::DiscreteGaussian => tacita_privacy::Mechanism::DiscreteGaussian,
+                },
                 clip: self.clip()?,
+                unit: match self.records {
+                    None => ServerUnit::Client,
+                    Some(_) => ServerUnit::Record,
+                },
+                sampling: self.records.map(|records| records.sampling()),
+                largest_records: self.records.map(|records| records.largest()),
+                expected_records: self.records.map(|records| records.expected()),
                 block: None,
                 noise_levels: self.args.noise_levels.0.clone(),
                 weighting: None,
@@ -246,11 +281,11 @@ impl Plan {
                 ..EvaluationSection::default()
             },
             deadlines: DeadlineSection {
-                advertise: PATIENCE,
-                share: PATIENCE,
-                upload: PATIENCE,
-                agree: PATIENCE,
-                reveal: PATIENCE,
+                advertise: patience,
+                share: patience,
+                upload: patience,
+                agree: patience,
+                reveal: patience,
             },
         })
     }
@@ -280,6 +315,10 @@ impl Plan {
             },
             consent: Consent {
                 tasks: vec![self.task()],
+                units: vec![match self.records {
+                    None => ClientUnit::Client,
+                    Some(_) => ClientUnit::Record,
+                }],
                 smallest_cohort: self.minimum_survivors,
                 smallest_honest: self.minimum_survivors.saturating_sub(self.colluders),
                 least_colluders: self.colluders,
@@ -289,7 +328,11 @@ impl Plan {
                 largest_clip: self.largest_clip()?,
                 require_post_quantum: self.key_agreement == Agreement::Hybrid,
             },
-            budget: budget.map(|task| Caps { task, day: None }),
+            budget: budget.map(|task| Caps {
+                task,
+                day: None,
+                total: None,
+            }),
         })
     }
 }

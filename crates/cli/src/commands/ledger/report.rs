@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::checked::{self, Checked, LedgerFiles};
 use crate::output::{Exit, Output, usage};
 use crate::report::verification::Verification;
-use crate::report::{self, Report, audit, html, plain, text};
+use crate::report::{self, Report, audit, html, plain, text, unit};
 
 /// Largest file of audits.
 const MAX_AUDIT_FILE: u64 = 1024 * 1024;
@@ -129,23 +129,24 @@ fn in_words(ledger: &Checked, report: &Report, verification: &Verification) -> S
         verification.check, verification.witness
     ));
     for (name, words) in [
-        ("Setting", text::SETTING),
-        ("Unit", text::UNIT),
-        ("Adjacency", text::ADJACENCY),
-        ("Clients", text::PARTICIPATION),
-        ("Method", text::METHOD),
-        ("Composition", text::COMPOSITION),
-        ("Direction", text::DIRECTION),
-        ("Software", text::SOFTWARE),
+        ("Setting", text::SETTING.to_owned()),
+        ("Unit", unit::unit(report)),
+        ("Adjacency", unit::adjacency(report)),
+        ("Clients", unit::participation(report)),
+        ("Sampling", unit::sampling(report)),
+        ("Method", unit::method(report)),
+        ("Composition", text::COMPOSITION.to_owned()),
+        ("Direction", text::DIRECTION.to_owned()),
+        ("Software", text::SOFTWARE.to_owned()),
     ] {
         out.push_str(&format!("{name:<12}{words}\n"));
     }
     out.push('\n');
     out.push_str(&text::render(report));
     for (title, lines) in [
-        ("Covered", &text::COVERED[..]),
-        ("Not covered", &text::NOT_COVERED),
-        ("Assumed", &text::ASSUMED),
+        ("Covered", unit::covered(report)),
+        ("Not covered", unit::not_covered(report)),
+        ("Assumed", unit::assumed(report)),
     ] {
         out.push_str(&format!("{title}\n"));
         for line in lines {
@@ -186,10 +187,11 @@ fn as_json(ledger: &Checked, report: &Report, verification: &Verification) -> Va
         "witness": verification.witness,
         "plain_language": statements,
         "setting": text::SETTING,
-        "unit": text::UNIT,
-        "adjacency": text::ADJACENCY,
-        "participation": text::PARTICIPATION,
-        "method": text::METHOD,
+        "unit": unit::unit(report),
+        "adjacency": unit::adjacency(report),
+        "participation": unit::participation(report),
+        "sampling": unit::sampling(report),
+        "method": unit::method(report),
         "composition": text::COMPOSITION,
         "rounding_bias_beta": text::ROUNDING_BIAS,
         "direction": text::DIRECTION,
@@ -197,8 +199,8 @@ fn as_json(ledger: &Checked, report: &Report, verification: &Verification) -> Va
         "all_tasks": report.all_tasks,
         "claims_hold": report.findings.is_empty(),
         "findings": report.findings,
-        "covered": text::COVERED,
-        "not_covered": text::NOT_COVERED,
-        "assumed": text::ASSUMED,
+        "covered": unit::covered(report),
+        "not_covered": unit::not_covered(report),
+        "assumed": unit::assumed(report),
     })
 }

@@ -9,7 +9,7 @@ use super::law::Mechanism;
 use super::{number, written};
 use crate::args::decimal;
 use crate::output::{Exit, Output, refused, usage};
-use crate::report::text;
+use crate::report::{method, text};
 
 /// A deployment, as its operator describes it.
 #[derive(Debug, Args)]
@@ -66,6 +66,8 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
             .map_or_else(|| Decimal::new(1, 0), Ok)
             .map_err(usage)?,
         noise_levels: Vec::new(),
+        mechanism: tacita_privacy::Mechanism::Skellam,
+        records: None,
     })
     .map_err(explain)?;
     let epsilon_public = plan.epsilon_for(Adversary::Public)?;
@@ -80,7 +82,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
         "epsilon": number(plan.epsilon_planned()),
         "epsilon_public": number(epsilon_public),
         "delta": number(Some(request.delta)),
-        "method": text::METHOD,
+        "method": method::SKELLAM,
         "direction": text::DIRECTION,
         "mechanism": mechanism,
         "grid": encoding.grid(),
@@ -144,9 +146,12 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
 /// The command that recomputes the epsilon of a plan from its integers.
 pub(super) fn recompute(plan: &Plan) -> String {
     let (encoding, request) = (plan.encoding(), plan.request());
+    let records = request.records.map_or_else(String::new, |records| {
+        format!(" --record-sampling {}", records.sampling())
+    });
     format!(
         "tacita privacy epsilon --mechanism skellam --grid {} --dimension {} --block {} --share-variance-q16 {} --survivors {} \
-         --colluders {} --rounds {} --delta {}",
+         --colluders {} --rounds {} --delta {}{records}",
         encoding.grid(),
         request.dimension,
         encoding.block(),

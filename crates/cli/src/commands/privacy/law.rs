@@ -155,7 +155,8 @@ impl LawArgs {
         if self.sampling.is_some_and(|arg| arg.0 != Sampling::Everyone) {
             return other(
                 "--sampling",
-                "no sampling is credited to rounds of a deployment: the server picks the cohort",
+                "no sampling of clients is credited to rounds of a deployment: the server picks the cohort; for records that their \
+                 clients sample there is --record-sampling",
             );
         }
         if self.sensitivity.is_some() || self.shares.is_some() {

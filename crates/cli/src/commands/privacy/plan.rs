@@ -2,14 +2,14 @@
 
 use clap::Args;
 use serde_json::json;
-use tacita_privacy::{Adversary, Decimal, Plan, PlanRequest};
-use tacita_server::{GraphKind, RoundParameters};
+use tacita_privacy::{Adversary, Decimal, Plan, PlanRequest, RecordTerms};
+use tacita_server::{GraphKind, served_cohort};
 
 use super::cohort::{explain, recompute};
 use super::{number, written};
 use crate::args::decimal;
 use crate::output::{Exit, Output, usage};
-use crate::report::text;
+use crate::report::{method, text};
 
 /// Arguments of `tacita privacy plan`.
 #[derive(Debug, Args)]
@@ -38,6 +38,15 @@ pub(super) struct PlanArgs {
     /// Joint clip norm, in model units
     #[arg(long, value_name = "NORM", value_parser = decimal, default_value = "1")]
     clip: Decimal,
+    /// The unit is one record, which its client samples with this probability by coins that it shows to nobody [default: the unit is a client]
+    #[arg(long, value_name = "Q", value_parser = decimal, requires_all = ["largest_records", "expected_records"])]
+    record_sampling: Option<Decimal>,
+    /// Sampled records of one client that the ring has room for
+    #[arg(long, value_name = "R", requires = "record_sampling")]
+    largest_records: Option<u32>,
+    /// What a whole cohort's sum is divided by, about Q times all records
+    #[arg(long, value_name = "E", requires = "record_sampling")]
+    expected_records: Option<u32>,
 }
 
 pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
@@ -47,7 +56,13 @@ pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
             args.drop_outs, args.clients
         )));
     };
-    let graph = RoundParameters::derive(args.clients, args.colluders, survivors).map_err(usage)?;
+    let graph = served_cohort(args.clients, args.colluders, survivors).map_err(usage)?;
+    let records = match (args.record_sampling, args.largest_records, args.expected_records) {
+        (Some(sampling), Some(largest), Some(expected)) => {
+            Some(RecordTerms::new(sampling, largest, expected).map_err(usage)?)
+        }
+        _ => None,
+    };
     let plan = Plan::calibrate(PlanRequest {
         epsilon: Some(args.epsilon),
         delta: args.delta,
@@ -59,12 +74,16 @@ pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
         block: None,
         clip: args.clip,
         noise_levels: Vec::new(),
+        mechanism: tacita_privacy::Mechanism::Skellam,
+        records,
     })
     .map_err(explain)?;
     let epsilon_public = plan.epsilon_for(Adversary::Public)?;
     let (encoding, share, bits) = (plan.encoding(), plan.noise_share(), plan.bits());
     // Of the mean over so many survivors, in model units.
-    let noise_of = |count: u32| share.standard_deviation(count, encoding) / f64::from(count);
+    let divisor =
+        |count: u32| records.map_or(f64::from(count), |records| records.divisor(count, args.clients));
+    let noise_of = |count: u32| share.standard_deviation(count, encoding) / divisor(count);
     let (fewest, all) = (noise_of(survivors), noise_of(args.clients));
     let typical = args.clip.to_f64() / f64::from(args.dimension).sqrt();
     let upload = bits.packed_len(encoding.padded() as usize);
@@ -77,7 +96,7 @@ pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
         "epsilon": number(plan.epsilon_planned()),
         "epsilon_public": number(epsilon_public),
         "delta": number(Some(args.delta)),
-        "method": text::METHOD,
+        "method": records.map_or(method::SKELLAM, |_| method::SAMPLED_SKELLAM),
         "direction": text::DIRECTION,
         "mechanism": "skellam",
         "noise_multiplier": plan.noise_multiplier(),
@@ -103,10 +122,13 @@ pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
             "delta": number(Some(args.delta)),
             "dimension": args.dimension,
             "clip": args.clip.to_string(),
+            "record_sampling": number(args.record_sampling),
+            "largest_records": args.largest_records,
+            "expected_records": args.expected_records,
         },
     });
     let text = format!(
-        "{} for the server with {} colluders, at delta {} over {} rounds\n\
+        "{} of one {} for the server with {} colluders, at delta {} over {} rounds\n\
          {} for everyone else, who may be one participant\n\n\
          noise per weight    standard deviation {fewest:.3e} in each round's mean of {survivors} survivors, {all:.3e} of all {}\n\
         \x20                   (a clipped update has {typical:.3e} a weight, in the root mean square)\n\
@@ -118,6 +140,7 @@ pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
          survivors           m = {survivors} at least; Q = {} signatures\n\n\
          Recompute with\n  {command}\n",
         written(plan.epsilon_planned()),
+        plan.contribution().unit(),
         args.colluders,
         args.delta,
         args.rounds,

@@ -2,11 +2,10 @@
 
 use clap::Args;
 use serde_json::json;
-use tacita_privacy::account::DiscreteGaussianRelease;
 use tacita_privacy::account::renyi::DiscreteGaussianSum;
 use tacita_privacy::{
-    AccountError, Adversary, Decimal, Encoding, EncodingError, IntegerSensitivity, NoiseShare, Release,
-    SkellamRelease,
+    AccountError, Adversary, Decimal, Encoding, EncodingError, IntegerSensitivity, NoiseShare, PrivacyUnit,
+    RecordTerms, Release,
 };
 
 use super::epsilon::EpsilonArgs;
@@ -14,9 +13,8 @@ use super::law::Mechanism;
 use super::{number, written};
 use crate::args::decimal;
 use crate::output::{Exit, Output, usage};
-use crate::report::text;
-
-const METHOD_OF_SUMS: &str = "Renyi differential privacy of sums of discrete Gaussians, tau included, at orders 2 to 128 and 256, exact integer sensitivities";
+use crate::report::method::Kinds;
+use crate::report::{text, unit};
 
 /// A round of a deployment, in the integers of its manifest.
 #[derive(Debug, Args)]
@@ -37,6 +35,9 @@ pub(super) struct RoundArgs {
     /// c, clients that collude with the server [default: 0]
     #[arg(long, value_name = "C", requires = "grid")]
     colluders: Option<u32>,
+    /// The unit is one record, which its client samples with this probability by coins that it shows to nobody [default: the unit is a client]
+    #[arg(long, value_name = "Q", requires = "grid", value_parser = decimal)]
+    record_sampling: Option<Decimal>,
 }
 
 impl RoundArgs {
@@ -66,32 +67,28 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
         return Err(usage(EncodingError::Block(block).to_string()));
     }
     let padded = dimension.next_multiple_of(block);
-    let release = |honest_shares: u32| match share.mechanism() {
-        tacita_privacy::Mechanism::DiscreteGaussian => Release::DiscreteGaussian(DiscreteGaussianRelease {
-            grid,
-            padded,
-            share_sigma_squared_q16: share.variance_q16(),
-            honest_shares,
-            shares: survivors,
-        }),
-        _ => Release::Skellam(SkellamRelease {
-            grid,
-            padded,
-            share_variance_q16: share.variance_q16(),
-            honest_shares,
-            shares: survivors,
-        }),
+    let sampling = round.record_sampling;
+    if let Some(q) = sampling {
+        RecordTerms::new(q, 1, 1).map_err(|error| usage(format!("--record-sampling: {error}")))?;
+    }
+    let release = |honest_shares: u32| {
+        let all = Release::of_integers((grid, padded), &share, honest_shares, survivors);
+        all.map(|release| release.of_records(sampling))
     };
-    let method = match share.mechanism() {
-        tacita_privacy::Mechanism::DiscreteGaussian => METHOD_OF_SUMS,
-        _ => text::METHOD,
+    let method = Kinds::of(&release(honest_shares)).renyi();
+    let (unit, adjacency) = match sampling {
+        None => (text::UNIT, text::ADJACENCY),
+        Some(_) => (unit::RECORD, unit::ADD_REMOVE),
     };
+    let privacy_unit = sampling.map_or(PrivacyUnit::Client, |_| PrivacyUnit::Record);
     let spent = |adversary: Adversary| -> anyhow::Result<Option<Decimal>> {
         let Some(honest_shares) = adversary.honest_shares(survivors) else {
             return Ok(None);
         };
         narrow(&share, honest_shares, padded)?;
-        let release = release(honest_shares);
+        let Some(release) = release(honest_shares) else {
+            return Ok(None);
+        };
         let rounds = u64::from(rounds);
         let draws = release.draws().saturating_mul(u128::from(rounds));
         Ok(Some(
@@ -115,8 +112,9 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
         "direction": text::DIRECTION,
         "inputs": {
             "mechanism": mechanism(args).name(),
-            "unit": "client",
-            "adjacency": "zero-out",
+            "unit": privacy_unit.to_string(),
+            "adjacency": privacy_unit.adjacency().to_string(),
+            "record_sampling": number(sampling),
             "grid": grid,
             "dimension": dimension,
             "block": block,
@@ -142,8 +140,8 @@ pub(super) fn run(args: &EpsilonArgs, output: &Output) -> anyhow::Result<Exit> {
         written(epsilon_server),
         written(epsilon_public),
         text::DIRECTION,
-        text::UNIT,
-        text::ADJACENCY,
+        unit,
+        adjacency,
         share.variance_q16(),
     );
     output.result(&text, &document)?;

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::super::model::Report;
 use super::super::verification::Verification;
-use super::super::{plain, text};
+use super::super::{plain, unit};
 
 pub(super) fn section(report: &Report, ledger: &Verification) -> Markup {
     html! {
@@ -30,7 +30,7 @@ pub(super) fn section(report: &Report, ledger: &Verification) -> Markup {
                 @for sentence in plain::statement(task) { p { (sentence) } }
             }
             p { "Risks that this guarantee does not address:" }
-            ul { @for line in text::NOT_COVERED { li { (line) } } }
+            ul { @for line in unit::not_covered(report) { li { (line) } } }
             (blank("Severity of each risk for the persons concerned"))
             h3 { "4. Measures, and how they were checked" }
             ul {
@@ -40,7 +40,7 @@ pub(super) fn section(report: &Report, ledger: &Verification) -> Markup {
                 li { "Claims of the server: " @if report.findings.is_empty() { "none contradicted." } @else { (report.findings.len()) " contradicted." } }
             }
             p { "The guarantee rests on these assumptions:" }
-            ul { @for line in text::ASSUMED { li { (line) } } }
+            ul { @for line in unit::assumed(report) { li { (line) } } }
             (blank("Residual risk, decision, date and name"))
         }
     }

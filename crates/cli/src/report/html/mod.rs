@@ -36,7 +36,7 @@ pub(crate) fn page(report: &Report, ledger: &Verification) -> String {
                     @for task in &report.tasks { (sections::task(task)) }
                     (sections::all_tasks(report))
                     (sections::adversaries(report))
-                    (sections::coverage())
+                    (sections::coverage(report))
                     (sections::method(report))
                     (sections::verification(report, ledger))
                     (assessment::section(report, ledger))

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::super::model::{Report, Task};
 use super::super::plain::{self, decimal};
-use super::super::text;
 use super::super::verification::{Verification, utc};
+use super::super::{text, unit};
 use super::{plots, tables};
 
 /// Everything about one task.
@@ -65,7 +65,7 @@ pub(super) fn all_tasks(report: &Report) -> Markup {
         @if let Some(all) = &report.all_tasks {
             section {
                 h2 { "All tasks together" }
-                p { "For a client that took part in every task: " (plain::spent(all)) "." }
+                p { "For a " (unit::each(report)) " that was in every task: " (plain::spent(all)) "." }
             }
         }
     }
@@ -84,9 +84,10 @@ pub(super) fn adversaries(report: &Report) -> Markup {
             h2 { "Who could learn what" }
             dl.pairs {
                 (pair("Setting", text::SETTING))
-                (pair("Unit of privacy", text::UNIT))
-                (pair("Adjacency", text::ADJACENCY))
-                (pair("Participation", text::PARTICIPATION))
+                (pair("Unit of privacy", &unit::unit(report)))
+                (pair("Adjacency", &unit::adjacency(report)))
+                (pair("Participation", &unit::participation(report)))
+                (pair("Sampling", &unit::sampling(report)))
                 div {
                     dt { "First adversary: the server with c colluding clients" }
                     dd {
@@ -101,7 +102,7 @@ pub(super) fn adversaries(report: &Report) -> Markup {
                 }
             }
             h3 { "What must hold" }
-            ul { @for line in text::ASSUMED { li { (line) } } }
+            ul { @for line in unit::assumed(report) { li { (line) } } }
         }
     }
 }
@@ -111,14 +112,14 @@ fn pair(name: &str, value: &str) -> Markup {
 }
 
 /// What epsilon is about, and what it is not about.
-pub(super) fn coverage() -> Markup {
+pub(super) fn coverage(report: &Report) -> Markup {
     html! {
         section {
             h2 { "What is covered, and what is not" }
             h3 { "Covered" }
-            ul { @for line in text::COVERED { li { (line) } } }
+            ul { @for line in unit::covered(report) { li { (line) } } }
             h3 { "Not covered" }
-            ul { @for line in text::NOT_COVERED { li { (line) } } }
+            ul { @for line in unit::not_covered(report) { li { (line) } } }
         }
     }
 }
@@ -129,7 +130,7 @@ pub(super) fn method(report: &Report) -> Markup {
         section {
             h2 { "How the numbers were computed" }
             dl.pairs {
-                (pair("Method", text::METHOD))
+                (pair("Method", &unit::method(report)))
                 (pair("Rounding", text::DIRECTION))
                 (pair("Composition", text::COMPOSITION))
                 (pair("Rounding of updates", &format!("conditional, bias bound beta = {}; the norm is checked in exact integers", text::ROUNDING_BIAS)))
@@ -146,7 +147,7 @@ pub(super) fn method(report: &Report) -> Markup {
                                 th.words scope="col" { "Method" }
                                 th scope="col" { "Epsilon, server" }
                                 th scope="col" { "Epsilon, everyone else" }
-                                th.words scope="col" { "Direction" }
+                                th.words scope="col" { "Direction, version" }
                             }
                         }
                         tbody {
@@ -155,7 +156,17 @@ pub(super) fn method(report: &Report) -> Markup {
                                     th.words scope="row" { (method.name) }
                                     td { (decimal(method.epsilon_server)) }
                                     td { (decimal(method.epsilon_public)) }
-                                    td.words { (method.direction) }
+                                    td.words { (method.direction) ", " (method.version) }
+                                }
+                            }
+                        }
+                        tbody {
+                            @for notion in &task.equivalents {
+                                tr {
+                                    th.words scope="row" { (notion.name) }
+                                    td { (notion.server.map_or_else(|| "-".to_owned(), text::up)) }
+                                    td { (notion.public.map_or_else(|| "-".to_owned(), text::up)) }
+                                    td.words { (if notion.proven { "proven" } else { "not proven" }) ": " (notion.what) }
                                 }
                             }
                         }
@@ -206,7 +217,7 @@ pub(super) fn terms() -> Markup {
     let terms = [
         (
             "Epsilon",
-            "bounds how much the odds of any conclusion about one client can change by what was released: by a factor of at most e to the \
+            "bounds how much the odds of any conclusion about one client (or one record, where that is the unit) can change by what was released: by a factor of at most e to the \
                      power of epsilon. Smaller is better; 0 would mean that nothing can be learned.",
         ),
         (
@@ -216,6 +227,10 @@ pub(super) fn terms() -> Markup {
         (
             "Zero-out",
             "the two cases that cannot be told apart: a client sent its vector, or a vector of zeros.",
+        ),
+        (
+            "Add-remove",
+            "the two cases that cannot be told apart: a record is among the data of its client, or not.",
         ),
         (
             "Charge",

@@ -336,9 +336,8 @@ struct TailSums<'a> {
 struct Above {
     /// The lattice point: sums hold for every epsilon from here up to the next point.
     point: f64,
-    /// e^(point - reference).
-    discount: f64,
     plain: f64,
+    /// Each mass times e^(point - its loss): at most `plain`, wherever the window lies.
     discounted: f64,
     error: f64,
 }
@@ -350,29 +349,27 @@ impl TailSums<'_> {
         let weights = (length as f64).min(1.0 / -(-2.0 * self.tilt * self.step).exp_m1());
         let floor = self.error * weights.sqrt() + 2.0 * TAU;
         let (mut plain, mut discounted, mut magnitude) = (0.0, 0.0, 0.0);
-        let (mut weight, mut discount) = (0.0, 0.0);
-        let (heavier, nearer) = ((self.tilt * self.step).exp(), self.step.exp());
+        let mut weight = 0.0;
+        let (heavier, nearer) = ((self.tilt * self.step).exp(), (-self.step).exp());
         for (terms, label) in (self.start..=self.end).rev().enumerate() {
             // Weights by multiplication, from an exponential every so often: off by fewer than 1000 units in the last place.
             if terms % 128 == 0 {
                 let loss = label as f64 * self.step;
                 weight = (-self.tilt * (loss - reference)).exp();
-                discount = (reference - loss).exp();
             }
             let value = self.values[label.rem_euclid(length) as usize] * weight;
             plain += value;
-            discounted += value * discount;
+            discounted = (discounted + value) * nearer;
             magnitude += value.abs();
+            // A mass of k labels above the point went through k products with a rounded factor, and k sums: three units for each.
             // Weights at the point below are the largest of any epsilon that these sums serve.
             weight *= heavier;
-            discount *= nearer;
             let rounding = magnitude * UNIT * (terms as f64 + 1000.0);
             let above = Above {
                 point: (label - 1) as f64 * self.step,
-                discount: 1.0 / discount,
                 plain,
                 discounted,
-                error: floor * weight * (1.0 + 1e-12) + 2.0 * rounding,
+                error: floor * weight * (1.0 + 1e-12) + 4.0 * rounding,
             };
             if !visit(above) {
                 return;
@@ -424,7 +421,16 @@ impl TailSums<'_> {
         let mut first = true;
         self.walk(reference, |above| {
             let constant = above.plain + sign * above.error;
-            if constant - above.discount * above.discounted <= wanted {
+            if !(constant.is_finite() && above.discounted.is_finite()) {
+                // Weights are out of range here: an upper bound ends at the last point that was judged, a lower one has found nothing.
+                found = match (sign > 0.0, first) {
+                    (true, true) => f64::INFINITY,
+                    (true, false) => found,
+                    (false, _) => f64::NEG_INFINITY,
+                };
+                return false;
+            }
+            if constant - above.discounted <= wanted {
                 first = false;
                 if sign > 0.0 {
                     // Enough, should the window end here.
@@ -433,7 +439,7 @@ impl TailSums<'_> {
                 return above.point > least;
             }
             let ratio = (constant - wanted) / above.discounted;
-            let inside = reference + ratio.ln();
+            let inside = above.point + ratio.ln();
             found = if first && sign > 0.0 {
                 f64::INFINITY
             } else if inside.is_finite() {
@@ -458,7 +464,10 @@ impl TailSums<'_> {
         let Some(above) = lowest else { return 0.0 };
         // Weights of mass that is missing are larger at an epsilon below the window.
         let deeper = (self.tilt * (above.point - epsilon)).max(0.0).exp();
-        let value = above.plain - (epsilon - reference).exp() * above.discounted;
+        let value = above.plain - (epsilon - above.point).exp() * above.discounted;
         (value + sign * above.error * deeper).max(0.0)
     }
 }
+
+#[cfg(test)]
+mod tests;

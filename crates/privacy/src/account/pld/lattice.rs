@@ -29,6 +29,9 @@ pub(super) const MASS_ERROR: f64 = 2e-12;
 /// Most labels of one release.
 const MAX_LABELS: usize = 1 << 23;
 
+/// Largest |loss| of a label: its exponential times any tabulated mass is a normal `f64`.
+const MAX_LOSS: f64 = 600.0;
+
 /// Largest |t| of an outcome whose density is still a normal `f64`.
 const MAX_OUTCOME: f64 = 37.0;
 
@@ -98,7 +101,8 @@ impl PairLattice {
     fn empty(step: f64, smallest: f64, largest: f64) -> Result<Self, OutsideProof> {
         let first = (smallest / step).floor();
         let labels = (largest / step).floor() - first + 2.0;
-        if !(labels >= 2.0 && labels <= MAX_LABELS as f64) {
+        let far = smallest.abs().max(largest.abs());
+        if !(labels >= 2.0 && labels <= MAX_LABELS as f64 && far <= MAX_LOSS) {
             return Err(OutsideProof::TooWide);
         }
         let zeros = vec![0.0; labels as usize];
@@ -137,7 +141,7 @@ impl PairLattice {
             return Err(OutsideProof::TooWide);
         }
         let gain = |t: f64| t / z - 0.5 / (z * z);
-        let loss = |t: f64| (q * gain(t).exp_m1()).ln_1p();
+        let loss = |t: f64| loss_of(gain(t), q);
         let mut pair = Self::empty(step, loss(low), loss(high))?;
         pair.loss_slack += 16.0 * f64::EPSILON * gain(high).abs().max(gain(low).abs());
         let span = step.exp_m1();
@@ -224,7 +228,7 @@ impl PairLattice {
         if cut + 2 * shift > law.last() {
             return Err(OutsideProof::TooWide);
         }
-        let loss = |x: i64| (q * law.ln_ratio(x, shift).exp_m1()).ln_1p();
+        let loss = |x: i64| loss_of(law.ln_ratio(x, shift), q);
         let (low, high) = (-(cut as i64), (cut + shift) as i64);
         let mut pair = Self::empty(step, loss(low), loss(high))?;
         // Logarithms of probabilities are off by 10^-12, see `law`.
@@ -283,10 +287,28 @@ impl PairLattice {
     }
 }
 
+/// ln(1 - q + q e^gain), the loss of an outcome whose loss is `gain` when everybody takes part. Every branch adds numbers of one sign, so that
+/// losses far below 0 keep their digits too.
+fn loss_of(gain: f64, q: f64) -> f64 {
+    if gain > 30.0 {
+        gain + (q + (1.0 - q) * (-gain).exp()).ln()
+    } else if gain < -1.0 {
+        (1.0 - q + q * gain.exp()).ln()
+    } else {
+        (q * gain.exp_m1()).ln_1p()
+    }
+}
+
 /// The t with ln L(t) = u; negative infinity below the smallest loss.
 fn outcome_of(u: f64, z: f64, q: f64) -> f64 {
     let gain = if u > 30.0 {
         u + (-(1.0 - q) * (-u).exp()).ln_1p() - q.ln()
+    } else if u < -1.0 {
+        let inside = (u.exp() - (1.0 - q)) / q;
+        if inside <= 0.0 {
+            return f64::NEG_INFINITY;
+        }
+        inside.ln()
     } else {
         let inside = u.exp_m1() / q;
         if inside <= -1.0 {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tacita_algebra::RingVector;
 use tacita_protocol::manifest::CheckedManifest;
-use tacita_protocol::messages::{RosterMessage, ServerMessage, SharersMessage};
+use tacita_protocol::messages::{RevealRequest, RosterMessage, ServerMessage, SharersMessage};
 use tacita_protocol::{Abort, Hash, Refusal, RoundError};
 
 use crate::cast::Cast;
@@ -51,6 +51,14 @@ struct Seen {
     charged: Option<BTreeSet<usize>>,
     /// Members whose whole upload left them.
     uploaded: BTreeSet<usize>,
+}
+
+impl Seen {
+    fn head_shown(&mut self, member: usize, request: &RevealRequest) {
+        if let Ok(signed) = tacita_ledger::SignedCheckpoint::parse_unverified(request.checkpoint.as_slice()) {
+            self.shown.insert(member, signed.checkpoint().size);
+        }
+    }
 }
 
 /// Who is dishonest, and what the world can do to honest words.
@@ -239,6 +247,7 @@ impl Watch {
                 *manifest.digest(),
                 manifest.threshold(),
                 manifest.is_complete(),
+                manifest.fields().cohort,
                 cast.len(),
                 &colluders,
             ),
@@ -260,13 +269,8 @@ impl Watch {
         match message {
             ServerMessage::Roster(roster) => drop(seen.rosters.insert(member, roster.clone())),
             ServerMessage::Sharers(sharers) => drop(seen.sharers.insert(member, sharers.clone())),
-            ServerMessage::Reveal(request) => {
-                if let Ok(signed) =
-                    tacita_ledger::SignedCheckpoint::parse_unverified(request.checkpoint.as_slice())
-                {
-                    seen.shown.insert(member, signed.checkpoint().size);
-                }
-            }
+            ServerMessage::Reveal(request) => seen.head_shown(member, request),
+            ServerMessage::Sampled(sampled) => seen.head_shown(member, &sampled.request),
             _ => {}
         }
     }

@@ -65,6 +65,16 @@ impl Watch {
                     );
                 }
             }
+            ClientMessage::Draws(_) => {
+                self.head_grows(member, disk);
+                self.says(member, "draws", round_id, 0, frame);
+                if disk.durable(record::SIGNERS, &round_id).is_none() {
+                    self.violation(
+                        "durable",
+                        format!("member {member} draws from a list that it may forget"),
+                    );
+                }
+            }
             ClientMessage::Reveal(reveal) => {
                 self.head_grows(member, disk);
                 self.says(member, "reveal", round_id, 0, frame);
@@ -185,6 +195,7 @@ impl Watch {
                 invitation.manifest.ledger_size + 1
             }
             ServerMessage::Reveal(request) => size_of(request.checkpoint.as_slice()),
+            ServerMessage::Sampled(sampled) => size_of(sampled.request.checkpoint.as_slice()),
             ServerMessage::Outcome(outcome) => {
                 self.outcome_stands(outcome.outcome.bytes.as_slice(), disk);
                 size_of(outcome.checkpoint.as_slice())
