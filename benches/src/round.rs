@@ -160,6 +160,7 @@ pub fn walk(cast: &Arc<Cast>, shape: &Shape) -> Account {
         checkpoint: ledger.checkpoint().into(),
         consistency: Vec::new().into(),
         model_length: setting.model.len() as u64,
+        previous: Vec::new().into(),
     };
     let checked = Arc::new(manifest.check().expect("a valid manifest"));
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tacita_client::config::ClientConfig;
 use tacita_client::{
-    CertificateCache, Client, ClientSetup, Hooks, Machine, SqliteStore, Stopper, Store, enrolment, load_data,
+    CertificateCache, Client, ClientSetup, Hooks, Machine, SqliteStore, Stopper, Store, enrolment, load_parts,
 };
 use tacita_identity::{Name, Role};
 use tacita_ledger::note::VerifierKey;
@@ -74,6 +74,7 @@ fn dies_in_a_round(federation: &Federation, dies: Dies) {
     runtime.spawn(async move {
         let key = std::fs::read_to_string(config.client.ledger_key.as_ref().unwrap()).unwrap();
         let disk = SqliteStore::open(config.store_path(), Sharing::Exclusive).unwrap();
+        let (data, held_out) = load_parts(&config.data).unwrap();
         let mut client = Client::open(ClientSetup {
             standing,
             anchor: Arc::new(me.anchor),
@@ -84,7 +85,8 @@ fn dies_in_a_round(federation: &Federation, dies: Dies) {
             caps: config.budget.clone(),
             evidence: config.client.state.join("evidence"),
             store: Arc::new(Dying { disk, dies }),
-            data: Arc::new(load_data(&config.data).unwrap()),
+            data,
+            held_out,
             endpoint: enrolment::endpoint().unwrap(),
             cache: Arc::<CertificateCache>::default(),
             hooks: Hooks::default(),

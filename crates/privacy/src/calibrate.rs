@@ -226,7 +226,12 @@ impl Plan {
         let mut plan = self.clone();
         plan.request.clip = clip;
         let encoding = plan.request.encoding(self.encoding().grid(), self.bits())?;
-        plan.contribution = Contribution::prove(encoding, self.noise_share(), plan.request.clients, plan.request.records)?;
+        plan.contribution = Contribution::prove(
+            encoding,
+            self.noise_share(),
+            plan.request.clients,
+            plan.request.records,
+        )?;
         Ok(plan)
     }
 

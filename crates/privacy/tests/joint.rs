@@ -31,8 +31,8 @@ fn terms(weighted: bool) -> JointTerms {
     terms
 }
 
-fn beside(examples: u64, loss: f64, score: f64) -> Contribution {
-    Contribution {
+fn beside(examples: u64, loss: f64, score: f64) -> Alongside {
+    Alongside {
         examples,
         figures: LocalFigures {
             loss: Some(loss),
@@ -51,7 +51,7 @@ fn encoding(terms: &JointTerms, clip: Decimal, values: u32, grid: u32, block: Op
 fn noised(
     update: Vec<f32>,
     terms: &JointTerms,
-    own: Contribution,
+    own: Alongside,
     headroom: &Headroom,
     rng: &mut ChaCha20Rng,
 ) -> NoisedUpdate {
@@ -239,6 +239,8 @@ fn a_joint_release_costs_what_its_parts_cost_together() {
             block: None,
             clip,
             noise_levels: Vec::new(),
+            mechanism: Mechanism::Skellam,
+            records: None,
         };
         Plan::calibrate(request).unwrap()
     };

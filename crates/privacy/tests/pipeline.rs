@@ -184,9 +184,9 @@ fn weights_count_examples_and_are_capped() {
         let noised = LocalUpdate::joint(
             values,
             &terms,
-            Contribution {
+            Alongside {
                 examples,
-                ..Contribution::default()
+                ..Alongside::default()
             },
         )
         .unwrap()

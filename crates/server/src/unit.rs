@@ -51,7 +51,9 @@ pub(crate) fn terms(config: &ServerConfig) -> Result<Option<RecordTerms>, (&'sta
         } else {
             ("privacy.adaptive_clip", "a count")
         };
-        let message = format!("has no bound for one record: {what} of a whole client would tell of all its records at once");
+        let message = format!(
+            "has no bound for one record: {what} of a whole client would tell of all its records at once"
+        );
         return Err((key, message));
     }
     if config.training.algorithm != Algorithm::FedSgd {

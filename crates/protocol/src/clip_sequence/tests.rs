@@ -33,6 +33,8 @@ fn manifest(task: &str, id: u8, round: u64, rule: Option<&str>, clip: Option<&st
         count_scale: rule.map(|_| "0.1".to_owned()),
         unit: Unit::Client,
         adjacency: Adjacency::ZeroOut,
+        sampling: None,
+        largest_records: None,
         budget_epsilon: None,
         budget_delta: None,
         planned_rounds: 9,

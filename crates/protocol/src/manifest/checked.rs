@@ -2,7 +2,8 @@
 
 use tacita_algebra::RingBits;
 use tacita_privacy::{
-    Adversary, ClipRule, Contribution, Decimal, Encoding, Headroom, JointTerms, NoiseShare, PrivacyUnit, Release,
+    Adversary, ClipRule, Contribution, Decimal, Encoding, Headroom, JointTerms, NoiseShare, PrivacyUnit,
+    Release,
 };
 
 use super::{Manifest, is_sampled, text};

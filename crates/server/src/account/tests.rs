@@ -72,6 +72,8 @@ fn manifest_of(id: u8, round: u32, task: &str, law: Mechanism, sampling: Option<
         weight_cap: 0,
         weight_scale: Vec::new().into(),
         update_clip: Vec::new().into(),
+        metrics: Vec::new().into(),
+        adaptive_clip: Vec::new().into(),
         model_digest: [0; 32],
         training: b"{}".as_slice().into(),
         deadlines: Deadlines {

@@ -1,7 +1,7 @@
 //! P5, P12, P15 and P17: what the server writes into a manifest, or leaves out.
 
 use tacita_algebra::RingVector;
-use tacita_privacy::{BudgetTicket, Alongside, DecodedMean, Headroom, LocalUpdate, NoiseShare};
+use tacita_privacy::{Alongside, BudgetTicket, DecodedMean, Headroom, LocalUpdate, NoiseShare};
 use tacita_protocol::client::Participant;
 use tacita_protocol::manifest::Manifest;
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
