@@ -150,7 +150,9 @@ fn a_crash_on_either_side_of_the_charge() {
     );
     let number = |value: &serde_json::Value| value.as_str().unwrap().parse::<f64>().unwrap();
     let task = &status["tasks"][0];
-    assert!(number(&task["epsilon_server"]) > number(&task["epsilon_public"]) * 0.999);
+    // Whoever sees the results knows its own share; the server without colluders knows none.
+    let (server, public) = (number(&task["epsilon_server"]), number(&task["epsilon_public"]));
+    assert!(0.0 < server && server < public, "{server} {public}");
     for (round, terms) in rounds.iter().map(|round| (round, &round["terms"])) {
         assert_eq!(terms["server"], "aggregator");
         assert_eq!(terms["server_address"], format!("127.0.0.1:{}", federation.port));

@@ -91,7 +91,7 @@ fn a_task_that_changes_its_law_is_charged_for_both() {
     let federation = Federation::new(Plan {
         rounds: 2,
         epsilon: Some("15"),
-        cap: "90",
+        cap: "40",
         ..Plan::new(3, 3, 0)
     });
     federation.run_to_the_end();
@@ -101,7 +101,7 @@ fn a_task_that_changes_its_law_is_charged_for_both() {
     edit(
         &federation.server_config(),
         "epsilon = \"15\"",
-        "epsilon = \"60\"",
+        "epsilon = \"36\"",
     );
     federation.run_to_the_end();
     let laws: Vec<_> = federation

@@ -332,6 +332,7 @@ fn parts_hold_what_came_and_no_more() {
     let taken = (0..100).take_while(|_| assembler.push(part.clone(), room).is_ok());
     assert_eq!(taken.count(), 3);
     let stats = region.change();
-    let held = stats.bytes_allocated - stats.bytes_deallocated;
+    // The harness may free what it held before, in another thread.
+    let held = stats.bytes_allocated.saturating_sub(stats.bytes_deallocated);
     assert!(held <= BOUND, "{held} bytes are still held after the refusal");
 }

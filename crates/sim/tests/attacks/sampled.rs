@@ -228,7 +228,8 @@ fn lists_that_are_not_what_they_say() {
                 _ => vec![message],
             }
         });
-    let mut world = large();
+    // A world in whose ring no member has two neighbours among those who refuse: with k = 4 and t = 3 the sum is unmasked without them.
+    let mut world = World::new(LARGE.clone(), Setting::new(1001, 0, 1000), 8).unwrap();
     // Member 50 fixed a list of this round in another life.
     world.record(50).unwrap().apply(RecordChange::FixedSigners {
         round_id: [9; 32],
