@@ -232,22 +232,6 @@ impl<O: OrderGrid> RenyiCurve<O> {
     }
 }
 
-/// How many curves this thread has computed from a bound: the dear step, which tests count.
-#[cfg(test)]
-pub(crate) mod made {
-    use std::cell::Cell;
-
-    thread_local!(static CURVES: Cell<u64> = const { Cell::new(0) });
-
-    pub(super) fn one() {
-        CURVES.set(CURVES.get() + 1);
-    }
-
-    pub(crate) fn so_far() -> u64 {
-        CURVES.get()
-    }
-}
-
 /// Up to the next multiple of 10^-6; `None` for infinity and for values far above any meaningful epsilon.
 pub(crate) fn round_up(value: f64) -> Option<Decimal> {
     let micros = (value.max(0.0) * 1e6).ceil();
@@ -282,4 +266,20 @@ pub(crate) fn delta_for_rdp(delta: f64) -> (f64, f64) {
 
 fn check_delta(delta: Decimal) -> Result<f64, AccountError> {
     proper_delta(delta.to_f64()).map_err(|_| AccountError::Delta(delta))
+}
+
+/// How many curves this thread has computed from a bound: the dear step, which tests count.
+#[cfg(test)]
+pub(crate) mod made {
+    use std::cell::Cell;
+
+    thread_local!(static CURVES: Cell<u64> = const { Cell::new(0) });
+
+    pub(super) fn one() {
+        CURVES.set(CURVES.get() + 1);
+    }
+
+    pub(crate) fn so_far() -> u64 {
+        CURVES.get()
+    }
 }

@@ -146,7 +146,8 @@ fn discrete_gaussian_shares_outside_the_proof() {
         dropouts: 1,
         variance_q16: 1000 << 16,
     };
-    let edits: [(&dyn Fn(&mut Manifest), Refusal); 4] = [
+    type Edit<'a> = &'a dyn Fn(&mut Manifest);
+    let edits: [(Edit<'_>, Refusal); 4] = [
         (&narrow, Refusal::NarrowShare(294_911)),
         (&wide, Refusal::NoiseShare),
         (&|m| m.noise_levels = vec![level].into(), Refusal::NoiseLevels),

@@ -42,7 +42,8 @@ fn accounts(of: fn(u32) -> Release, and: fn(u32) -> Release) -> Accounts {
 /// not cover the noise.
 #[test]
 fn the_smallest_proved_bound_is_reported_and_named() {
-    let by_line: [(_, fn(u32) -> Release, fn(u32) -> Release, bool); 3] = [
+    type Law = fn(u32) -> Release;
+    let by_line: [(_, Law, Law, bool); 3] = [
         (method::SKELLAM, skellam, skellam, false),
         (method::SUMS, gaussian, gaussian, true),
         (method::BOTH, skellam, gaussian, false),
