@@ -78,6 +78,39 @@ fn impossible_rounds_are_refused() {
     }
 }
 
+/// Failure: a plan for discrete Gaussian noise is one for Skellam noise, has shares that the account of their sum does not cover, or its
+/// command recomputes another epsilon.
+#[test]
+fn discrete_gaussian_noise_is_planned_as_such() {
+    let line = "--clients 100 --colluders 5 --rounds 50 --epsilon 4 --delta 1e-6 --dimension 7850 --mechanism discrete-gaussian --json";
+    for command in ["plan --drop-outs 20", "calibrate --minimum-survivors 80"] {
+        let ran = tacita(split(&format!("privacy {command} {line}")));
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let plan = ran.json();
+        assert_eq!(plan["mechanism"], "discrete-gaussian");
+        assert!(
+            plan["method"]
+                .as_str()
+                .unwrap()
+                .contains("sums of discrete Gaussians, tau included")
+        );
+        let share: f64 = plan["share_variance_q16"].as_str().unwrap().parse().unwrap();
+        assert!(share >= 4.5 * 65_536.0, "{share}");
+        let recompute = plan["recompute"].as_str().unwrap();
+        let back = tacita(split(recompute).into_iter().skip(1).chain(["--json"])).json();
+        assert_eq!(
+            (&back["epsilon"], &back["epsilon_public"], &back["method"]),
+            (&plan["epsilon"], &plan["epsilon_public"], &plan["method"])
+        );
+        assert!(plan["epsilon"].as_f64().unwrap() > 3.9);
+    }
+    let gaussian = tacita(split(
+        &format!("privacy calibrate --minimum-survivors 80 {line}").replace("discrete-gaussian", "gaussian"),
+    ));
+    assert_eq!(gaussian.code, 2);
+    assert!(gaussian.stderr.contains("whole numbers"), "{}", gaussian.stderr);
+}
+
 /// Failure: a plan for records is one for clients, or its command recomputes another epsilon.
 #[test]
 fn records_need_less_noise_and_more_room() {

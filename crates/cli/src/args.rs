@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use tacita_privacy::{Decimal, DecimalError};
+use tacita_privacy::{Decimal, DecimalError, Mechanism};
 
 use crate::commands::{authority, client, demo, ledger, privacy, server};
 
@@ -124,6 +124,31 @@ fn shifted(mantissa: &str, places: i8) -> String {
             .split_at_checked(padded.len().saturating_sub(steps))
             .unwrap_or(("", &padded));
         format!("{kept}.{moved}{fraction}")
+    }
+}
+
+/// Noise that clients make in shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ShareLaw {
+    /// Sums of shares are exactly Skellam, whoever drops out
+    Skellam,
+    /// Sums are close to a discrete Gaussian, which the account covers
+    DiscreteGaussian,
+}
+
+impl ShareLaw {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Skellam => "skellam",
+            Self::DiscreteGaussian => "discrete-gaussian",
+        }
+    }
+
+    pub(crate) fn mechanism(self) -> Mechanism {
+        match self {
+            Self::Skellam => Mechanism::Skellam,
+            Self::DiscreteGaussian => Mechanism::DiscreteGaussian,
+        }
     }
 }
 

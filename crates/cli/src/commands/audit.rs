@@ -26,7 +26,7 @@ use tacita_privacy::audit::{OneRun, one_shot_estimate};
 
 use self::canary::{Canaries, Spread};
 use super::demo::{self, Dataset, DemoArgs, KeyAgreement, Levels, Plan, Split, Town};
-use crate::args::{EpsilonTarget, decimal, epsilon_or_none};
+use crate::args::{EpsilonTarget, ShareLaw, decimal, epsilon_or_none};
 use crate::output::{Exit, Output, usage};
 
 const EXAMPLES: &str = "\
@@ -139,7 +139,7 @@ fn demo_args(args: &AuditArgs) -> DemoArgs {
         clients: Some(args.clients),
         rounds: Some(args.rounds),
         epsilon: args.epsilon,
-        mechanism: demo::Mechanism::Skellam,
+        mechanism: ShareLaw::Skellam,
         delta: args.delta,
         split: Split::Iid,
         model: "softmax".into(),

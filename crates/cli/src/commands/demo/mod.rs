@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::args::{EpsilonTarget, decimal, epsilon_or_none};
+use crate::args::{EpsilonTarget, ShareLaw, decimal, epsilon_or_none};
 use crate::output::{Exit, Output};
 use tacita_client::Canary;
 use tacita_privacy::Decimal;
@@ -62,8 +62,8 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "E", default_value = "8", value_parser = epsilon_or_none)]
     pub(crate) epsilon: EpsilonTarget,
     /// The law of the noise that every client adds a share of
-    #[arg(long, value_enum, default_value_t = Mechanism::Skellam)]
-    pub(crate) mechanism: Mechanism,
+    #[arg(long, value_enum, default_value_t = ShareLaw::Skellam)]
+    pub(crate) mechanism: ShareLaw,
     /// The delta that epsilon holds at
     #[arg(long, value_name = "D", default_value = "1e-4", value_parser = decimal)]
     pub(crate) delta: Decimal,
@@ -130,23 +130,6 @@ impl Dataset {
         match self {
             Self::Digits => "digits",
             Self::Heart => "heart",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Mechanism {
-    /// Sums of shares are exactly Skellam, whoever drops out
-    Skellam,
-    /// Sums are close to a discrete Gaussian, which the account covers
-    DiscreteGaussian,
-}
-
-impl Mechanism {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Skellam => "skellam",
-            Self::DiscreteGaussian => "discrete-gaussian",
         }
     }
 }

@@ -13,7 +13,7 @@ use tacita_server::config::{
 };
 use tacita_server::{AdaptiveClipSection, MetricsSection};
 
-use super::{Dataset, DemoArgs, KeyAgreement, Mechanism, records};
+use super::{Dataset, DemoArgs, KeyAgreement, records};
 use crate::output::{refused, usage};
 
 /// Thousandths of n that survive at least, without drop-outs asked for.
@@ -248,10 +248,7 @@ impl Plan {
             privacy: PrivacySection {
                 epsilon: budget.map(|b| b.epsilon),
                 delta: budget.map(|b| b.delta),
-                mechanism: match self.args.mechanism {
-                    Mechanism::Skellam => tacita_privacy::Mechanism::Skellam,
-                    Mechanism::DiscreteGaussian => tacita_privacy::Mechanism::DiscreteGaussian,
-                },
+                mechanism: self.args.mechanism.mechanism(),
                 clip: self.clip()?,
                 unit: match self.records {
                     None => ServerUnit::Client,

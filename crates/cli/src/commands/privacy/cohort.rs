@@ -7,9 +7,10 @@ use tacita_privacy::{Adversary, Decimal, IntegerSensitivity, Plan, PlanError, Pl
 use super::calibrate::CalibrateArgs;
 use super::law::Mechanism;
 use super::{number, written};
-use crate::args::decimal;
+use crate::args::{ShareLaw, decimal};
 use crate::output::{Exit, Output, refused, usage};
-use crate::report::{method, text};
+use crate::report::method::Kinds;
+use crate::report::text;
 
 /// A deployment, as its operator describes it.
 #[derive(Debug, Args)]
@@ -41,11 +42,14 @@ impl CohortArgs {
 
 pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit> {
     args.law.of_a_round()?;
-    if args.law.mechanism.is_some_and(|name| name != Mechanism::Skellam) {
-        return Err(usage(
-            "--mechanism: rounds of a deployment are calibrated for skellam noise",
-        ));
-    }
+    let law = match args.law.mechanism {
+        None | Some(Mechanism::Skellam) => ShareLaw::Skellam,
+        Some(Mechanism::DiscreteGaussian) => ShareLaw::DiscreteGaussian,
+        Some(Mechanism::Gaussian) => {
+            let reason = "the shares of a deployment are whole numbers: skellam or discrete-gaussian";
+            return Err(usage(format!("--mechanism: {reason}")));
+        }
+    };
     let cohort = &args.cohort;
     let (Some(clients), Some(dimension), Some(rounds)) = (cohort.clients, args.dimension, args.law.rounds)
     else {
@@ -66,7 +70,7 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
             .map_or_else(|| Decimal::new(1, 0), Ok)
             .map_err(usage)?,
         noise_levels: Vec::new(),
-        mechanism: tacita_privacy::Mechanism::Skellam,
+        mechanism: law.mechanism(),
         records: None,
     })
     .map_err(explain)?;
@@ -77,12 +81,12 @@ pub(super) fn run(args: &CalibrateArgs, output: &Output) -> anyhow::Result<Exit>
     let total = u128::from(share.variance_q16()).saturating_mul(u128::from(honest));
     let command = recompute(&plan);
     let with_noise = plan.epsilon_planned().is_some();
-    let mechanism = if with_noise { "skellam" } else { "none" };
+    let mechanism = if with_noise { law.name() } else { "none" };
     let document = json!({
         "epsilon": number(plan.epsilon_planned()),
         "epsilon_public": number(epsilon_public),
         "delta": number(Some(request.delta)),
-        "method": method::SKELLAM,
+        "method": Kinds::of(&plan.release()).renyi(),
         "direction": text::DIRECTION,
         "mechanism": mechanism,
         "grid": encoding.grid(),
@@ -150,8 +154,12 @@ pub(super) fn recompute(plan: &Plan) -> String {
         format!(" --record-sampling {}", records.sampling())
     });
     format!(
-        "tacita privacy epsilon --mechanism skellam --grid {} --dimension {} --block {} --share-variance-q16 {} --survivors {} \
+        "tacita privacy epsilon --mechanism {} --grid {} --dimension {} --block {} --share-variance-q16 {} --survivors {} \
          --colluders {} --rounds {} --delta {}{records}",
+        match request.mechanism {
+            tacita_privacy::Mechanism::DiscreteGaussian => ShareLaw::DiscreteGaussian.name(),
+            _ => ShareLaw::Skellam.name(),
+        },
         encoding.grid(),
         request.dimension,
         encoding.block(),

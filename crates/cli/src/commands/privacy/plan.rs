@@ -7,9 +7,10 @@ use tacita_server::{GraphKind, served_cohort};
 
 use super::cohort::{explain, recompute};
 use super::{number, written};
-use crate::args::decimal;
+use crate::args::{ShareLaw, decimal};
 use crate::output::{Exit, Output, usage};
-use crate::report::{method, text};
+use crate::report::method::Kinds;
+use crate::report::text;
 
 /// Arguments of `tacita privacy plan`.
 #[derive(Debug, Args)]
@@ -32,6 +33,9 @@ pub(super) struct PlanArgs {
     /// Delta of that promise, the sampler's part included
     #[arg(long, value_name = "D", value_parser = decimal, default_value = "1e-5")]
     delta: Decimal,
+    /// Law of the noise shares
+    #[arg(long, value_enum, default_value_t = ShareLaw::Skellam)]
+    mechanism: ShareLaw,
     /// Values in a vector, extra coordinates included
     #[arg(long, value_name = "D")]
     dimension: u32,
@@ -74,7 +78,7 @@ pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
         block: None,
         clip: args.clip,
         noise_levels: Vec::new(),
-        mechanism: tacita_privacy::Mechanism::Skellam,
+        mechanism: args.mechanism.mechanism(),
         records,
     })
     .map_err(explain)?;
@@ -96,9 +100,9 @@ pub(super) fn run(args: &PlanArgs, output: &Output) -> anyhow::Result<Exit> {
         "epsilon": number(plan.epsilon_planned()),
         "epsilon_public": number(epsilon_public),
         "delta": number(Some(args.delta)),
-        "method": records.map_or(method::SKELLAM, |_| method::SAMPLED_SKELLAM),
+        "method": Kinds::of(&plan.release()).renyi(),
         "direction": text::DIRECTION,
-        "mechanism": "skellam",
+        "mechanism": args.mechanism.name(),
         "noise_multiplier": plan.noise_multiplier(),
         "noise_per_weight": { "fewest_survivors": fewest, "all_survive": all, "clipped_update": typical },
         "share_variance_q16": share.variance_q16().to_string(),
