@@ -110,9 +110,16 @@ impl StoreRecord {
         };
         let mut spent = HashSet::new();
         let mut charges = Charges::new(caps);
+        let mut rounds = Vec::new();
         for (stored, value) in store.scan(SPENT, &prefix)? {
             spent.insert(id_of(&stored, "spent round")?);
             let round: SpentRound = serde_json::from_slice(&value).map_err(|_| damaged("spent round"))?;
+            rounds.push(round);
+        }
+        // As they were charged, not by their ids, which the server draws: the first release decides the order that is watched (spec 04
+        // section 8).
+        rounds.sort_by_key(SpentRound::place);
+        for round in rounds {
             if let Some(release) = round.release {
                 charges
                     .replay(&round.task, release, round.time)
@@ -177,7 +184,7 @@ impl StoreRecord {
                 revealed: revealed.get(&stored).copied(),
             });
         }
-        rounds.sort_by_key(|r| (r.spent.time, r.spent.round));
+        rounds.sort_by_key(|round| round.spent.place());
         Ok(rounds)
     }
 
@@ -213,6 +220,7 @@ impl StoreRecord {
             upload_digest: hex::encode(upload_digest),
             upload_bytes,
             time: now,
+            number: self.spent.len() as u64 + 1,
             terms: Some(terms),
         };
         batch.insert_new(SPENT, key(&self.name, &round_id), json(&entry));

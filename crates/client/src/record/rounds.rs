@@ -22,9 +22,19 @@ pub struct SpentRound {
     pub upload_bytes: u64,
     /// Unix seconds.
     pub time: u64,
+    /// Place among all that this client masked for, from 1; clocks may go back. 0 in records of earlier versions.
+    #[serde(default)]
+    pub number: u64,
     /// To whom it went, under which terms; `None` in records of earlier versions.
     #[serde(default)]
     pub terms: Option<Terms>,
+}
+
+impl SpentRound {
+    /// Sorts rounds as they were charged.
+    pub(crate) fn place(&self) -> (u64, u64, u32) {
+        (self.number, self.time, self.round)
+    }
 }
 
 /// To whom an upload went and what was stated about it.

@@ -1,4 +1,4 @@
-//! Reading beside a writer, in this process or another.
+//! Reading beside a writer of another process. In the writer's own, opening would end its lock on the file, as POSIX has it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
