@@ -138,6 +138,10 @@ impl Client {
                 Err(end) => return Ok(Err(end)),
             };
             let digest = model.digest().map_err(|e| ClientError::Training(e.to_string()))?;
+            // TAC-012, before anything is learnt from data with a model that nobody signed.
+            if digest != manifest.fields().model_digest {
+                return Err(ClientError::Refused(Refusal::ModelDigest));
+            }
             if self.vanishes(round, Moment::AfterAdvertise) {
                 return Ok(Err(RoundEnd::Vanished(Moment::AfterAdvertise)));
             }

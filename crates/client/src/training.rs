@@ -98,7 +98,7 @@ fn trained(
 ) -> Result<LocalUpdate, String> {
     let (trainer, instructions) = trainer(data, kept, model, manifest)?;
     let (config, seed) = (instructions.config(), random().next_u64());
-    match manifest.terms() {
+    let update = match manifest.terms() {
         None => trainer.train(model, &config, seed),
         Some(terms) => {
             let figures = if terms.metrics().is_some() {
@@ -108,8 +108,16 @@ fn trained(
             };
             trainer.train_joint(model, &config, terms, figures, seed)
         }
+    };
+    if trainer.fell_short() {
+        // Here, and nowhere else: the server learns no more than from any other round.
+        tracing::warn!(
+            round = manifest.fields().round,
+            "training grew out of all bounds or took too many steps, so this round's update says little: a smaller learning rate or larger \
+             batches help"
+        );
     }
-    .map_err(|e| e.to_string())
+    update.map_err(|e| e.to_string())
 }
 
 /// The records that secret coins choose, each clipped and rounded alone, as one sum. Coins and sample end here.

@@ -1,5 +1,7 @@
 //! Local training: from the global model to a client's delta.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use burn::optim::{Optimizer, Sgd, SgdConfig};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -82,9 +84,9 @@ pub enum TrainError {
     /// A setting is out of range.
     #[error("the training setting \"{0}\" is out of range")]
     Config(&'static str),
-    /// More steps than [`MAX_STEPS`].
-    #[error("the settings ask for {0} steps, {MAX_STEPS} are allowed")]
-    Steps(u64),
+    /// More records at a time than [`MAX_STEPS`].
+    #[error("{0} records are asked for at a time, {MAX_STEPS} are allowed")]
+    Records(u64),
     /// Only one gradient of a record depends on that record alone; epochs, batches and a clip of their mean do not.
     #[error(
         "single records are protected by one gradient each: this needs the algorithm fed-sgd, and no gradient clip \
@@ -102,9 +104,6 @@ pub enum TrainError {
         /// The one handed over.
         found: ModelSpec,
     },
-    /// The parameters grew out of all bounds: a smaller learning rate or a gradient clip is needed.
-    #[error("training diverged: parameters are no longer finite")]
-    Diverged,
     /// burn failed.
     #[error(transparent)]
     Backend(#[from] ReadError),
@@ -124,6 +123,7 @@ pub struct Trainer {
     inputs: Tensor<2>,
     targets: Tensor<2>,
     sgd: Sgd,
+    fell_short: AtomicBool,
 }
 
 impl core::fmt::Debug for Trainer {
@@ -148,7 +148,14 @@ impl Trainer {
             targets: network::targets(data, &device),
             device,
             sgd: SgdConfig::new().build(),
+            fell_short: AtomicBool::new(false),
         })
+    }
+
+    /// Whether a training since the last call gave zero because its parameters grew out of all bounds, or stopped at [`MAX_STEPS`]. For the
+    /// participant's eyes alone: it depends on the data, as much as the update does.
+    pub fn fell_short(&self) -> bool {
+        self.fell_short.swap(false, Ordering::Relaxed)
     }
 
     /// The model this trainer trains.
@@ -162,6 +169,9 @@ impl Trainer {
     }
 
     /// local - global after training. `seed` orders the batches; same arguments, same bits on one machine.
+    ///
+    /// Whether training works must not show, as it depends on the data (spec 04 section 3): a delta that is not finite is zero, and training
+    /// ends after [`MAX_STEPS`] steps, which only the number of examples may ask for.
     ///
     /// Not public: outside this crate a delta exists as a `LocalUpdate` alone.
     pub(crate) fn delta(
@@ -178,19 +188,22 @@ impl Trainer {
             });
         }
         let mut parameters = network::parameters(self.spec, global.values(), &self.device);
-        let steps = config.steps(self.rows);
-        if steps > MAX_STEPS {
-            return Err(TrainError::Steps(steps));
-        }
+        let mut left = MAX_STEPS;
+        let mut short = config.steps(self.rows) > left;
         let (epochs, batch) = config.schedule(self.rows);
         let mut rng = generator("tacita/batches", seed);
         for _ in 0..epochs {
             if batch == self.rows {
+                // An epoch is one step, and there are fewer epochs than steps.
                 let (inputs, targets) = (self.inputs.clone(), self.targets.clone());
                 parameters = self.step(parameters, inputs, targets, self.rows, config)?;
                 continue;
             }
             for rows in permutation(self.rows, &mut rng).chunks(batch) {
+                if left == 0 {
+                    break;
+                }
+                left -= 1;
                 // A row index fits: a data set has at most 2^26 values.
                 let indices: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
                 let indices =
@@ -201,16 +214,17 @@ impl Trainer {
             }
         }
         let local = network::values(parameters)?;
-        let delta: Vec<f32> = local
+        let mut delta: Vec<f32> = local
             .iter()
             .zip(global.values())
             .map(|(local, global)| local - global)
             .collect();
-        if delta.iter().all(|value| value.is_finite()) {
-            Ok(delta)
-        } else {
-            Err(TrainError::Diverged)
+        if !delta.iter().all(|value| value.is_finite()) {
+            delta.fill(0.0);
+            short = true;
         }
+        self.fell_short.fetch_or(short, Ordering::Relaxed);
+        Ok(delta)
     }
 
     /// -(step size) x the gradient of the loss of each of `rows` alone, in order, by the parameters of the global model. One vector depends on
@@ -234,7 +248,7 @@ impl Trainer {
             });
         }
         if rows.len() as u64 > MAX_STEPS {
-            return Err(TrainError::Steps(rows.len() as u64));
+            return Err(TrainError::Records(rows.len() as u64));
         }
         let parameters = network::parameters(self.spec, global.values(), &self.device);
         let delta_of = |row: u32| {

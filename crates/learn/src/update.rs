@@ -13,7 +13,7 @@ impl Trainer {
     /// threads may train at once.
     ///
     /// # Errors
-    /// [`TrainError`]; a delta that is not finite is [`TrainError::Diverged`].
+    /// [`TrainError`], none of which depends on what the examples say: a delta that is not finite is zero.
     pub fn train(
         &self,
         global: &GlobalModel,

@@ -15,6 +15,8 @@ const CLIP_PLACES: u8 = 9;
 const EXPONENT_UNIT: u128 = 1_000_000_000_000;
 /// 10^18, what the factor is counted in.
 const FACTOR_UNIT: u128 = 1_000_000_000_000_000_000;
+/// Clip norms are below this many units of 10^-9: 10^9, where joint norms end too. A step multiplies one by less than 8 x 10^18.
+const NANOS_LIMIT: u128 = 1_000_000_000_000_000_000;
 /// The rate is at most this.
 const LARGEST_RATE: u64 = 2;
 
@@ -30,8 +32,8 @@ pub enum ClipRuleError {
     /// The rate is not in (0, 2], or has more than six places.
     #[error("the rate must be above 0 and at most 2, with at most six places")]
     Rate,
-    /// Not 0 < least <= initial <= largest, or more than nine places.
-    #[error("clip norms must have at most nine places, and 0 < least <= initial <= largest")]
+    /// Not 0 < least <= initial <= largest < 10^9, or more than nine places.
+    #[error("clip norms must have at most nine places, and 0 < least <= initial <= largest < 10^9")]
     Bounds,
     /// The share is above 1, or has more than six places.
     #[error("the share of updates within the clip norm must be 0 to 1, with at most six places")]
@@ -75,7 +77,8 @@ impl ClipRule {
             _ => return Err(ClipRuleError::Rate),
         }
         let places = [initial, least, largest].map(nanos);
-        if least.is_zero() || least > initial || initial > largest || places.contains(&None) {
+        let too_large = nanos(largest).is_none_or(|nanos| nanos >= NANOS_LIMIT);
+        if least.is_zero() || least > initial || initial > largest || too_large || places.contains(&None) {
             return Err(ClipRuleError::Bounds);
         }
         Ok(Self {
@@ -141,7 +144,7 @@ impl ClipRule {
             i += 1;
             term = term * exponent / (i * EXPONENT_UNIT);
         }
-        // Below 10^18 x 8 x 10^18, as exp(2) is below 8.
+        // Below NANOS_LIMIT x 8 x 10^18, as exp(2) is below 8.
         let moved = if share < quantile {
             clip * factor / FACTOR_UNIT
         } else {
@@ -229,6 +232,9 @@ mod tests {
             ("0.5,0.2,0.05,0.1,10", ClipRuleError::Bounds),
             ("0.5,0.2,11,0.1,10", ClipRuleError::Bounds),
             ("0.5,0.2,1.0000000001,0.1,10", ClipRuleError::Bounds),
+            // A step from there would not fit 128 bits.
+            ("0.5,2,1,1,999999999999999999", ClipRuleError::Bounds),
+            ("0.5,2,1,1,1000000000", ClipRuleError::Bounds),
         ] {
             assert_eq!(ClipRule::parse(text), Err(error), "{text}");
         }

@@ -35,6 +35,8 @@ struct Task {
     next: Option<Decimal>,
     /// Indices of manifest and outcome of the last round with an outcome.
     last: Option<(u64, u64)>,
+    /// Its round; 0 before.
+    round: u64,
 }
 
 /// The sequences of all tasks after the entries so far, which must be those of a ledger in order.
@@ -72,10 +74,7 @@ impl ClipSequence {
     pub fn admit(&mut self, index: u64, entry: &Entry) -> Result<(), OffSequence> {
         match entry {
             Entry::Manifest(manifest) => self.manifest(index, manifest),
-            Entry::Outcome(outcome) => {
-                self.outcome(index, outcome);
-                Ok(())
-            }
+            Entry::Outcome(outcome) => self.outcome(index, outcome),
             Entry::Charge(_) | Entry::Release(_) | Entry::Rotation(_) => Ok(()),
         }
     }
@@ -120,6 +119,7 @@ impl ClipSequence {
             rule: manifest.clip_rule.clone(),
             next: rule.map(|rule| rule.initial()),
             last: None,
+            round: 0,
         });
         if task.rule != manifest.clip_rule {
             let expected = format!("the task has {}", words(task.rule.as_deref()));
@@ -140,17 +140,29 @@ impl ClipSequence {
         Ok(())
     }
 
-    fn outcome(&mut self, index: u64, outcome: &entry::Outcome) {
+    fn outcome(&mut self, index: u64, outcome: &entry::Outcome) -> Result<(), OffSequence> {
         let Some((name, manifest, clip)) = self.attempts.remove(&outcome.round_id) else {
-            return;
+            return Ok(());
         };
         let Some(task) = self.tasks.get_mut(&name) else {
-            return;
+            return Ok(());
         };
+        // An outcome that was held back would take the clip norm back to where it was when its round was announced.
+        if task.rule.is_some() && outcome.round <= task.round {
+            return Err(OffSequence {
+                entry: index,
+                task: name,
+                round: outcome.round,
+                found: "an outcome of this round".to_owned(),
+                expected: format!("the task has one of round {} already", task.round),
+            });
+        }
+        task.round = outcome.round;
         task.last = Some((manifest, index));
         if let Some(next) = next_of(task.rule.as_deref(), clip.as_deref(), outcome) {
             task.next = Some(next);
         }
+        Ok(())
     }
 }
 

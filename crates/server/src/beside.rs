@@ -85,6 +85,9 @@ impl Beside {
         {
             return Err(("privacy.weighting.cap", "must be at least 1".into()));
         }
+        if privacy.weighting.as_ref().is_some_and(|w| w.scale.is_zero()) {
+            return Err(("privacy.weighting.scale", "must be above 0".into()));
+        }
         let weighting = privacy.weighting.as_ref().map(|w| ExampleWeighting {
             cap: w.cap,
             scale: w.scale,
@@ -95,6 +98,9 @@ impl Beside {
         });
         if metrics.is_some_and(|metrics| metrics.scale.is_zero() || metrics.loss_cap.is_zero()) {
             return Err(("privacy.metrics", "scale and loss_cap must be above 0".into()));
+        }
+        if metrics.is_some_and(|metrics| metrics.loss_cap.to_f64() >= 1e9) {
+            return Err(("privacy.metrics.loss_cap", "must be below 10^9".into()));
         }
         let (mut rule, mut count_scale) = (None, None);
         if let Some(section) = &privacy.adaptive_clip {

@@ -381,6 +381,12 @@ impl ServerConfig {
             .settle(&plan, n)
             .and_then(|()| beside.plan_at(&plan, self.privacy.clip))
             .map_err(|message| wrong("privacy", message))?;
+        // The rule may lead there, and what cannot be announced would end the task.
+        if let Some(rule) = beside.rule() {
+            beside
+                .plan_at(&plan, rule.largest())
+                .map_err(|message| wrong("privacy.adaptive_clip.largest", message))?;
+        }
         let instructions = Instructions {
             model,
             algorithm: self.training.algorithm,

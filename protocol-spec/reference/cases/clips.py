@@ -28,6 +28,8 @@ def clips() -> list[Case]:
         "least 0": "0.5,0.2,1,0,10",
         "initial below least": "0.5,0.2,0.09,0.1,10",
         "initial above largest": "0.5,0.2,10.1,0.1,10",
+        "largest 10^9": "0.5,2,1,1,1000000000",
+        "largest beyond any step": "0.5,2,1,1,999999999999999999",
         "ten places": "0.5,0.2,1.0000000001,0.1,10",
     }
     for name, rule in bad.items():

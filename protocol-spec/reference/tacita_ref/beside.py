@@ -54,12 +54,13 @@ def check(m: "Manifest", clip: Fraction) -> Beside | None:
         require(m.weight_cap == 0 and m.weight_scale == b"", _FIELD, "weighting")
     else:
         require(m.weighting == 1 and m.weight_cap >= 1, _FIELD, "weighting")
-        weight = decimal.parse(m.weight_scale, _FIELD)
+        weight = _positive(m.weight_scale)
     require(len(m.metrics) <= 1 and len(m.adaptive_clip) <= 1, _FIELD, "more than one")
     scale = loss_cap = count_scale = zero
     rule = None
     for metrics in m.metrics:
         scale, loss_cap = _positive(metrics.scale), _positive(metrics.loss_cap)
+        require(loss_cap < 10**9, _FIELD, "loss cap")
     for adaptive in m.adaptive_clip:
         rule, count_scale = clip_rule.parse(adaptive.rule, _FIELD), _positive(adaptive.count_scale)
     if m.weighting == 0 and not m.metrics and not m.adaptive_clip:

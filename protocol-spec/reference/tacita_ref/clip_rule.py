@@ -44,7 +44,7 @@ def parse(text: bytes, rule: str) -> ClipRule:
     found = ClipRule(*(decimal.parse(part, rule) for part in parts))
     require(0 < found.quantile < 1 and _whole(found.quantile, 6), rule, "quantile")
     require(0 < found.rate <= 2 and _whole(found.rate, 6), rule, "rate")
-    require(0 < found.least <= found.initial <= found.largest, rule, "bounds")
+    require(0 < found.least <= found.initial <= found.largest < 10**9, rule, "bounds")
     require(all(_whole(v, 9) for v in (found.initial, found.least, found.largest)), rule, "bounds")
     return found
 

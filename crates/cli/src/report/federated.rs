@@ -106,7 +106,9 @@ pub(super) fn error(task: &str, entry: u64, outcome: &Outcome, row: &Round) -> O
     let size =
         norm.to_f64() / number(&row.clip)?.to_f64() * row.grid as f64 * core::f64::consts::FRAC_1_SQRT_2;
     let survivors = u32::try_from(row.survivors).ok()?;
-    let least = figure_error(size, survivors, outcome.noise_variance_q16.parse().ok()?);
+    // What is certainly left, not what the server says is left.
+    let kept: u128 = row.kept_variance_q16.parse().ok()?;
+    let least = figure_error(size, survivors, kept.saturating_mul(u128::from(survivors)));
     (stated.parse::<f64>().ok()? < least * (1.0 - 1e-9)).then(|| Finding {
         entry,
         task: task.to_owned(),

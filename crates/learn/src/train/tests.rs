@@ -351,8 +351,10 @@ fn refusals() {
         batch: 2,
         ..CONFIG
     };
-    let refused = Trainer::new(spec(), &many).unwrap().delta(&global, &long, 0);
-    assert_eq!(refused, Err(TrainError::Steps(101_000)));
+    // 101,000 steps: it stops at 100,000, and only the participant learns of it.
+    let trainer = Trainer::new(spec(), &many).unwrap();
+    assert!(trainer.delta(&global, &long, 0).is_ok());
+    assert!(trainer.fell_short() && !trainer.fell_short());
     let wide = ModelSpec::Softmax {
         inputs: 3,
         classes: 3,
@@ -385,10 +387,12 @@ fn refusals() {
         epochs: 100,
         ..CONFIG
     };
+    let trainer = Trainer::new(line, &real).unwrap();
     assert_eq!(
-        Trainer::new(line, &real).unwrap().delta(&global, &config, 0),
-        Err(TrainError::Diverged)
+        trainer.delta(&global, &config, 0),
+        Ok(vec![0.0; line.parameters()])
     );
+    assert!(trainer.fell_short());
 }
 
 #[test]

@@ -127,3 +127,27 @@ fn whoever_leaves_the_sequence_is_named() {
     let none = [manifest("a", 1, 1, Some("1,1,1,1,1"), Some("1"))];
     assert!(ClipSequence::of(&none).unwrap_err().expected.contains("quantile"));
 }
+
+/// Failure: an outcome that was held back takes the clip norm back to where it was, and no auditor sees it.
+#[test]
+fn a_late_outcome_is_named() {
+    let mut entries = vec![
+        of_rule(1, 1, "1"),
+        of_rule(2, 1, "1"),
+        outcome(2, 1, Some("0")),
+        of_rule(3, 2, "1.105170918"),
+        outcome(3, 2, Some("0")),
+    ];
+    ClipSequence::of(&entries).unwrap();
+    entries.push(outcome(1, 1, Some("1")));
+    let off = ClipSequence::of(&entries).unwrap_err();
+    assert_eq!((off.entry, off.round), (5, 1), "{off}");
+    // Without a rule there is nothing to take back.
+    let plain = [
+        manifest("b", 1, 1, None, None),
+        manifest("b", 2, 1, None, None),
+        outcome(2, 1, None),
+        outcome(1, 1, None),
+    ];
+    ClipSequence::of(&plain).unwrap();
+}

@@ -76,15 +76,19 @@ impl Manifest {
             0 if self.weight_cap == 0 && self.weight_scale.as_slice().is_empty() => None,
             1 if self.weight_cap > 0 => Some(ExampleWeighting {
                 cap: self.weight_cap,
-                scale: decimal(self.weight_scale.as_slice(), "weight scale")?,
+                scale: positive(self.weight_scale.as_slice(), "weight scale")?,
             }),
             _ => return Err(field("weighting")),
         };
+        // Published losses are counted in units of 10^-6 of at most 64 bits.
+        let limit = Decimal::new(1_000_000_000, 0).map_err(|_| field("metrics"))?;
         let metrics = match one(self.metrics.as_slice(), "metrics")? {
             None => None,
             Some(stated) => Some(MetricTerms {
                 scale: positive(stated.scale.as_slice(), "metrics")?,
-                loss_cap: positive(stated.loss_cap.as_slice(), "metrics")?,
+                loss_cap: Some(positive(stated.loss_cap.as_slice(), "metrics")?)
+                    .filter(|cap| *cap < limit)
+                    .ok_or(field("metrics"))?,
             }),
         };
         let adaptive = match one(self.adaptive_clip.as_slice(), "adaptive clip")? {
