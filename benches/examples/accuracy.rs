@@ -13,6 +13,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::print_stdout,
     clippy::print_stderr
 )] // A failed assumption ends it.
@@ -223,7 +224,7 @@ fn central(task: &Task, epsilon: Option<Decimal>, initial: GlobalModel, seed: u6
         seed,
     };
     let (_, scores) = simulation.run(initial, &task.clients, &task.held_out).unwrap();
-    (multiplier, scores.last().unwrap().clone())
+    (multiplier, *scores.last().unwrap())
 }
 
 fn main() {
