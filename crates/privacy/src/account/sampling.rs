@@ -145,12 +145,15 @@ fn expanded(order: u32, q: f64, factor: f64, rdp: impl Fn(u32) -> f64) -> f64 {
     // The first term is 1 less something of second order in q: what is left of it is added to the others.
     let first = ((a - 1.0) * (-q).ln_1p() + ((a - 1.0) * q).ln_1p()).exp_m1();
     let others = sum.ln();
+    // Rounding of the logarithms that a term is made of, relative to the term.
+    let logarithms = a * (a.ln() - q.ln() - (-q).ln_1p()) + (a - 1.0) * whole;
+    let relative = 8.0 * f64::EPSILON * (logarithms + 16.0);
     let slack = MOMENT_SLACK * a * q;
     let log = if others > 30.0 {
         // e^-others (1 + first) <= e^-30.
-        others + (-others).exp()
+        others + relative + (-others).exp()
     } else {
-        (others.exp() + first + slack).max(0.0).ln_1p()
+        (others.exp() * (1.0 + relative) + first + slack).max(0.0).ln_1p()
     };
     (log / (a - 1.0)).min(whole)
 }

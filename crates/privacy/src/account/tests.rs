@@ -198,3 +198,25 @@ fn sampler_error_is_charged_to_delta() {
         Err(AccountError::SamplerError)
     );
 }
+
+/// Failure: rounding takes a sampled bound below the exact sum, which is 60-digit arithmetic's (mpmath 1.3).
+#[test]
+fn sampled_bounds_are_not_below_the_exact_sum() {
+    for (q, z, order, exact) in [
+        (0.003, 1000.0, 64, 2.880_001_974_061_322_5e-10),
+        (0.01, 1000.0, 64, 3.200_003_564_004_735_6e-9),
+        (0.001, 1000.0, 200, 1.000_000_697_801_982_4e-10),
+        (0.03, 1000.0, 32, 1.440_001_976_475_328_5e-8),
+        (0.1, 1000.0, 32, 1.600_005_112_020_663_8e-7),
+        (0.001, 10.0, 256, 1.289_724_258_390_121e-6),
+        (0.01, 4.0, 64, 2.152_091_596_161_842e-4),
+        (0.5, 3.0, 256, 13.526_356_817_425_284),
+    ] {
+        let found = sampling::poisson_symmetric(order, q, |l| f64::from(l) / (2.0 * z * z));
+        assert!(found >= exact, "{q} {z}: {found:e} is below {exact:e}");
+        assert!(
+            found < exact * (1.0 + 1e-3),
+            "{q} {z}: {found:e} is far above {exact:e}"
+        );
+    }
+}
