@@ -1,5 +1,7 @@
 //! Three participants with CSV files learn together, with noise and without.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::federation::data::Task;
@@ -109,4 +111,42 @@ fn three_participants_learn_a_regression_without_noise() {
     let before = federation.entries();
     federation.run_to_the_end();
     assert_eq!(federation.entries(), before);
+}
+
+/// Failure: a participant whose training diverges leaves the round, and so tells the server, free of charge, that its data made it diverge; or what
+/// is no number reaches the sum; or the participant itself is not told.
+#[test]
+fn training_that_diverges_does_not_show() {
+    let federation = Federation::new(Plan {
+        rounds: 2,
+        epsilon: Some("30"),
+        ..Plan::new(3, 3, 0)
+    });
+    // As large as a feature can be: the first step's gradient is, too, and the second step has no numbers left.
+    let data = federation.client_dir(1).join("data.csv");
+    let rows: Vec<String> = fs::read_to_string(&data)
+        .unwrap()
+        .lines()
+        .enumerate()
+        .map(|(at, row)| match (at, row.split_once(',')) {
+            (1.., Some((_, rest))) => format!("3e38,{rest}"),
+            _ => row.to_owned(),
+        })
+        .collect();
+    fs::write(&data, rows.join("\n")).unwrap();
+    federation.run_to_the_end();
+    let charges = federation.entries_of("charge");
+    assert_eq!(charges.len(), 2, "no attempt failed");
+    assert!(charges.iter().all(|charge| charge["survivor_count"] == 3));
+    let said = |file: &str| fs::read_to_string(federation.path().join(file)).unwrap();
+    assert!(said(&format!("{}.err", name(1))).contains("grew out of all bounds"));
+    assert!(!said(&format!("{}.err", name(0))).contains("grew out of all bounds"));
+    let server = said("server.err");
+    assert!(
+        !server.contains("left the round") && !server.contains("bounds"),
+        "{server}"
+    );
+    // The other two teach the model all the same.
+    let score = federation.plan.task.score(&federation.last_model());
+    assert!(score > 0.7, "{score}");
 }

@@ -101,3 +101,21 @@ fn an_error_that_is_too_small_is_contradicted() {
     assert!(ran.error().contains("federated_error 1.256"), "{}", ran.stderr);
     assert!(ran.error().contains("round 1"), "{}", ran.stderr);
 }
+
+/// Failure: what the server says of the noise that is left, which nobody can check, switches the check of its error off.
+#[test]
+fn a_claim_about_the_noise_excuses_no_error() {
+    let claimed = |variance: &str| {
+        let Entry::Outcome(honest) = published(1, 1, "0", "1") else {
+            panic!()
+        };
+        let lying = Outcome {
+            noise_variance_q16: variance.to_owned(),
+            ..honest
+        };
+        World::new(&[announced(1, 1, "0.8"), charge(1, 1), Entry::Outcome(lying)])
+    };
+    let ran = claimed(&"9".repeat(39)).with_key("report", &[]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(ran.error().contains("federated_error 1"), "{}", ran.stderr);
+}

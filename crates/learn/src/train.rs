@@ -192,7 +192,7 @@ impl Trainer {
         let mut short = config.steps(self.rows) > left;
         let (epochs, batch) = config.schedule(self.rows);
         let mut rng = generator("tacita/batches", seed);
-        for _ in 0..epochs {
+        'epochs: for _ in 0..epochs {
             if batch == self.rows {
                 // An epoch is one step, and there are fewer epochs than steps.
                 let (inputs, targets) = (self.inputs.clone(), self.targets.clone());
@@ -201,7 +201,7 @@ impl Trainer {
             }
             for rows in permutation(self.rows, &mut rng).chunks(batch) {
                 if left == 0 {
-                    break;
+                    break 'epochs;
                 }
                 left -= 1;
                 // A row index fits: a data set has at most 2^26 values.

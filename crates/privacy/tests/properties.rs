@@ -83,4 +83,26 @@ proptest! {
             prop_assert_eq!(BudgetFilter::restore(state.clone()).unwrap().state(), state);
         }
     }
+
+    /// A rule from anybody's manifest or ledger is refused, or steps from every clip norm that it can give, and stays within its bounds.
+    #[test]
+    fn clip_rules_step_or_are_refused(
+        digits in prop::array::uniform5(prop_oneof![0u64..1_000_000_000_000_000_000, 1u64..1_000_000_000, 0u64..3, Just(999_999_999_999_999_999)]),
+        places in prop::array::uniform5(0u8..=18),
+        within in 0u64..=1_000_000,
+        at in 0usize..3,
+    ) {
+        let parts: Vec<Decimal> = digits.iter().zip(places).map(|(&digits, places)| Decimal::new(digits, places).unwrap()).collect();
+        let mut norms = [parts[2], parts[3], parts[4]];
+        norms.sort();
+        let (quantile, rate) = (Decimal::new(digits[0] % 999_999 + 1, 6).unwrap(), Decimal::new(digits[1] % 2_000_000 + 1, 6).unwrap());
+        for (quantile, rate) in [(parts[0], parts[1]), (quantile, rate)] {
+            if let Ok(rule) = ClipRule::new(quantile, rate, norms[1], (norms[0], norms[2])) {
+                let share = Decimal::new(within, 6).unwrap();
+                let next = rule.next(norms[at], share).unwrap();
+                prop_assert!(norms[0] <= next && next <= norms[2]);
+                prop_assert_eq!(ClipRule::parse(&rule.to_string()), Ok(rule));
+            }
+        }
+    }
 }

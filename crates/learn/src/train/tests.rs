@@ -355,6 +355,16 @@ fn refusals() {
     let trainer = Trainer::new(spec(), &many).unwrap();
     assert!(trainer.delta(&global, &long, 0).is_ok());
     assert!(trainer.fell_short() && !trainer.fell_short());
+    let by_record = TrainConfig {
+        algorithm: Algorithm::FedSgd,
+        ..CONFIG
+    };
+    assert_eq!(
+        trainer
+            .record_deltas(&global, &by_record, &vec![0; 100_001])
+            .unwrap_err(),
+        TrainError::Records(100_001)
+    );
     let wide = ModelSpec::Softmax {
         inputs: 3,
         classes: 3,
