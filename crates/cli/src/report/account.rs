@@ -35,7 +35,7 @@ pub(super) const CURVE_DELTAS: [&str; 15] = [
 /// Releases in one adversary's view.
 #[derive(Debug)]
 pub(super) struct Account {
-    releases: BTreeMap<Release, (u64, RdpCurve)>,
+    releases: BTreeMap<Release, (u64, RdpCurve, Concentrated)>,
     /// The sum of their curves, one by one, of their lines, and of their draws.
     curve: RdpCurve,
     line: Concentrated,
@@ -62,13 +62,14 @@ impl Account {
             self.bare = true;
             return;
         };
-        let (count, curve) = self
+        // Once for all that are equal: tau of a sum of discrete Gaussians takes one step a share.
+        let (count, curve, line) = self
             .releases
             .entry(release)
-            .or_insert_with(|| (0, release.curve()));
+            .or_insert_with(|| (0, release.curve(), release.concentrated()));
         *count = count.saturating_add(1);
         self.curve = self.curve.plus(curve);
-        self.line = self.line.plus(release.concentrated());
+        self.line = self.line.plus(*line);
         self.draws = self.draws.saturating_add(release.draws());
     }
 
@@ -82,7 +83,8 @@ impl Account {
         if self.releases.len() > MAX_DISTINCT {
             return Some(self.curve.clone());
         }
-        let sum = |sum: RdpCurve, (count, curve): &(u64, RdpCurve)| sum.plus(&curve.times(*count));
+        let sum =
+            |sum: RdpCurve, (count, curve, _): &(u64, RdpCurve, Concentrated)| sum.plus(&curve.times(*count));
         Some(self.releases.values().fold(RdpCurve::zero(), sum))
     }
 
