@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::{complaint, files_below, says};
-use crate::federation::{edit, succeeded, text};
+use crate::federation::{Federation, Plan, edit, succeeded, text};
 use crate::running::{Ran, tacita};
 
 /// A fresh `tacita ROLE init`, and its commands after an edit of the file.
@@ -81,6 +81,28 @@ fn a_servers_file_with_mistakes() {
             &["training"],
         ),
         ("name = \"my-task\"", "name = \"My Task\"", &["task.name", "a-z"]),
+        // What travels beside the updates.
+        (
+            "clip = \"1\"",
+            "clip = \"1\"\nweighting = { cap = 9, scale = \"0\" }",
+            &["privacy.weighting.scale", "above 0"],
+        ),
+        (
+            "clip = \"1\"",
+            "clip = \"1\"\nmetrics = { loss_cap = \"1000000000\" }",
+            &["privacy.metrics.loss_cap", "below 10^9"],
+        ),
+        (
+            "clip = \"1\"",
+            "clip = \"1\"\nadaptive_clip = { least = \"0.1\", largest = \"1000000000\" }",
+            &["privacy.adaptive_clip", "10^9"],
+        ),
+        // The rule may lead there, with a count beside it that takes the joint norm past what a manifest can state.
+        (
+            "clip = \"1\"",
+            "clip = \"1\"\nadaptive_clip = { least = \"0.1\", largest = \"999999999\" }",
+            &["privacy.adaptive_clip.largest"],
+        ),
     ] {
         bench.refuses(from, to, words);
     }
@@ -210,4 +232,21 @@ fn commands_before_enrolment() {
     says(1, &client.run("join"), &["enrol first"]);
     // Nothing was spent: that can be said at any time.
     succeeded(&client.run("status"));
+}
+
+/// Failure: a name that is not the enrolled one is believed: `status` then shows an empty account, as if nothing had been spent.
+#[test]
+fn a_name_that_is_not_the_enrolled_one() {
+    let federation = Federation::new(Plan::new(3, 3, 0));
+    let config = federation.client_config(0);
+    succeeded(&tacita(["client", "status", "--config", text(&config)]));
+    edit(&config, "name = \"client-0000\"", "name = \"somebody\"");
+    for action in ["status", "join"] {
+        let ran = tacita(["client", action, "--config", text(&config)]);
+        says(
+            2,
+            &ran,
+            &["client.toml", "client.name", "somebody", "client-0000"],
+        );
+    }
 }

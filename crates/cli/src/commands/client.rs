@@ -206,6 +206,19 @@ pub(crate) fn store(config: &ClientConfig) -> anyhow::Result<Arc<dyn Store>> {
     )?))
 }
 
+/// What was spent is kept under the certificate's name, and looked for under the file's: two names would be two accounts.
+fn is_the_one_enrolled(path: &Path, config: &ClientConfig, enrolled: &str) -> anyhow::Result<()> {
+    let named = &config.client.name;
+    if named == enrolled {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "{}: client.name is '{named}', but this machine is enrolled as '{enrolled}', and its budget is spent under that name; write that, or \
+         enrol '{named}' with a state folder of its own",
+        path.display()
+    )))
+}
+
 fn join(path: &Path, output: &Output) -> anyhow::Result<Exit> {
     let end = crate::runtime()?.block_on(join_with(path, Hooks::default()))?;
     let word = match end {
@@ -222,6 +235,7 @@ pub(crate) async fn join_with(path: &Path, hooks: Hooks) -> anyhow::Result<JoinE
     let machine = Machine::new(&config.client.state);
     let period = Duration::from_secs(config.client.authority_seconds.get().into());
     let (me, standing) = enrolment::in_standing(&machine, Role::Client, period).await?;
+    is_the_one_enrolled(path, &config, standing.borrow().certificate.name.as_str())?;
     let setup = setup(
         &config,
         me,

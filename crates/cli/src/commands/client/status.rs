@@ -10,10 +10,10 @@ use tacita_client::config::ClientConfig;
 use tacita_client::record::{PastRound, StoreRecord};
 use tacita_client::status::{Spending, Status};
 use tacita_client::{Machine, SqliteReader};
-use tacita_identity::Role;
+use tacita_identity::{Role, VerifiedCertificate};
 use tacita_privacy::{Decimal, PrivacyUnit};
 
-use super::{evidence_dir, read};
+use super::{evidence_dir, is_the_one_enrolled, read};
 use crate::enrolling::now;
 use crate::output::{Exit, Output, usage};
 use crate::report::verification::utc as date;
@@ -45,6 +45,10 @@ pub(super) struct StatusArgs {
 
 pub(super) fn run(args: &StatusArgs, output: &Output) -> anyhow::Result<Exit> {
     let config = read(&args.config)?;
+    let certificate = certificate(&config);
+    if let Ok(certificate) = &certificate {
+        is_the_one_enrolled(&args.config, &config, certificate.name.as_str())?;
+    }
     let (mut rounds, mut evidence) = (Vec::new(), Vec::new());
     if let Some(store) = SqliteReader::open(config.store_path())? {
         let record = StoreRecord::read(Arc::new(store), &config.client.name, config.budget.clone())?;
@@ -54,7 +58,7 @@ pub(super) fn run(args: &StatusArgs, output: &Output) -> anyhow::Result<Exit> {
         rounds = record.history()?;
     }
     let status = Status::of(rounds, config.budget.as_ref(), now()).map_err(usage)?;
-    let certificate = certificate(&config);
+    let certificate = certificate.map(|it| (hex::encode(it.fingerprint), it.not_after));
     output.result(
         &in_words(&config, &status, &certificate, args.last),
         &as_json(&config, &status, &certificate, &evidence)?,
@@ -73,12 +77,11 @@ pub(super) fn run(args: &StatusArgs, output: &Output) -> anyhow::Result<Exit> {
 /// Of the certificate in use: fingerprint and last second, or why there is none.
 type Certificate = Result<(String, u64), String>;
 
-fn certificate(config: &ClientConfig) -> Certificate {
+fn certificate(config: &ClientConfig) -> Result<VerifiedCertificate, String> {
     let machine = Machine::new(&config.client.state);
-    match machine.certificate(Role::Client, now()) {
-        Ok(certificate) => Ok((hex::encode(certificate.fingerprint), certificate.not_after)),
-        Err(error) => Err(error.to_string()),
-    }
+    machine
+        .certificate(Role::Client, now())
+        .map_err(|error| error.to_string())
 }
 
 fn as_json(
