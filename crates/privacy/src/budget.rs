@@ -209,6 +209,8 @@ pub struct BudgetFilter {
     budget: Budget,
     /// Index of the order watched, and the largest Renyi sum there.
     watched: (usize, f64),
+    /// The same before any release.
+    initial: (usize, f64),
     /// Whether the order was chosen for the first release.
     chosen: bool,
     committed: BTreeMap<Release, u64>,
@@ -229,9 +231,11 @@ impl BudgetFilter {
     /// # Errors
     /// [`BudgetRefusal::Range`], [`BudgetRefusal::TooSmall`].
     pub fn new(budget: Budget) -> Result<Self, BudgetRefusal> {
+        let initial = budget.watched()?;
         Ok(Self {
             budget,
-            watched: budget.watched()?,
+            watched: initial,
+            initial,
             chosen: false,
             committed: BTreeMap::new(),
             sum: Sum::nothing(),
@@ -360,12 +364,18 @@ impl BudgetFilter {
         Ok(())
     }
 
-    /// Gives a reservation back: the round ended before anything left.
+    /// Gives a reservation back: the round ended before anything left. While nothing was charged, what was only reserved chooses no order: a
+    /// record of charges alone gives the same one.
     ///
     /// # Errors
     /// As [`BudgetFilter::commit`].
     pub fn release(&mut self, ticket: BudgetTicket) -> Result<(), BudgetMisuse> {
-        self.settle(&ticket).map(|_| ())
+        self.settle(&ticket)?;
+        if self.committed.is_empty() && self.reserved.is_empty() {
+            self.chosen = false;
+            self.watched = self.initial;
+        }
+        Ok(())
     }
 
     /// Records a charge that has happened whether or not the budget allows it, such as a second statement for one round.
