@@ -15,7 +15,7 @@ mod running;
 use std::fs;
 
 use ed25519_dalek::SigningKey;
-use ledgers::{ORIGIN, World, charge, key, manifest, story};
+use ledgers::{ORIGIN, World, charge, key, manifest, outcome, story};
 use running::tacita;
 use tacita_ledger::{Entry, KeyType, Manifest, VerifierKey};
 
@@ -232,6 +232,30 @@ fn an_outcome_that_claims_too_little_fails_the_report_but_not_the_check() {
     assert_eq!(
         report["tasks"][0]["epsilon_server"],
         honest["tasks"][0]["epsilon_server"]
+    );
+}
+
+/// Failure: a ledger that is wrong in every round buries its reader in lines on standard error, or keeps some of them to itself.
+#[test]
+fn many_findings_are_counted() {
+    let entries: Vec<Entry> = (1..=15)
+        .flat_map(|id| {
+            let round = u64::from(id);
+            [
+                manifest(id, round),
+                charge(id, round),
+                outcome(id, round, "0.0001"),
+            ]
+        })
+        .collect();
+    let ran = World::new(&entries).with_key("report", &[]);
+    assert_eq!(ran.code, 1);
+    // Two claims an outcome.
+    assert_eq!(ran.stdout.matches("claims epsilon_").count(), 30);
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(
+        (lines.len(), lines[10]),
+        (11, "error: 20 more findings; the report lists them all")
     );
 }
 
