@@ -3,42 +3,20 @@
 //!
 //! This is the only place where a [`NoisedUpdate`] turns into bytes that may leave: [`MaskedUpdate`].
 //!
-//! Most of a large round is spent here, hence the faster of two implementations of the cipher and the addition of `LANES`
-//! keystreams in one pass over the vector's words; `benches/README.md` has the figures.
+//! Most of a large round is spent here: `keystream` has the faster of two implementations for the processor at hand, and
+//! `benches/README.md` the figures.
 
-use aes::Aes256;
-use aws_lc_rs::cipher::{AES_256, EncryptionContext, StreamingEncryptingKey, UnboundCipherKey};
-use aws_lc_rs::iv::FixedLength;
-use ctr::Ctr128BE;
-use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
+mod keystream;
+
 use rayon::prelude::*;
 use tacita_algebra::{RingVector, WordsMut};
 use tacita_privacy::NoisedUpdate;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::{Zeroize as _, Zeroizing};
 
+use self::keystream::{Engine, Word};
 use crate::keys::Key;
 use crate::manifest::CheckedManifest;
 use crate::refusal::{Misuse, Refusal};
-
-/// Bytes of keystream made at a time from one mask: all lanes and the vector's words stay in the first-level cache.
-const BLOCK: usize = 4 * 1024;
-/// Keystreams added in one pass.
-const LANES: usize = 4;
-/// Keystreams open at a time, so that memory does not grow with the number of masks.
-const OPEN: usize = 64;
-/// Bytes of one AES block.
-const CIPHER_BLOCK: usize = 16;
-
-/// A lane: a block of keystream, and the room that the cipher asks for behind it.
-#[derive(Zeroize)]
-#[repr(align(64))] // Widest stores of the cipher do not straddle lines of the cache.
-struct Lane([u8; BLOCK + CIPHER_BLOCK]);
-
-impl Lane {
-    const fn empty() -> Self {
-        Self([0; BLOCK + CIPHER_BLOCK])
-    }
-}
 
 /// Whether a mask is added or taken away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,69 +59,11 @@ impl Mask {
             sign,
         }
     }
-
-    /// The keystream from byte `position` on.
-    fn open(&self, engine: Engine, position: u64) -> Result<Stream, Misuse> {
-        let block = position / CIPHER_BLOCK as u64;
-        let counter = u128::from(block).to_be_bytes();
-        let mut stream = match engine {
-            Engine::AwsLc => {
-                let key = UnboundCipherKey::new(&AES_256, self.key.as_ref()).map_err(|_| Misuse::Key)?;
-                let context = EncryptionContext::Iv128(FixedLength::from(counter));
-                let cipher = StreamingEncryptingKey::less_safe_ctr(key, context).map_err(|_| Misuse::Key)?;
-                Stream::AwsLc(cipher)
-            }
-            Engine::Wide => Stream::Wide(Box::new(Ctr128BE::new(&(*self.key).into(), &counter.into()))),
-        };
-        let skipped = (position % CIPHER_BLOCK as u64) as usize;
-        stream.fill(&mut Lane::empty(), skipped)?;
-        Ok(stream)
-    }
 }
 
-/// Which implementation of the one cipher makes the keystream: what was faster on the processor at hand when measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Engine {
-    /// aws-lc's assembly: a third faster than the `aes` crate where that finds no wide AES instructions.
-    AwsLc,
-    /// The `aes` crate: a sixth faster than aws-lc where it can use four blocks an instruction.
-    Wide,
-}
-
-impl Engine {
-    fn of_this_processor() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("vaes") && std::arch::is_x86_feature_detected!("avx512f") {
-            return Self::Wide;
-        }
-        Self::AwsLc
-    }
-}
-
-/// An open keystream; both libraries wipe their state on drop.
-enum Stream {
-    AwsLc(StreamingEncryptingKey),
-    Wide(Box<Ctr128BE<Aes256>>),
-}
-
-impl Stream {
-    /// The next `bytes` bytes, at most [`BLOCK`].
-    fn fill(&mut self, lane: &mut Lane, bytes: usize) -> Result<(), Misuse> {
-        const ZEROS: &[u8; BLOCK] = &[0; BLOCK];
-        let beyond = Misuse::Argument("more than a block");
-        match self {
-            Self::AwsLc(cipher) => {
-                let zeros = ZEROS.get(..bytes).ok_or(beyond)?;
-                cipher.update(zeros, &mut lane.0).map_err(|_| Misuse::Key)?;
-            }
-            Self::Wide(cipher) => cipher.write_keystream(lane.0.get_mut(..bytes).ok_or(beyond)?),
-        }
-        Ok(())
-    }
-}
-
-/// Coordinates that one core works on at a time; a vector no longer than this stays on the calling thread. Opening all
-/// streams anew for each piece costs less than a hundredth.
+/// Coordinates that one core works on at a time, so that they stay in its second-level cache while all masks come by; a
+/// vector no longer than this stays on the calling thread. Scheduling all keys anew for each piece costs less than a
+/// hundredth.
 const PIECE: usize = 1 << 16;
 
 /// Applies all `masks` to `vector`, whose first coordinate is coordinate `start` of the whole, on all cores.
@@ -170,7 +90,7 @@ fn apply_pieces<const W: usize, T: Word<W>>(
     masks: &[Mask],
 ) -> Result<(), Misuse> {
     if words.len() <= PIECE {
-        return apply_words(engine, words, start, masks);
+        return engine.add(words, start, masks);
     }
     words
         .par_chunks_mut(PIECE)
@@ -178,94 +98,8 @@ fn apply_pieces<const W: usize, T: Word<W>>(
         .try_for_each(|(piece, words)| {
             let beyond = Misuse::Argument("start beyond the counter");
             let start = start.checked_add(piece * PIECE).ok_or(beyond)?;
-            apply_words(engine, words, start, masks)
+            engine.add(words, start, masks)
         })
-}
-
-trait Word<const W: usize>: Copy + Send {
-    fn word(bytes: [u8; W]) -> Self;
-    fn plus(self, other: Self) -> Self;
-    fn minus(self, other: Self) -> Self;
-}
-
-impl Word<4> for u32 {
-    fn word(bytes: [u8; 4]) -> Self {
-        Self::from_le_bytes(bytes)
-    }
-    fn plus(self, other: Self) -> Self {
-        self.wrapping_add(other)
-    }
-    fn minus(self, other: Self) -> Self {
-        self.wrapping_sub(other)
-    }
-}
-
-impl Word<8> for u64 {
-    fn word(bytes: [u8; 8]) -> Self {
-        Self::from_le_bytes(bytes)
-    }
-    fn plus(self, other: Self) -> Self {
-        self.wrapping_add(other)
-    }
-    fn minus(self, other: Self) -> Self {
-        self.wrapping_sub(other)
-    }
-}
-
-fn apply_words<const W: usize, T: Word<W>>(
-    engine: Engine,
-    words: &mut [T],
-    start: usize,
-    masks: &[Mask],
-) -> Result<(), Misuse> {
-    let beyond = Misuse::Argument("start beyond the counter");
-    let position = (start as u64).checked_mul(W as u64).ok_or(beyond)?;
-    let mut lanes = Zeroizing::new([const { Lane::empty() }; LANES]);
-    for some in masks.chunks(OPEN) {
-        let open = |sign| {
-            let of_sign = some.iter().filter(move |mask| mask.sign == sign);
-            of_sign
-                .map(|mask| mask.open(engine, position))
-                .collect::<Result<Vec<_>, _>>()
-        };
-        let (mut plus, mut minus) = (open(Sign::Plus)?, open(Sign::Minus)?);
-        for block in words.chunks_mut(BLOCK / W) {
-            for streams in plus.chunks_mut(LANES) {
-                add(block, streams, &mut lanes, T::plus)?;
-            }
-            for streams in minus.chunks_mut(LANES) {
-                add(block, streams, &mut lanes, T::minus)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The next block of up to [`LANES`] streams into `words`: one pass for all of them where there are as many as lanes.
-fn add<const W: usize, T: Word<W>>(
-    words: &mut [T],
-    streams: &mut [Stream],
-    lanes: &mut [Lane; LANES],
-    combine: impl Fn(T, T) -> T,
-) -> Result<(), Misuse> {
-    for (stream, lane) in streams.iter_mut().zip(lanes.iter_mut()) {
-        stream.fill(lane, words.len() * W)?;
-    }
-    let full = streams.len() == LANES;
-    let [a, b, c, d] = lanes.each_ref().map(|lane| lane.0.as_chunks::<W>().0);
-    if full {
-        for ((((word, a), b), c), d) in words.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            let sum = T::word(*a).plus(T::word(*b)).plus(T::word(*c)).plus(T::word(*d));
-            *word = combine(*word, sum);
-        }
-    } else {
-        for lane in [a, b, c, d].into_iter().take(streams.len()) {
-            for (word, bytes) in words.iter_mut().zip(lane) {
-                *word = combine(*word, T::word(*bytes));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The keys of one client's masks: its self mask and one pair mask per neighbour in U1. Made only by the client
@@ -337,6 +171,9 @@ impl MaskedUpdate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aes::Aes256;
+    use ctr::Ctr128BE;
+    use ctr::cipher::{KeyIvInit as _, StreamCipher as _};
     use tacita_algebra::RingBits;
 
     fn vector(bits: u8, len: usize) -> RingVector {
@@ -434,7 +271,7 @@ mod tests {
                 .collect();
             let opened: Vec<Mask> = masks.iter().map(|(key, sign)| Mask::new(key, *sign)).collect();
             let expected = expand(bits, start, len, &masks);
-            for engine in [Engine::AwsLc, Engine::Wide] {
+            for engine in [Engine::Lanes, Engine::Wide] {
                 let mut vector = RingVector::zeros(RingBits::new(bits).unwrap(), len);
                 apply_with(engine, &mut vector, start, &opened).unwrap();
                 let got: Vec<u64> = vector
