@@ -63,11 +63,18 @@ pub fn on_one_core<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     pool.expect("a thread").install(work)
 }
 
-/// Criterion with few samples: the spread that matters here is the machine's, and a [`Race`] shows it.
+/// Criterion with few samples: the spread that matters here is the machine's, and a [`Race`] shows it. All work stays on
+/// one core.
 #[must_use]
 pub fn criterion() -> criterion::Criterion {
-    use std::time::Duration;
     cpu::one_core();
+    criterion_on_all_cores()
+}
+
+/// The same for work that spreads over all cores, measured on the wall.
+#[must_use]
+pub fn criterion_on_all_cores() -> criterion::Criterion {
+    use std::time::Duration;
     criterion::Criterion::default()
         .sample_size(10)
         .warm_up_time(Duration::from_millis(300))
