@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Range;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::error::AlgebraError;
 use crate::packing;
@@ -154,6 +154,19 @@ impl RingVector {
             Storage::Narrow(values.iter().map(|&v| (v as u64 & mask) as u32).collect())
         } else {
             Storage::Wide(values.iter().map(|&v| v as u64 & mask).collect())
+        };
+        Self { bits, storage }
+    }
+
+    /// Coordinates from signed integers, in their own memory where words are as wide as they are (b <= 32). Not reduced.
+    #[must_use]
+    pub fn from_integers(bits: RingBits, values: Vec<i32>) -> Self {
+        let storage = if bits.is_narrow() {
+            // Collecting from a vector into one of the same layout keeps its memory; a test counts it.
+            Storage::Narrow(values.into_iter().map(|value| value as u32).collect())
+        } else {
+            let values = Zeroizing::new(values);
+            Storage::Wide(values.iter().map(|value| i64::from(*value) as u64).collect())
         };
         Self { bits, storage }
     }

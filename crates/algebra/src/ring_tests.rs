@@ -1,4 +1,4 @@
-use super::{RingBits, RingVector, WordsMut};
+use super::{RingBits, RingVector, Words, WordsMut};
 use crate::error::AlgebraError;
 use proptest::prelude::*;
 
@@ -231,4 +231,22 @@ fn packed_coordinates_are_added_where_they_lie() {
         assert_eq!(sum.signed(190).collect::<Vec<_>>(), sum.to_signed()[190..]);
         assert_eq!(sum.signed(201).count(), 0);
     }
+}
+
+#[test]
+fn integers_become_coordinates_in_their_own_memory() {
+    let values: Vec<i32> = (0..5000).map(|i| (i - 2500) * 77_777).collect();
+    let signed: Vec<i64> = values.iter().map(|&value| i64::from(value)).collect();
+    for bits in [32, 33, 40] {
+        let ring = RingBits::new(bits).unwrap();
+        let mut vector = RingVector::from_integers(ring, values.clone());
+        vector.reduce();
+        assert_eq!(vector, RingVector::from_signed(ring, &signed), "b = {bits}");
+    }
+    let at = values.as_ptr().addr();
+    let vector = RingVector::from_integers(RingBits::new(20).unwrap(), values);
+    let Words::Narrow(words) = vector.words() else {
+        panic!("words of 32 bits hold b = 20");
+    };
+    assert_eq!(words.as_ptr().addr(), at, "copied");
 }

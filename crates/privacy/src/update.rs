@@ -297,21 +297,40 @@ impl EncodedUpdate {
     /// # Errors
     /// [`NoiseError::TicketMismatch`], [`NoiseError::TicketUsed`], [`NoiseError::TooLarge`].
     pub fn noise(
-        self,
+        mut self,
         ticket: &mut BudgetTicket,
         rng: &mut impl CryptoRng,
     ) -> Result<NoisedUpdate, NoiseError> {
         ticket.spend_on(&self.encoding, &self.share, self.sampling)?;
         let (mut noise, seeds) = ShareNoise::fresh(&self.share, rng)?;
         let mut block = Zeroizing::new(vec![0i64; BLOCK.min(self.values.len())]);
-        let mut ring = RingVector::zeros(self.encoding.bits(), self.values.len());
-        for (index, values) in self.values.chunks(BLOCK).enumerate() {
-            let block = &mut block[..values.len()];
-            for (to, from) in block.iter_mut().zip(values) {
-                *to = i64::from(*from);
+        // The integers' own memory: one vector and a block are all that a client needs from here on.
+        let mut ring = RingVector::from_integers(self.encoding.bits(), core::mem::take(&mut *self.values));
+        match ring.words_mut() {
+            WordsMut::Narrow(words) => {
+                for words in words.chunks_mut(BLOCK) {
+                    let block = &mut block[..words.len()];
+                    for (to, from) in block.iter_mut().zip(&*words) {
+                        *to = i64::from(*from as i32);
+                    }
+                    noise.add_to(block);
+                    for (to, from) in words.iter_mut().zip(&*block) {
+                        *to = *from as u32;
+                    }
+                }
             }
-            noise.add_to(block);
-            write_words(&mut ring, index * BLOCK, block);
+            WordsMut::Wide(words) => {
+                for words in words.chunks_mut(BLOCK) {
+                    let block = &mut block[..words.len()];
+                    for (to, from) in block.iter_mut().zip(&*words) {
+                        *to = *from as i64;
+                    }
+                    noise.add_to(block);
+                    for (to, from) in words.iter_mut().zip(&*block) {
+                        *to = *from as u64;
+                    }
+                }
+            }
         }
         ring.reduce();
         Ok(NoisedUpdate {
@@ -321,22 +340,6 @@ impl EncodedUpdate {
             sampling: self.sampling,
             seeds,
         })
-    }
-}
-
-/// Writes signed integers from coordinate `start`, in two's complement of the word.
-fn write_words(ring: &mut RingVector, start: usize, values: &[i64]) {
-    match ring.words_mut() {
-        WordsMut::Narrow(words) => {
-            for (word, value) in words[start..].iter_mut().zip(values) {
-                *word = *value as u32;
-            }
-        }
-        WordsMut::Wide(words) => {
-            for (word, value) in words[start..].iter_mut().zip(values) {
-                *word = *value as u64;
-            }
-        }
     }
 }
 
