@@ -213,6 +213,25 @@ fn every_party_a_process_of_its_own() {
 }
 
 #[test]
+fn a_server_stays_within_its_bound_of_memory() {
+    // A million parameters: what is proportional to them or to the members' uploads (75 MB together) shows beside the rest.
+    let demo =
+        Demo::run("--clients 24 --rounds 2 --epsilon none --model mlp-13333 --server-process --drop 0.1");
+    let number = |of: &Value| of.as_u64().unwrap();
+    let (clients, neighbours) = (
+        number(&demo.report["clients"]),
+        number(&demo.report["graph"]["neighbours"]),
+    );
+    let bound =
+        (64 << 20) + 3 * 8 * number(&demo.report["parameters"]) + clients * ((160 << 10) + 200 * neighbours);
+    let peak = number(&demo.report["server_peak_rss_bytes"]);
+    assert!(peak <= bound, "{peak} bytes at most, {bound} promised");
+    for round in demo.rounds() {
+        assert_eq!(round["exact_sum"], true, "{round:#}");
+    }
+}
+
+#[test]
 fn a_seed_fixes_split_and_model_and_never_keys_or_masks() {
     let words = "--clients 4 --rounds 1 --model mlp --epsilon none --split shards";
     let [first, again, other] = [5, 5, 6].map(|seed| Demo::run(&format!("{words} --seed {seed}")));

@@ -48,6 +48,14 @@ enum Line {
     Listening(String),
     Started(u32, usize),
     Failed(u32, String),
+    /// Coordinates from `start` on of the sum of the round whose line follows: in pieces, so that what only a demonstration
+    /// prints adds nothing to the memory that it measures.
+    Sum {
+        bits: u8,
+        len: usize,
+        start: usize,
+        packed: String,
+    },
     Round(Box<RoundLine>),
     /// Most memory that the process held at once, in bytes.
     Peak(u64),
@@ -79,10 +87,10 @@ struct RoundLine {
     phases: BTreeMap<String, f64>,
     upload_bytes: u64,
     model_digest: String,
-    bits: u8,
-    len: usize,
-    sum: String,
 }
+
+/// Coordinates of a sum in one line: whole bytes at any number of bits.
+const PIECE: usize = 1 << 14;
 
 fn say(line: &Line) {
     use std::io::Write as _;
@@ -94,6 +102,18 @@ fn say(line: &Line) {
 
 fn packed(vector: &RingVector) -> String {
     hex::encode(vector.pack(0..vector.len()))
+}
+
+fn say_sum(sum: &RingVector) {
+    for start in (0..sum.len()).step_by(PIECE) {
+        let end = start.saturating_add(PIECE).min(sum.len());
+        say(&Line::Sum {
+            bits: sum.bits().get(),
+            len: sum.len(),
+            start,
+            packed: hex::encode(sum.pack(start..end)),
+        });
+    }
 }
 
 fn unpacked(bits: u8, len: usize, text: &str) -> anyhow::Result<RingVector> {
@@ -143,31 +163,31 @@ fn run_server(args: &ChildArgs) -> anyhow::Result<Exit> {
         ServerEvent::Listening(address) => say(&Line::Listening(address.to_string())),
         ServerEvent::RoundStarted { round, cohort } => say(&Line::Started(round, cohort)),
         ServerEvent::AttemptFailed { round, reason } => say(&Line::Failed(round, reason.to_owned())),
-        ServerEvent::RoundDone { report, sum } => say(&Line::Round(Box::new(RoundLine {
-            round: report.round,
-            round_id: hex::encode(report.round_id),
-            cohort: report.cohort,
-            survivors: report.survivors,
-            names: report.survivor_names.clone(),
-            surplus_removed: report.noise.0,
-            noise_variance_q16: report.noise.1.to_string(),
-            accuracy: report.accuracy,
-            loss: report.loss,
-            figures: figures(report),
-            epsilon_server: report.epsilon_server,
-            epsilon_public: report.epsilon_public,
-            seconds: report.seconds,
-            phases: report
-                .phases
-                .iter()
-                .map(|(name, s)| ((*name).to_owned(), *s))
-                .collect(),
-            upload_bytes: report.upload_bytes,
-            model_digest: report.model_digest.clone(),
-            bits: sum.bits().get(),
-            len: sum.len(),
-            sum: packed(sum),
-        }))),
+        ServerEvent::RoundDone { report, sum } => {
+            say_sum(sum);
+            say(&Line::Round(Box::new(RoundLine {
+                round: report.round,
+                round_id: hex::encode(report.round_id),
+                cohort: report.cohort,
+                survivors: report.survivors,
+                names: report.survivor_names.clone(),
+                surplus_removed: report.noise.0,
+                noise_variance_q16: report.noise.1.to_string(),
+                accuracy: report.accuracy,
+                loss: report.loss,
+                figures: figures(report),
+                epsilon_server: report.epsilon_server,
+                epsilon_public: report.epsilon_public,
+                seconds: report.seconds,
+                phases: report
+                    .phases
+                    .iter()
+                    .map(|(name, s)| ((*name).to_owned(), *s))
+                    .collect(),
+                upload_bytes: report.upload_bytes,
+                model_digest: report.model_digest.clone(),
+            })));
+        }
     });
     crate::runtime()?.block_on(async {
         let machine = Machine::new(&config.server.state);
@@ -254,10 +274,25 @@ impl ServerProcess {
     /// Feeds what it prints to the observer until it ends; the most memory that it held at once.
     pub(crate) async fn watch(mut self, observer: &Observer) -> anyhow::Result<Option<u64>> {
         let mut peak = None;
+        let mut gathered = None;
         while let Some(text) = self.lines.next_line().await? {
             match serde_json::from_str(&text)? {
+                Line::Sum {
+                    bits,
+                    len,
+                    start,
+                    packed,
+                } => {
+                    let sum = match &mut gathered {
+                        Some(sum) => sum,
+                        none => none.insert(RingVector::zeros(RingBits::new(bits)?, len)),
+                    };
+                    let count = PIECE.min(len.saturating_sub(start));
+                    sum.unpack_into(start, count, &hex::decode(packed)?)?;
+                }
                 Line::Round(line) => {
-                    let (report, sum) = round_of(*line)?;
+                    let report = round_of(*line)?;
+                    let sum = gathered.take().context("a round without its sum")?;
                     observer(ServerEvent::RoundDone {
                         report: &report,
                         sum: &sum,
@@ -344,8 +379,7 @@ fn figures(report: &RoundReport) -> ([Option<String>; 4], tacita_privacy::Decima
     )
 }
 
-fn round_of(line: RoundLine) -> anyhow::Result<(RoundReport, RingVector)> {
-    let sum = unpacked(line.bits, line.len, &line.sum)?;
+fn round_of(line: RoundLine) -> anyhow::Result<RoundReport> {
     let ([accuracy, loss, error, within_clip], clip) = line.figures;
     const PHASES: [&str; 8] = [
         "invite",
@@ -358,7 +392,7 @@ fn round_of(line: RoundLine) -> anyhow::Result<(RoundReport, RingVector)> {
         "unmask",
     ];
     let known = |name: &String| PHASES.into_iter().chain(["outcome"]).find(|known| known == name);
-    let report = RoundReport {
+    Ok(RoundReport {
         round: line.round,
         round_id: hex::decode(line.round_id)?
             .try_into()
@@ -388,6 +422,5 @@ fn round_of(line: RoundLine) -> anyhow::Result<(RoundReport, RingVector)> {
             .collect(),
         upload_bytes: line.upload_bytes,
         model_digest: line.model_digest,
-    };
-    Ok((report, sum))
+    })
 }
