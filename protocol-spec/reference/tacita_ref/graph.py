@@ -13,7 +13,7 @@ from .tagged import tagged_hash
 
 COMPLETE_MAX = 64
 PERMUTATION_FREE_MAX = 1000
-SECURITY, CORRECTNESS = 104, 20
+SECURITY, CORRECTNESS, CHOSEN = 104, 20, 95
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,29 @@ def _permutation_free(n: int, c: int, d: int) -> tuple[int, int]:
     raise Refused("TAC-004", "no ring")
 
 
+def _colluders(size: int, c: int, k: int, bits: int, union: int) -> int:
+    """The least v with P[Hyp(size, c, k) > v] <= 2^-bits / union."""
+    whole, above, v = comb(size, k), 0, min(k, c)
+    while v >= 0:
+        above += comb(c, v) * comb(size - c, k - v)
+        if above * union << bits > whole:
+            break
+        v -= 1
+    return max(v, 0)
+
+
 def _published(n: int, c: int, d: int) -> tuple[int, int]:
-    """The published sparse rule for a malicious server (03 section 3.2)."""
-    lost = c + d
+    """The published sparse rule for a malicious server (03 section 3.2), and drop-outs that it chooses (3.4)."""
+    lost, m = c + d, n - d
     if lost >= n:
         raise Refused("TAC-004", "no sparse graph")
     for k in range(2, n - 1, 2):
         pairs = n * (n - k - 1) // 2
         if pairs * perm(lost, k) << (SECURITY + 1) >= perm(n, k):
             continue
-        # t1: the least v with P[Hyp(n, c, k) > v] <= 2^-(sigma + 1) / n.
-        whole, above, v = comb(n, k), 0, min(k, c)
-        while v >= 0:
-            tail = above + comb(c, v) * comb(n - c, k - v)
-            if tail * n << (SECURITY + 1) > whole:
-                break
-            above, v = tail, v - 1
-        t1 = (max(v, 0) + k) // 2
+        blind = _colluders(n, c, k, SECURITY + 1, n)
+        chosen = _colluders(m, c, k, CHOSEN, m * m) if k < m else c
+        t1 = (max(blind, chosen) + k) // 2
         if t1 < _survivors(n, d, k):
             return k, t1 + 1
     raise Refused("TAC-004", "no sparse graph")

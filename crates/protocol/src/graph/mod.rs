@@ -2,7 +2,8 @@
 //!
 //! - [`RoundParameters::derive`] gives graph, k, t and Q from the three counts n, c and m of a manifest. Every party
 //!   computes it for itself; nothing here is taken from the server.
-//! - [`published_rule`] is the sparse-graph rule of Bell et al. 2020 as published with FCP, used above 1,000 clients.
+//! - [`published_rule`] is the sparse-graph rule of Bell et al. 2020 as published with FCP, used above 1,000 clients with one more
+//!   condition, for a server that chooses who drops out.
 //! - [`Neighbourhood`] is the graph itself over roster indices, seeded by the roster root.
 //!
 //! Everything is decided in integers: a probability is an enclosure by two integers over a power of two, and where a

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::published::{ServerModel, StatisticalBits, published_rule, surviving_neighbours};
+use super::published::{StatisticalBits, chosen_rule, surviving_neighbours};
 
 /// Smallest cohort.
 pub const MIN_CLIENTS: u32 = 3;
@@ -18,6 +18,9 @@ pub const ROUND_BITS: StatisticalBits = StatisticalBits {
     security: 104,
     correctness: 20,
 };
+/// How many of the security bits a server may win above `PERMUTATION_FREE_MAX` that chooses, with the ring before it, who
+/// drops out and who is missing: 95 of 104 are left (spec 03 section 3.4).
+pub(super) const CHOICE_BITS: u16 = 9;
 
 /// Shape of the neighbour graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +118,7 @@ impl RoundParameters {
     /// - n <= 64: complete, t = floor((n + c) / 2) + 1;
     /// - n <= 1,000: the least even k with k >= c + d + 1 and t = floor((k + c) / 2) + 1 <= t2, where t2 is the greatest v
     ///   with P[Hyp(n, n - d, k) < v] <= 2^-eta / n;
-    /// - above: [`published_rule`] for a malicious server;
+    /// - above: the published sparse rule for a malicious server, with 9 of the security bits fewer where it chooses the drop-outs;
     ///
     /// and always Q = floor((n + c) / 2) + 1 and m >= max(Q, t).
     ///
@@ -158,7 +161,8 @@ impl RoundParameters {
             let sparse = if clients <= PERMUTATION_FREE_MAX {
                 permutation_free(clients, colluders, dropouts, bits)
             } else {
-                published_rule(clients, colluders, dropouts, bits, ServerModel::Malicious)
+                let chosen = bits.security.saturating_sub(CHOICE_BITS);
+                chosen_rule(clients, colluders, dropouts, bits, chosen)
                     .map(|graph| (graph.neighbours, graph.threshold))
             };
             let (neighbours, threshold) = sparse.ok_or(ParameterError::NoSparseGraph {

@@ -56,6 +56,43 @@ pub fn published_rule(
     bits: StatisticalBits,
     server: ServerModel,
 ) -> Option<SparseGraph> {
+    sparse_graph(clients, corrupt, dropping, bits, server, None)
+}
+
+/// [`published_rule`] for a malicious server that also chooses, with the ring before it, who drops out and who is missing: t1 is
+/// at least min { v : P[Hyp(m, corrupt, k) > v] <= 2^-chosen / m^2 }, so that with w = t - k/2 no two runs of k/2 places hold
+/// w corrupt ones each but with probability below 2^-chosen, over a roster of m = `clients` - `dropping`, where they are
+/// densest (spec 03 section 3.4).
+pub(super) fn chosen_rule(
+    clients: u32,
+    corrupt: u32,
+    dropping: u32,
+    bits: StatisticalBits,
+    chosen: u16,
+) -> Option<SparseGraph> {
+    let least = clients
+        .checked_sub(dropping)
+        .filter(|least| *least >= corrupt.max(1))?;
+    let pairs = u64::from(least).checked_mul(u64::from(least))?;
+    let crowd = Quantile::over(least, corrupt, chosen, pairs);
+    sparse_graph(
+        clients,
+        corrupt,
+        dropping,
+        bits,
+        ServerModel::Malicious,
+        Some((least, crowd)),
+    )
+}
+
+fn sparse_graph(
+    clients: u32,
+    corrupt: u32,
+    dropping: u32,
+    bits: StatisticalBits,
+    server: ServerModel,
+    mut crowd: Option<(u32, Quantile)>,
+) -> Option<SparseGraph> {
     let lost = corrupt.checked_add(dropping).filter(|&lost| lost < clients)?;
     // Both events that break security get half of it.
     let security = bits.security.checked_add(1)?;
@@ -63,15 +100,22 @@ pub fn published_rule(
     let mut corrupt_neighbours = Quantile::new(clients, corrupt, security);
     let mut lost_neighbours = Quantile::new(clients, dropping, bits.correctness);
     for k in (2..=u64::from(clients).checked_sub(2)?).step_by(2) {
-        for _ in 0..2 {
+        for draw in [k - 1, k] {
             connectivity.draw();
             corrupt_neighbours.draw();
             lost_neighbours.draw();
+            if let Some((least, crowd)) = &mut crowd
+                && draw <= u64::from(*least)
+            {
+                // From there on every corrupt client is among the draws.
+                crowd.draw();
+            }
         }
+        let chosen = crowd.as_ref().map_or(0, |(_, crowd)| crowd.value());
         let t1 = match server {
             ServerModel::SemiHonest => corrupt_neighbours.value(),
             // For an integer s = t1 + k, ceil((s - 5/4) / 2) = floor(s / 2).
-            ServerModel::Malicious => (corrupt_neighbours.value() + k) / 2,
+            ServerModel::Malicious => (corrupt_neighbours.value().max(chosen) + k) / 2,
         };
         // Fewer than v survive when more than k - v are lost: t2 = k - min { u : P[lost > u] <= 2^-eta / n }.
         let t2 = k - lost_neighbours.value();

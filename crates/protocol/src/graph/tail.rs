@@ -1,7 +1,7 @@
 //! Quantiles of the hypergeometric law, followed exactly while the number of draws grows.
 //!
 //! H(k) is the number of marked items among k drawn without replacement from N items of which M are marked. For a bound
-//! of 2^-bits / N the quantile is u(k) = min { v : P[H(k) > v] <= 2^-bits / N }.
+//! of 2^-bits / U the quantile is u(k) = min { v : P[H(k) > v] <= 2^-bits / U }; U counts the events of a union bound.
 //!
 //! One more draw adds zero or one marked item, so u(k + 1) is u(k) or u(k) + 1, and both the tail and the point
 //! probability at u move by rational factors of small integers:
@@ -26,32 +26,39 @@ pub(super) struct Quantile {
     population: u64,
     marked: u64,
     bits: u16,
+    union: u64,
     drawn: u64,
     value: u64,
     /// P[H = value].
     point: Enclosure,
     /// P[H > value].
     tail: Enclosure,
-    /// 2^-bits / N, rounded down to the scale of the enclosures.
+    /// 2^-bits / U, rounded down to the scale of the enclosures.
     bound: BigUint,
 }
 
 impl Quantile {
-    /// Starts at no draws, where the quantile is 0. `population` is positive and at least `marked`.
+    /// Starts at no draws, where the quantile is 0. `population` is positive and at least `marked`; an event for each of it.
     pub(super) fn new(population: u32, marked: u32, bits: u16) -> Self {
-        Self::with_guard(population, marked, bits, GUARD_BITS)
+        Self::over(population, marked, bits, u64::from(population))
     }
 
-    fn with_guard(population: u32, marked: u32, bits: u16, guard: u64) -> Self {
+    /// The same over `union` events, at least one and at most the square of a million.
+    pub(super) fn over(population: u32, marked: u32, bits: u16, union: u64) -> Self {
+        Self::with_guard(population, marked, bits, union, GUARD_BITS)
+    }
+
+    fn with_guard(population: u32, marked: u32, bits: u16, union: u64, guard: u64) -> Self {
         Self {
             population: u64::from(population),
             marked: u64::from(marked),
             bits,
+            union,
             drawn: 0,
             value: 0,
             point: Enclosure::one(u64::from(bits) + guard),
             tail: Enclosure::zero(),
-            bound: (BigUint::one() << guard) / population,
+            bound: (BigUint::one() << guard) / union,
         }
     }
 
@@ -70,7 +77,7 @@ impl Quantile {
         let within = self
             .tail
             .at_most(&self.bound)
-            .unwrap_or_else(|| tail_within(n, m, self.drawn, u, self.bits));
+            .unwrap_or_else(|| tail_within(n, m, self.drawn, u, self.bits, self.union));
         if within {
             // P[H > u] < 1, so some outcome up to u is possible: k - u <= N - M.
             self.point
@@ -84,9 +91,9 @@ impl Quantile {
     }
 }
 
-/// Whether P[H > u] <= 2^-bits / N, from the definition:
-/// N 2^bits sum over j > u of C(M, j) C(N - M, k - j) <= C(N, k).
-fn tail_within(n: u64, m: u64, k: u64, u: u64, bits: u16) -> bool {
+/// Whether P[H > u] <= 2^-bits / U, from the definition:
+/// U 2^bits sum over j > u of C(M, j) C(N - M, k - j) <= C(N, k).
+fn tail_within(n: u64, m: u64, k: u64, u: u64, bits: u16, union: u64) -> bool {
     let first = (u + 1).max(k.saturating_sub(n - m));
     let last = m.min(k);
     let mut sum = BigUint::zero();
@@ -99,7 +106,7 @@ fn tail_within(n: u64, m: u64, k: u64, u: u64, bits: u16) -> bool {
             term /= (j + 1) * (n - m + j + 1 - k);
         }
     }
-    (sum * n) << bits <= binomial(n, k)
+    (sum * union) << bits <= binomial(n, k)
 }
 
 pub(super) fn binomial(n: u64, k: u64) -> BigUint {
@@ -117,8 +124,8 @@ mod tests {
     use num_bigint::BigUint;
 
     /// The definition, with every tail summed anew.
-    fn by_definition(n: u64, m: u64, k: u64, bits: u16) -> u64 {
-        (0..).find(|&u| tail_within(n, m, k, u, bits)).unwrap()
+    fn by_definition(n: u64, m: u64, k: u64, bits: u16, union: u64) -> u64 {
+        (0..).find(|&u| tail_within(n, m, k, u, bits, union)).unwrap()
     }
 
     #[test]
@@ -142,15 +149,19 @@ mod tests {
         for n in 2u32..=24 {
             for m in 0..=n {
                 for bits in [0u16, 1, 3, 10, 40] {
-                    for guard in [0, 4, 12, super::GUARD_BITS] {
-                        let mut quantile = Quantile::with_guard(n, m, bits, guard);
+                    let events = [u64::from(n), u64::from(n * n)];
+                    for (union, guard) in events
+                        .iter()
+                        .flat_map(|u| [0, 4, 12, super::GUARD_BITS].map(|g| (*u, g)))
+                    {
+                        let mut quantile = Quantile::with_guard(n, m, bits, union, guard);
                         for k in 1..=n {
                             quantile.draw();
-                            let expected = by_definition(n.into(), m.into(), k.into(), bits);
+                            let expected = by_definition(n.into(), m.into(), k.into(), bits, union);
                             assert_eq!(
                                 quantile.value(),
                                 expected,
-                                "n {n} m {m} k {k} bits {bits} guard {guard}"
+                                "n {n} m {m} k {k} bits {bits} union {union} guard {guard}"
                             );
                         }
                     }
@@ -161,13 +172,15 @@ mod tests {
 
     #[test]
     fn a_large_population_agrees_with_the_definition() {
-        let mut quantile = Quantile::new(20_000, 3_000, 60);
-        for k in 1..=400u64 {
-            quantile.draw();
-            if k % 57 == 0 {
-                let value = quantile.value();
-                assert!(tail_within(20_000, 3_000, k, value, 60));
-                assert!(!tail_within(20_000, 3_000, k, value - 1, 60));
+        for union in [20_000, 20_000 * 20_000] {
+            let mut quantile = Quantile::over(20_000, 3_000, 60, union);
+            for k in 1..=400u64 {
+                quantile.draw();
+                if k % 57 == 0 {
+                    let value = quantile.value();
+                    assert!(tail_within(20_000, 3_000, k, value, 60, union));
+                    assert!(!tail_within(20_000, 3_000, k, value - 1, 60, union));
+                }
             }
         }
     }
