@@ -322,6 +322,12 @@ pub(crate) fn send(
     Ok(session.send_in(message, Some(turn))?)
 }
 
+/// The name of the member at an index.
+pub(crate) fn name_of(roster: &Roster, index: u16) -> String {
+    let member = roster.member(index);
+    member.map(|m| m.certificate.name.to_string()).unwrap_or_default()
+}
+
 pub(crate) fn identities(roster: &Roster, indices: impl Iterator<Item = u16>) -> HashSet<Hash> {
     indices
         .filter_map(|i| roster.member(i).map(|m| m.certificate.identity.0))
