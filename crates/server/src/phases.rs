@@ -18,6 +18,7 @@ use crate::gate::Turn;
 use crate::lobby::Session;
 use crate::server::{Server, ServerError};
 use crate::spool::{FileSpool, FileStash};
+use crate::suspects;
 
 pub(crate) fn ms(value: u32) -> Duration {
     Duration::from_millis(u64::from(value))
@@ -226,6 +227,7 @@ impl Server {
             })
             .collect();
         let agreeing = collecting.close()?;
+        suspects::list(roster, agreeing.suspects());
         attempt.mark("upload", since);
         Ok(agreeing)
     }
