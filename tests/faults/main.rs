@@ -20,6 +20,7 @@ mod f09_replay_across_rounds;
 mod f10_rollback;
 mod f11_duplicate_shares;
 mod f12_values_out_of_range;
+mod f13_spoiled_boxes;
 mod f13_wrong_share;
 mod f14_wrong_shape;
 mod f19_garbage_on_the_port;

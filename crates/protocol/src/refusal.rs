@@ -278,7 +278,8 @@ pub enum Abort {
     NoQuorum(u16, u16),
     /// A secret cannot be rebuilt from the shares revealed, or could not even if every signer revealed.
     #[error(
-        "{have} shares of member {dealer} ('{name}') can be had, {need} are needed; {suspect} boxes of it did not open"
+        "the secret of member {dealer} ('{name}') cannot be rebuilt: {have} of {need} shares can be had; {wrong} holders \
+         answered wrongly, {suspect} boxes did not open"
     )]
     TooFewShares {
         /// Roster index of the member whose secret is missing.
@@ -289,6 +290,8 @@ pub enum Abort {
         have: u16,
         /// Threshold.
         need: u16,
+        /// Holders that revealed a share other than the committed one (TAC-073). They are to blame, not the dealer.
+        wrong: u16,
         /// Boxes from this dealer that holders reported as not opening.
         suspect: u16,
     },

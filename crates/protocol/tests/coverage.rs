@@ -194,7 +194,7 @@ fn every_pitfall_has_its_tests_and_every_test_its_pitfall() {
 }
 
 /// What a row of 08 section 3 says, and the line of code that decides it.
-const SHELLS: [(&str, &str, &str, &str); 13] = [
+const SHELLS: [(&str, &str, &str, &str); 14] = [
     (
         "time for the first hello",
         "10 s",
@@ -248,6 +248,12 @@ const SHELLS: [(&str, &str, &str, &str); 13] = [
         "131,072",
         "server/src/lobby.rs",
         "MODEL_PART: usize = 128 * 1024;",
+    ),
+    (
+        "suspect pairs of a round in the log",
+        "64, then how many more",
+        "server/src/suspects.rs",
+        "MAX_LISTED: usize = 64;",
     ),
     (
         "longest model taken",

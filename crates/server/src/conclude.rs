@@ -17,7 +17,7 @@ use tokio::task::block_in_place;
 use crate::attempt::{Attempt, Failed};
 use crate::floor::Progress;
 use crate::lobby::Session;
-use crate::phases::{Called, called, identities, ms, send};
+use crate::phases::{Called, called, identities, ms, name_of, send};
 use crate::server::{RoundReport, Server, ServerError, ServerEvent};
 
 impl Server {
@@ -61,7 +61,10 @@ impl Server {
                         Ok(Progress::Reply)
                     }
                     ClientMessage::Reveal(reveal) => {
+                        let before = revealing.blamed().len();
                         revealing.handle_reveal(index, &reveal)?;
+                        let blames = revealing.blamed().get(before..).unwrap_or_default();
+                        name_liar(&roster, index, blames);
                         Ok(Progress::Done)
                     }
                     other => Err(Refusal::Unexpected(other.name()).into()),
@@ -190,9 +193,6 @@ impl Server {
             .indices()
             .filter_map(|i| roster.member(i).map(|m| m.certificate.name.to_string()))
             .collect();
-        for blame in sum.blamed() {
-            tracing::warn!(%blame, "a member revealed a share other than the committed one");
-        }
         let report = RoundReport {
             round: fields.round,
             round_id: fields.round_id,
@@ -220,6 +220,21 @@ impl Server {
             sum: sum.vector(),
         });
         Ok(report)
+    }
+}
+
+/// Names the member whose answer was wrong (TAC-064, TAC-073), at once: whatever the round comes to, the log has it. One line for
+/// each rule: an answer can be wrong about every dealer.
+fn name_liar(roster: &Roster, index: u16, blames: &[Refusal]) {
+    let rule = std::mem::discriminant::<Refusal>;
+    for same in blames.chunk_by(|a, b| rule(a) == rule(b)) {
+        let Some(error) = same.first() else { continue };
+        let dealer = match error {
+            Refusal::ShareCommitment { dealer, .. } => Some(name_of(roster, *dealer)),
+            _ => None,
+        };
+        let (client, dealer) = (name_of(roster, index), dealer.map(tracing::field::display));
+        tracing::warn!(%client, dealer, times = same.len(), %error, "left out of the answer; its sender is to blame");
     }
 }
 

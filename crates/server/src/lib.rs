@@ -28,6 +28,7 @@ mod rotation;
 mod server;
 mod spool;
 mod state;
+mod suspects;
 mod unit;
 
 pub use account::{Account, Unaccountable};

@@ -18,6 +18,7 @@ use crate::gate::Turn;
 use crate::lobby::Session;
 use crate::server::{Server, ServerError};
 use crate::spool::{FileSpool, FileStash};
+use crate::suspects;
 
 pub(crate) fn ms(value: u32) -> Duration {
     Duration::from_millis(u64::from(value))
@@ -226,6 +227,7 @@ impl Server {
             })
             .collect();
         let agreeing = collecting.close()?;
+        suspects::list(roster, agreeing.suspects());
         attempt.mark("upload", since);
         Ok(agreeing)
     }
@@ -320,6 +322,12 @@ pub(crate) fn send(
         session.send_in(&bundle, Some(turn))?;
     }
     Ok(session.send_in(message, Some(turn))?)
+}
+
+/// The name of the member at an index.
+pub(crate) fn name_of(roster: &Roster, index: u16) -> String {
+    let member = roster.member(index);
+    member.map(|m| m.certificate.name.to_string()).unwrap_or_default()
 }
 
 pub(crate) fn identities(roster: &Roster, indices: impl Iterator<Item = u16>) -> HashSet<Hash> {

@@ -37,6 +37,7 @@ fn verdict(moments: &[Moment], m: usize, t: usize, quorum: usize) -> Result<Vec<
             name: String::new(),
             have: small(responders.len()),
             need: small(t),
+            wrong: 0,
             suspect: 0,
         });
     }
@@ -50,6 +51,7 @@ fn unnamed(error: &RoundError) -> Abort {
             dealer,
             have,
             need,
+            wrong,
             suspect,
             ..
         }) => Abort::TooFewShares {
@@ -57,6 +59,7 @@ fn unnamed(error: &RoundError) -> Abort {
             name: String::new(),
             have: *have,
             need: *need,
+            wrong: *wrong,
             suspect: *suspect,
         },
         RoundError::Abort(abort) => abort.clone(),

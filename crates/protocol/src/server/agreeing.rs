@@ -186,6 +186,7 @@ impl Agreeing {
                     name: name.unwrap_or_default(),
                     have,
                     need,
+                    wrong: 0,
                     suspect: u16::try_from(suspect).unwrap_or(u16::MAX),
                 });
             }

@@ -114,11 +114,15 @@ impl Interpolators {
             .unwrap_or_default();
         let Some(enough) = held.get(..self.threshold) else {
             let suspect = round.suspects.iter().filter(|(d, _)| *d == dealer).count();
+            let of_dealer =
+                |b: &&Refusal| matches!(b, Refusal::ShareCommitment { dealer: d, .. } if *d == dealer);
+            let wrong = round.blamed.iter().filter(of_dealer).count();
             return Err(Abort::TooFewShares {
                 dealer,
                 name: name_of(round, dealer),
                 have: u16::try_from(held.len()).unwrap_or(u16::MAX),
                 need: round.manifest.threshold(),
+                wrong: u16::try_from(wrong).unwrap_or(u16::MAX),
                 suspect: u16::try_from(suspect).unwrap_or(u16::MAX),
             }
             .into());

@@ -150,6 +150,7 @@ fn one_box_spoiled() {
             name: FOUR.member(3).unwrap().name.clone(),
             have: 2,
             need: 3,
+            wrong: 0,
             suspect: 1,
         };
         aborted(&report, abort);
@@ -202,6 +203,7 @@ fn wrong_share_blames_the_holder() {
             name,
             have: 2,
             need: 3,
+            wrong: 1,
             suspect: 0,
         },
     );

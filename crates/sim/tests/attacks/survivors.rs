@@ -104,6 +104,7 @@ fn asked_twice() {
             name: crate::FOUR.member(0).unwrap().name.clone(),
             have: 0,
             need: 3,
+            wrong: 0,
             suspect: 0,
         },
     );
