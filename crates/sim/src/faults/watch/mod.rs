@@ -3,6 +3,7 @@
 
 mod canary;
 mod end;
+mod layers;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,6 +20,7 @@ use crate::knowledge::Knowledge;
 
 pub use canary::Canaries;
 pub use end::End;
+pub use layers::Came;
 
 /// A guarantee that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,7 @@ struct Seen {
     charged: Option<BTreeSet<usize>>,
     /// Members whose whole upload left them.
     uploaded: BTreeSet<usize>,
+    layers: layers::Layers,
 }
 
 impl Seen {
@@ -90,6 +93,8 @@ pub struct Watch {
     history: Option<Vec<String>>,
     /// Sums that an honest server came to.
     pub sums: u64,
+    /// Those of them from which surplus noise was taken.
+    pub surplus: u64,
     /// Attempts that it aborted, by reason.
     pub aborts: BTreeMap<&'static str, u64>,
     /// Refusals by rule, on either side.
@@ -116,6 +121,7 @@ impl Watch {
             violations: Vec::new(),
             history: keep_history.then(Vec::new),
             sums: 0,
+            surplus: 0,
             aborts: BTreeMap::new(),
             refusals: BTreeMap::new(),
         }
@@ -258,11 +264,16 @@ impl Watch {
             shown: BTreeMap::new(),
             charged: None,
             uploaded: BTreeSet::new(),
+            layers: layers::Layers::default(),
         });
     }
 
     /// A member's state accepted a message.
     pub fn took(&mut self, member: usize, manifest: &Hash, message: &ServerMessage) {
+        if let ServerMessage::Agree(request) = message {
+            let survivors = request.survivors.as_slice().iter();
+            self.signs(member, manifest, survivors.map(|byte| byte.count_ones()).sum());
+        }
         let Some(seen) = self.rounds.get_mut(manifest) else {
             return;
         };
@@ -295,28 +306,6 @@ impl Watch {
             && seen.charged.replace(honest).is_some()
         {
             self.violation("charge", "an attempt was charged twice");
-        }
-    }
-
-    /// An honest server came to a sum over these members: it must be the plain one.
-    pub fn sum(&mut self, manifest: &Hash, survivors: &[usize], values: &[i64]) {
-        self.sums += 1;
-        let mut plain = vec![0i64; values.len()];
-        for member in survivors {
-            let encoded = self
-                .rounds
-                .get(manifest)
-                .and_then(|seen| seen.encoded.get(member));
-            let Some(encoded) = encoded else {
-                self.violation("sum", format!("member {member} is in a sum and masked nothing"));
-                return;
-            };
-            for (total, value) in plain.iter_mut().zip(encoded) {
-                *total = total.wrapping_add(*value);
-            }
-        }
-        if plain != values {
-            self.violation("sum", format!("the sum of {survivors:?} is not the plain one"));
         }
     }
 

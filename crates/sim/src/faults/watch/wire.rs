@@ -22,6 +22,9 @@ impl Watch {
         frame: &[u8],
         disk: &Disk,
     ) {
+        if let Some(seen) = self.rounds.get_mut(manifest) {
+            seen.layers.hear(member, message);
+        }
         if !self.is_honest(member) {
             return;
         }
@@ -51,8 +54,11 @@ impl Watch {
                     self.violation("durable", format!("member {member} sends masked bytes uncharged"));
                 }
             }
-            ClientMessage::UploadEnd(_) => {
+            ClientMessage::UploadEnd(end) => {
                 self.says(member, "upload end", round_id, 0, frame);
+                if let Ok(anchor) = end.noise_anchor.as_slice().try_into() {
+                    self.once("a chain of noise seeds", anchor, context);
+                }
                 self.upload_ends(member, manifest, context);
             }
             ClientMessage::Agreement(_) => {
@@ -78,6 +84,7 @@ impl Watch {
             ClientMessage::Reveal(reveal) => {
                 self.head_grows(member, disk);
                 self.says(member, "reveal", round_id, 0, frame);
+                self.seed_leaves(member, manifest, reveal.noise_seed.as_slice());
                 for share in reveal.shares.as_slice() {
                     self.says(member, "share", *manifest, u32::from(share.dealer), &share.value);
                 }
@@ -168,7 +175,7 @@ impl Watch {
     }
 
     /// A slot that has one content, however often it is said.
-    fn says(&mut self, member: usize, what: &'static str, scope: Hash, slot: u32, content: &[u8]) {
+    pub(super) fn says(&mut self, member: usize, what: &'static str, scope: Hash, slot: u32, content: &[u8]) {
         let content = digest(&[content]);
         let first = *self.said.entry((member, what, scope, slot)).or_insert(content);
         if first != content {
@@ -224,11 +231,12 @@ impl Watch {
 
     /// The model that an outcome names is durable before anybody hears of it.
     fn outcome_stands(&mut self, bytes: &[u8], disk: &Disk) {
-        if let Ok(tacita_ledger::Entry::Outcome(outcome)) = tacita_ledger::Entry::decode(bytes)
-            && disk
-                .file(&format!("{}/{}", desk::MODELS, outcome.model_digest))
-                .is_none()
-        {
+        let Ok(tacita_ledger::Entry::Outcome(outcome)) = tacita_ledger::Entry::decode(bytes) else {
+            return;
+        };
+        self.outcome_keeps(&outcome);
+        let model = format!("{}/{}", desk::MODELS, outcome.model_digest);
+        if disk.file(&model).is_none() {
             self.violation("durable", "an outcome names a model that is not on disk");
         }
     }
