@@ -9,7 +9,6 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tacita_algebra::RingVector;
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{RevealRequest, RosterMessage, ServerMessage, SharersMessage};
 use tacita_protocol::{Abort, Hash, Refusal, RoundError};
@@ -43,15 +42,13 @@ struct Seen {
     knowledge: Knowledge,
     /// The integers that members masked.
     encoded: BTreeMap<usize, Vec<i64>>,
-    /// The masked vectors that members sent, as far as they got.
-    masked: BTreeMap<usize, RingVector>,
     rosters: BTreeMap<usize, RosterMessage>,
     sharers: BTreeMap<usize, SharersMessage>,
     /// Size of the head that a member was last shown.
     shown: BTreeMap<usize, u64>,
     /// Honest members of the committed U2, if the server is honest and committed one.
     charged: Option<BTreeSet<usize>>,
-    /// Members whose whole upload left them.
+    /// Members of which any of the upload left them.
     uploaded: BTreeSet<usize>,
     layers: layers::Layers,
 }
@@ -258,7 +255,6 @@ impl Watch {
                 &colluders,
             ),
             encoded: BTreeMap::new(),
-            masked: BTreeMap::new(),
             rosters: BTreeMap::new(),
             sharers: BTreeMap::new(),
             shown: BTreeMap::new(),
