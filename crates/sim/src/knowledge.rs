@@ -31,7 +31,7 @@ struct Track {
     /// Members of the cast by roster index.
     members: Vec<Option<usize>>,
     dealing: Option<Dealing>,
-    /// Whom it masked with; `None` before its upload was complete.
+    /// Whom it masked with; `None` before any of its upload left it.
     masked_with: Option<BTreeSet<usize>>,
     /// Members that revealed a share of this one's self-mask secret or its mask secret.
     self_shares: BTreeSet<usize>,
@@ -100,7 +100,8 @@ impl Knowledge {
         });
     }
 
-    /// A client accepted a sharers list and uploaded.
+    /// A client accepted a sharers list and began to upload: one coordinate in the clear is one too many, and what leaves a
+    /// member in order hides no set from its first chunk that a later one shows.
     pub fn masked(&mut self, member: usize, sharers: &SharersMessage) {
         let Some(track) = self.tracks.get_mut(member) else {
             return;
@@ -155,7 +156,9 @@ impl Knowledge {
     ) {
         match (message, roster, sharers) {
             (ClientMessage::Shares(shares), Some(roster), _) => self.dealt(cast, member, roster, shares),
-            (ClientMessage::UploadEnd(_), _, Some(sharers)) => self.masked(member, sharers),
+            (ClientMessage::Chunk(_) | ClientMessage::UploadEnd(_), _, Some(sharers)) => {
+                self.masked(member, sharers);
+            }
             (ClientMessage::Reveal(reveal), _, _) => self.revealed(member, reveal),
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! How an attempt ends: with a sum, a model and an outcome, or without a result.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest as _, Sha256};
 use tacita_ledger::entry::{Entry, Outcome, Release, printable_reason};
 use tacita_protocol::Refusal;
@@ -12,28 +14,31 @@ use super::hub::{Doing, Halt, Hub};
 use super::machines::{Finished, HubMachine, hex};
 use super::mutant::Mutant;
 use super::stagehand::Stagehand;
+use super::watch::Came;
 
 impl Hub {
     /// Step 9.
     pub(super) fn finish(&mut self, machine: HubMachine, stage: &mut Stagehand<'_>) -> Result<(), Halt> {
+        let mut seedless = BTreeSet::new();
         for blame in machine.blamed() {
             let Some(attempt) = self.attempt() else {
                 return Ok(());
             };
-            let Refusal::ShareCommitment { holder, .. } = blame else {
+            let (Refusal::ShareCommitment { holder, .. } | Refusal::NoiseSeed(holder)) = blame else {
                 continue;
             };
             let member = attempt.roster.as_ref().and_then(|roster| roster.member(*holder));
             let member = member.and_then(|member| stage.cast.number_of(&member.certificate.identity.0));
             if let Some(member) = member {
                 stage.watch.blamed(member, blame);
+                seedless.extend(matches!(blame, Refusal::NoiseSeed(_)).then_some(member));
             }
         }
         let Some(attempt) = self.attempt() else {
             return Ok(());
         };
         let (manifest, roster) = (attempt.manifest.clone(), attempt.roster.clone());
-        let sum = match machine.finish(&manifest) {
+        let mut sum = match machine.finish(&manifest) {
             Ok(sum) => sum,
             Err(error) => return Err(self.aborts(&error, stage)),
         };
@@ -47,7 +52,17 @@ impl Hub {
         if self.mutant == Mutant::AddsOne {
             values.iter_mut().take(1).for_each(|value| *value += 1);
         }
-        stage.watch.sum(manifest.digest(), &survivors, &values);
+        let came = Came {
+            survivors: &survivors,
+            answered: &answered,
+            seedless: &seedless,
+            values: &values,
+            noise_variance_q16: sum.noise_variance_q16,
+        };
+        stage.watch.sum(manifest.digest(), &came);
+        if let (Mutant::StatesLess, Some(levels)) = (self.mutant, manifest.noise().levels()) {
+            sum.noise_variance_q16 = u128::from(levels.base_variance_q16()) * survivors.len() as u128;
+        }
         self.conclude(&manifest, &sum, &answered, stage)
     }
 

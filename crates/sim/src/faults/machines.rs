@@ -10,7 +10,9 @@ use tacita_algebra::SecretScalar;
 use tacita_identity::DenyList;
 use tacita_ledger::entry::Entry;
 use tacita_ledger::note::VerifierKey;
-use tacita_privacy::{BudgetTicket, DecodedMean, LocalUpdate, NoisedUpdate};
+use tacita_privacy::{
+    Budget, BudgetFilter, BudgetTicket, Decimal, DecodedMean, LocalUpdate, NoisedUpdate, SurplusSeed,
+};
 use tacita_protocol::client::{
     Advertised, Agreed, ClientRecord, Drawn, Effect, Invited, Masked, Participant, RecordChange, Refused,
     Revealed, Shared,
@@ -92,6 +94,37 @@ pub(crate) fn prepare(
         .map_err(|e| wrong(e.to_string()))?;
     let integers = noised.dangerous_inspect().to_signed();
     Ok((noised, integers))
+}
+
+/// A second ticket of a round, from a budget of nobody.
+pub(crate) fn spare_ticket(manifest: &CheckedManifest) -> Option<BudgetTicket> {
+    let Some(release) = manifest.release() else {
+        return Some(BudgetTicket::without_any_privacy_promise());
+    };
+    let budget = Budget {
+        epsilon: Decimal::new(30, 0).ok()?,
+        delta: Decimal::new(1, 5).ok()?,
+    };
+    BudgetFilter::new(budget).ok()?.reserve(release).ok()
+}
+
+/// The seed of the first layer of the noise that [`prepare`] is about to draw with this generator, if it has layers.
+pub(crate) fn secret_of_noise(
+    manifest: &CheckedManifest,
+    update: Vec<f32>,
+    mut rng: ChaCha20Rng,
+) -> Option<Hash> {
+    let noise = manifest.noise();
+    let levels = noise.levels()?;
+    let mut ticket = spare_ticket(manifest)?;
+    let (mut noised, _) = prepare(manifest, update, &mut ticket, &mut rng).ok()?;
+    let all = u32::from(manifest.fields().cohort);
+    let first = levels.first_surplus(all) == Some(1);
+    noised
+        .take_layer_seeds()
+        .filter(|_| first)?
+        .surplus(all)
+        .map(SurplusSeed::reveal)
 }
 
 impl MemberMachine {

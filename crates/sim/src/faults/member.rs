@@ -375,8 +375,14 @@ impl Member {
         if self.answers_copies
             && let Some((_, answers)) = play.answered.iter().find(|(known, _)| *known == frame)
         {
-            for frame in answers.clone() {
+            let (manifest, answers) = (*play.manifest.digest(), answers.clone());
+            for frame in self.draw_again(answers) {
                 self.fuse.step()?;
+                if let Ok(message) = ClientMessage::decode(&frame) {
+                    stage
+                        .watch
+                        .member_sends(self.number, &manifest, &message, &frame, &self.disk);
+                }
                 stage.network.send(self.number, link, true, frame, None);
             }
             return Ok(());

@@ -22,6 +22,7 @@ pub mod desk;
 pub mod disk;
 pub mod fuse;
 pub mod hub;
+mod lapse;
 mod lobby;
 pub(crate) mod machines;
 pub mod meddler;

@@ -46,13 +46,19 @@ pub enum Mutant {
     BlamesAnyone,
     /// The server never starts another attempt after a failed one.
     GivesUp,
+    /// A member reveals the seed of all its layers, whatever S it signed.
+    RevealsAnotherLevel,
+    /// A member that hears a sharers list again draws its noise again.
+    NoisesAgain,
+    /// The server's outcome states the noise of a round without drop-outs.
+    StatesLess,
     /// Twice as many members help a server that splits views as the setting withstands.
     TooManyColluders,
 }
 
 impl Mutant {
     /// All of them, with the checkers of which one at least has to see it.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 21] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 24] = [
         (Self::UploadsFirst, "uploads-first", &["durable"]),
         (Self::KeepsNoCharge, "keeps-no-charge", &["durable"]),
         (Self::ForgetsRounds, "forgets-rounds", &["once"]),
@@ -73,6 +79,9 @@ impl Mutant {
         (Self::Floods, "floods", &["queue"]),
         (Self::BlamesAnyone, "blames-anyone", &["blame"]),
         (Self::GivesUp, "gives-up", &["liveness"]),
+        (Self::RevealsAnotherLevel, "reveals-another-level", &["seed"]),
+        (Self::NoisesAgain, "noises-again", &["once"]),
+        (Self::StatesLess, "states-less", &["noise"]),
         (Self::TooManyColluders, "too-many-colluders", &["knowledge"]),
     ];
 

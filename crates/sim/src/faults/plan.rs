@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tacita_privacy::{Budget, Decimal};
+use tacita_privacy::{Budget, Decimal, NoiseLevels};
 use tacita_protocol::graph::RoundParameters;
 
 use super::chance::Chance;
@@ -18,6 +18,9 @@ pub const LARGEST: usize = 82;
 
 /// Members of [`SeedPlan::large`].
 pub const LARGE: u16 = 1_001;
+
+/// Variance of a member's noise, in 2^-16 squared grid steps.
+const SHARE: u64 = (256 * 256) << 16;
 
 /// What a server does besides following the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +102,7 @@ impl SeedPlan {
             dimension: *chance.pick(&[16, 40, 130]).unwrap_or(&16),
             grid: 64,
             noise: if budgeted {
-                Noise::Skellam((256 * 256) << 16)
+                Noise::Skellam(SHARE)
             } else {
                 Noise::None
             },
@@ -136,7 +139,7 @@ impl SeedPlan {
             .ok()
             .filter(|_| budgeted)
             .map(|(epsilon, delta)| Budget { epsilon, delta });
-        Self {
+        let mut plan = Self {
             seed,
             setting,
             members,
@@ -156,6 +159,31 @@ impl SeedPlan {
             attempts: if cohort > 12 { 2 } else { chance.between(2, 4) },
             mishap: None,
             mutant: Mutant::None,
+        };
+        // Drawn last, so that the rest of a seed is what it was before noise came in kinds.
+        if budgeted {
+            plan.draw_noise(chance);
+        }
+        plan
+    }
+
+    /// Which noise: layers in half of the rounds that tolerate drop-outs, and a discrete Gaussian, which has none, now and
+    /// then.
+    fn draw_noise(&mut self, chance: &mut Chance) {
+        let tolerated = u32::from(self.setting.cohort - self.setting.minimum_survivors);
+        if tolerated > 0 && chance.hits(500) {
+            let below = usize::try_from(tolerated - 1).unwrap_or(0);
+            let more = chance.index(below.min(NoiseLevels::MAX - 1) + 1);
+            let mut levels: Vec<u32> = chance
+                .sample(below, more)
+                .into_iter()
+                .filter_map(|at| u32::try_from(at + 1).ok())
+                .chain([tolerated])
+                .collect();
+            levels.sort_unstable();
+            self.setting.levels = levels;
+        } else if chance.hits(300) {
+            self.setting.noise = Noise::DiscreteGaussian(SHARE);
         }
     }
 
@@ -165,7 +193,8 @@ impl SeedPlan {
             seed,
             setting: Setting {
                 grid: 64,
-                noise: Noise::Skellam((256 * 256) << 16),
+                noise: Noise::Skellam(SHARE),
+                levels: vec![1],
                 dimension: 130,
                 model: (0..100).collect(),
                 ..Setting::new(4, 1, 3)
@@ -216,6 +245,7 @@ impl SeedPlan {
                 self.server = Server::RollsBack(true);
                 (self.crash, self.attempts, self.safety) = (400, 12, 20_000);
                 (self.budget, self.setting.noise) = (None, Noise::None);
+                self.setting.levels.clear();
             }
             Mutant::TooManyColluders => {
                 // Everybody but two honest members helps a server that shows each of the two another round.
@@ -229,9 +259,32 @@ impl SeedPlan {
                 (self.server, self.tight) = (Server::Honest, false);
             }
             Mutant::TellsMore | Mutant::TellsSecrets => self.server = Server::Meddles(300),
+            Mutant::RevealsAnotherLevel | Mutant::StatesLess => self.loses_members(),
+            Mutant::NoisesAgain => {
+                // Much is heard twice, and then answered again.
+                self.loses_members();
+                (self.crash, self.answers_copies) = (0, true);
+                self.network = NetworkFaults {
+                    raw: true,
+                    duplication: 300,
+                    ..Self::calm(self.seed).network
+                };
+            }
             _ => {}
         }
         self
+    }
+
+    /// A cohort of six with layers of noise at one drop-out and at two, of which now and then one drops out.
+    fn loses_members(&mut self) {
+        self.setting = Setting {
+            levels: vec![1, 2],
+            ..Self::calm(self.seed).setting
+        };
+        (self.setting.cohort, self.setting.minimum_survivors) = (6, 4);
+        (self.members, self.attempts, self.crash) = (6, 6, 60);
+        (self.villains, self.server) = (BTreeMap::new(), Server::Honest);
+        (self.budget, self.tight) = (Self::calm(self.seed).budget, false);
     }
 
     /// Whether, all faults healed, a round has to complete.

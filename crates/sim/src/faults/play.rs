@@ -11,6 +11,7 @@ use tacita_protocol::messages::{ClientMessage, Invitation, ServerMessage};
 use tacita_protocol::{Hash, Refusal, RoundError};
 
 use super::chance::Chance;
+use super::lapse::Lapse;
 use super::machines::{self, Act, MemberMachine};
 use super::member::{Halt, Member, PAUSES};
 use super::mutant::Mutant;
@@ -34,6 +35,8 @@ pub(super) struct Play {
     pub(super) answered: Vec<(Vec<u8>, Vec<Vec<u8>>)>,
     /// Roster root and own index.
     pub(super) roster: Option<(Hash, u16)>,
+    /// What some mutants keep of it.
+    pub(super) lapse: Lapse,
 }
 
 impl Member {
@@ -77,6 +80,7 @@ impl Member {
             missing,
             answered: Vec::new(),
             roster: None,
+            lapse: Lapse::default(),
         });
         let answers = self.carry_out(&manifest, accepted.acts, stage)?;
         if let Some(play) = self.process.as_mut().and_then(|process| process.play.as_mut()) {
@@ -104,8 +108,14 @@ impl Member {
         if play.machine.wants_update(message)
             && let Some(ticket) = &mut play.ticket
         {
+            let first = machines::secret_of_noise(&play.manifest, self.update.clone(), process.rng.clone());
+            if let Some(first) = first {
+                stage.watch.drew_layers(self.number, &manifest, first);
+            }
+            play.lapse.first_layer = first;
             match machines::prepare(&play.manifest, self.update.clone(), ticket, &mut process.rng) {
                 Ok((noised, integers)) => {
+                    play.lapse.encoded.clone_from(&integers);
                     stage.watch.encoded(self.number, &manifest, integers);
                     update = Some((noised, play.model.clone().finalize().into()));
                 }
@@ -205,7 +215,8 @@ impl Member {
                     };
                     spent?;
                 }
-                Act::Send(message) => {
+                Act::Send(mut message) => {
+                    self.lapse(&mut message);
                     if matches!(message, ClientMessage::Reveal(_)) {
                         if self.mutant == Mutant::CosignsFirst {
                             late = Some(());

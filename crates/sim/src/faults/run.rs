@@ -41,6 +41,8 @@ pub struct Verdict {
     pub violations: Vec<Violation>,
     /// Sums that an honest server came to, all of them exact unless a violation says otherwise.
     pub sums: u64,
+    /// Those of them from which surplus noise was taken.
+    pub surplus: u64,
     /// Attempts that it aborted, by reason.
     pub aborts: BTreeMap<&'static str, u64>,
     /// Refusals by rule.
@@ -83,6 +85,7 @@ pub fn run_plan(cast: &Arc<Cast>, plan: &SeedPlan, keep_history: bool) -> Verdic
                 seed: plan.seed,
                 violations: watch.violations().to_vec(),
                 sums: 0,
+                surplus: 0,
                 aborts: BTreeMap::new(),
                 refusals: BTreeMap::new(),
                 time: 0,
@@ -282,6 +285,7 @@ impl<'a> World<'a> {
             seed: self.plan.seed,
             violations: watch.violations().to_vec(),
             sums: watch.sums,
+            surplus: watch.surplus,
             aborts: std::mem::take(&mut watch.aborts),
             refusals: std::mem::take(&mut watch.refusals),
             time: self.network.now(),

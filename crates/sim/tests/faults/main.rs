@@ -3,6 +3,7 @@
 // Helpers of tests may unwrap like the tests themselves.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod cut_uploads;
 mod disk;
 mod histories;
 mod large;

@@ -14,6 +14,8 @@ fn two_hundred() {
     verdicts.iter().for_each(passes);
     let sums: u64 = verdicts.iter().map(|verdict| verdict.sums).sum();
     assert!(sums >= 200, "only {sums} sums");
+    let surplus: u64 = verdicts.iter().map(|verdict| verdict.surplus).sum();
+    assert!(surplus >= 10, "surplus noise was taken off only {surplus} sums");
     let (mut aborts, mut refusals) = (BTreeMap::new(), BTreeMap::new());
     for verdict in &verdicts {
         for (reason, count) in &verdict.aborts {

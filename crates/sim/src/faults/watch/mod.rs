@@ -3,12 +3,12 @@
 
 mod canary;
 mod end;
+mod layers;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tacita_algebra::RingVector;
 use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{RevealRequest, RosterMessage, ServerMessage, SharersMessage};
 use tacita_protocol::{Abort, Hash, Refusal, RoundError};
@@ -19,6 +19,7 @@ use crate::knowledge::Knowledge;
 
 pub use canary::Canaries;
 pub use end::End;
+pub use layers::Came;
 
 /// A guarantee that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +42,15 @@ struct Seen {
     knowledge: Knowledge,
     /// The integers that members masked.
     encoded: BTreeMap<usize, Vec<i64>>,
-    /// The masked vectors that members sent, as far as they got.
-    masked: BTreeMap<usize, RingVector>,
     rosters: BTreeMap<usize, RosterMessage>,
     sharers: BTreeMap<usize, SharersMessage>,
     /// Size of the head that a member was last shown.
     shown: BTreeMap<usize, u64>,
     /// Honest members of the committed U2, if the server is honest and committed one.
     charged: Option<BTreeSet<usize>>,
-    /// Members whose whole upload left them.
+    /// Members of which any of the upload left them.
     uploaded: BTreeSet<usize>,
+    layers: layers::Layers,
 }
 
 impl Seen {
@@ -90,6 +90,8 @@ pub struct Watch {
     history: Option<Vec<String>>,
     /// Sums that an honest server came to.
     pub sums: u64,
+    /// Those of them from which surplus noise was taken.
+    pub surplus: u64,
     /// Attempts that it aborted, by reason.
     pub aborts: BTreeMap<&'static str, u64>,
     /// Refusals by rule, on either side.
@@ -116,6 +118,7 @@ impl Watch {
             violations: Vec::new(),
             history: keep_history.then(Vec::new),
             sums: 0,
+            surplus: 0,
             aborts: BTreeMap::new(),
             refusals: BTreeMap::new(),
         }
@@ -252,17 +255,21 @@ impl Watch {
                 &colluders,
             ),
             encoded: BTreeMap::new(),
-            masked: BTreeMap::new(),
             rosters: BTreeMap::new(),
             sharers: BTreeMap::new(),
             shown: BTreeMap::new(),
             charged: None,
             uploaded: BTreeSet::new(),
+            layers: layers::Layers::default(),
         });
     }
 
     /// A member's state accepted a message.
     pub fn took(&mut self, member: usize, manifest: &Hash, message: &ServerMessage) {
+        if let ServerMessage::Agree(request) = message {
+            let survivors = request.survivors.as_slice().iter();
+            self.signs(member, manifest, survivors.map(|byte| byte.count_ones()).sum());
+        }
         let Some(seen) = self.rounds.get_mut(manifest) else {
             return;
         };
@@ -295,28 +302,6 @@ impl Watch {
             && seen.charged.replace(honest).is_some()
         {
             self.violation("charge", "an attempt was charged twice");
-        }
-    }
-
-    /// An honest server came to a sum over these members: it must be the plain one.
-    pub fn sum(&mut self, manifest: &Hash, survivors: &[usize], values: &[i64]) {
-        self.sums += 1;
-        let mut plain = vec![0i64; values.len()];
-        for member in survivors {
-            let encoded = self
-                .rounds
-                .get(manifest)
-                .and_then(|seen| seen.encoded.get(member));
-            let Some(encoded) = encoded else {
-                self.violation("sum", format!("member {member} is in a sum and masked nothing"));
-                return;
-            };
-            for (total, value) in plain.iter_mut().zip(encoded) {
-                *total = total.wrapping_add(*value);
-            }
-        }
-        if plain != values {
-            self.violation("sum", format!("the sum of {survivors:?} is not the plain one"));
         }
     }
 

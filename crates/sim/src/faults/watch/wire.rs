@@ -22,6 +22,9 @@ impl Watch {
         frame: &[u8],
         disk: &Disk,
     ) {
+        if let Some(seen) = self.rounds.get_mut(manifest) {
+            seen.layers.hear(member, message);
+        }
         if !self.is_honest(member) {
             return;
         }
@@ -46,14 +49,17 @@ impl Watch {
             }
             ClientMessage::Chunk(chunk) => {
                 self.says(member, "chunk", round_id, chunk.index, frame);
-                self.chunk_leaves(member, manifest, chunk);
+                let place = digest(&[&context, &chunk.index.to_be_bytes()]);
+                self.chunk_leaves(member, manifest, chunk, place);
                 if disk.durable(record::SPENT, &round_id).is_none() {
                     self.violation("durable", format!("member {member} sends masked bytes uncharged"));
                 }
             }
-            ClientMessage::UploadEnd(_) => {
+            ClientMessage::UploadEnd(end) => {
                 self.says(member, "upload end", round_id, 0, frame);
-                self.upload_ends(member, manifest, context);
+                if let Ok(anchor) = end.noise_anchor.as_slice().try_into() {
+                    self.once("a chain of noise seeds", anchor, context);
+                }
             }
             ClientMessage::Agreement(_) => {
                 self.head_grows(member, disk);
@@ -78,6 +84,7 @@ impl Watch {
             ClientMessage::Reveal(reveal) => {
                 self.head_grows(member, disk);
                 self.says(member, "reveal", round_id, 0, frame);
+                self.seed_leaves(member, manifest, reveal.noise_seed.as_slice());
                 for share in reveal.shares.as_slice() {
                     self.says(member, "share", *manifest, u32::from(share.dealer), &share.value);
                 }
@@ -105,40 +112,29 @@ impl Watch {
         self.once("a share key", advertise.share_key, context);
     }
 
-    /// A chunk is out: its coordinates join the masked vector.
-    fn chunk_leaves(&mut self, member: usize, manifest: &Hash, chunk: &UploadChunk) {
-        let Some(seen) = self.rounds.get_mut(manifest) else {
-            return;
-        };
-        let (bits, length) = (seen.manifest.bits(), seen.manifest.padded());
-        let size = seen.manifest.fields().chunk as usize;
-        let start = size.saturating_mul(chunk.index as usize);
-        let masked = seen
-            .masked
-            .entry(member)
-            .or_insert_with(|| RingVector::zeros(bits, length));
-        let count = size.min(length.saturating_sub(start));
-        if masked.unpack_into(start, count, chunk.packed.as_slice()).is_err() {
-            self.violation(
-                "chunk",
-                format!("member {member} sends a chunk of the wrong size"),
-            );
-        }
-    }
-
-    /// The whole upload is out: its mask, which is what it differs by from the integers in it, was never used before.
-    fn upload_ends(&mut self, member: usize, manifest: &Hash, context: Hash) {
+    /// A chunk is out: its mask, which is what it differs by from the integers in it, was never used before.
+    fn chunk_leaves(&mut self, member: usize, manifest: &Hash, chunk: &UploadChunk, context: Hash) {
         let Some(seen) = self.rounds.get_mut(manifest) else {
             return;
         };
         seen.uploaded.insert(member);
-        let (bits, length) = (seen.manifest.bits(), seen.manifest.padded());
-        let both = seen.masked.get(&member).cloned().zip(seen.encoded.get(&member));
-        let Some((mut mask, encoded)) = both else { return };
-        if mask.sub_assign(&RingVector::from_signed(bits, encoded)).is_ok() {
-            let mask = digest(&[&mask.pack(0..length)]);
-            self.once("a mask", mask, context);
+        let (bits, size) = (seen.manifest.bits(), seen.manifest.fields().chunk as usize);
+        let start = size.saturating_mul(chunk.index as usize);
+        let encoded = seen.encoded.get(&member).and_then(|values| values.get(start..));
+        let Some(encoded) = encoded.filter(|values| !values.is_empty()) else {
+            let text = format!("member {member} sends chunk {} of nothing", chunk.index);
+            return self.violation("chunk", text);
+        };
+        let integers = RingVector::from_signed(bits, encoded.get(..size).unwrap_or(encoded));
+        let length = integers.len();
+        let mut mask = RingVector::zeros(bits, length);
+        if mask.unpack_into(0, length, chunk.packed.as_slice()).is_err()
+            || mask.sub_assign(&integers).is_err()
+        {
+            let text = format!("member {member} sends a chunk of the wrong size");
+            return self.violation("chunk", text);
         }
+        self.once("a mask", digest(&[&mask.pack(0..length)]), context);
     }
 
     /// Whatever the server shows, the head that a member keeps never goes back, and never becomes another of its size (G4).
@@ -168,7 +164,7 @@ impl Watch {
     }
 
     /// A slot that has one content, however often it is said.
-    fn says(&mut self, member: usize, what: &'static str, scope: Hash, slot: u32, content: &[u8]) {
+    pub(super) fn says(&mut self, member: usize, what: &'static str, scope: Hash, slot: u32, content: &[u8]) {
         let content = digest(&[content]);
         let first = *self.said.entry((member, what, scope, slot)).or_insert(content);
         if first != content {
@@ -224,11 +220,12 @@ impl Watch {
 
     /// The model that an outcome names is durable before anybody hears of it.
     fn outcome_stands(&mut self, bytes: &[u8], disk: &Disk) {
-        if let Ok(tacita_ledger::Entry::Outcome(outcome)) = tacita_ledger::Entry::decode(bytes)
-            && disk
-                .file(&format!("{}/{}", desk::MODELS, outcome.model_digest))
-                .is_none()
-        {
+        let Ok(tacita_ledger::Entry::Outcome(outcome)) = tacita_ledger::Entry::decode(bytes) else {
+            return;
+        };
+        self.outcome_keeps(&outcome);
+        let model = format!("{}/{}", desk::MODELS, outcome.model_digest);
+        if disk.file(&model).is_none() {
             self.violation("durable", "an outcome names a model that is not on disk");
         }
     }
