@@ -18,3 +18,5 @@ mod received;
 mod renewal;
 #[path = "end_to_end/revocation.rs"]
 mod revocation;
+#[path = "end_to_end/weighting.rs"]
+mod weighting;

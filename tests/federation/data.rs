@@ -88,7 +88,7 @@ impl Task {
 }
 
 /// The tensors of a safetensors file, by name.
-fn tensors(path: &Path) -> std::collections::BTreeMap<String, Vec<f64>> {
+pub fn tensors(path: &Path) -> std::collections::BTreeMap<String, Vec<f64>> {
     let bytes = fs::read(path).expect("a model file");
     let length = u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;
     let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).expect("JSON");
