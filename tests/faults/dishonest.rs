@@ -1,6 +1,8 @@
 //! Four real clients and a real server with a relay between them that has everybody's keys: to the clients a dishonest
 //! server, to the server dishonest clients.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tacita_identity::{Identity, Name, Role};
@@ -8,7 +10,8 @@ use tacita_protocol::messages::{ClientMessage, ServerMessage};
 
 use crate::federation::process::Process;
 use crate::federation::relay::{Kind, Relay};
-use crate::federation::{Federation, Plan, name};
+use crate::federation::{Federation, Plan, name, succeeded, text};
+use crate::running::{Ran, tacita};
 
 /// n = 4, c = 1, m = 3, so that t = Q = 3; one attempt, deadlines of two seconds.
 pub(crate) fn four(rounds: u32) -> Plan {
@@ -99,6 +102,31 @@ impl Scene {
             .collect()
     }
 
+    /// What a client hands out of the lists that it signed, as a file.
+    pub(crate) fn signed_lists(&self, client: u16) -> PathBuf {
+        let config = self.federation.client_config(client);
+        let ran = tacita(["client", "evidence", "--json", "--config", text(&config)]);
+        succeeded(&ran);
+        let file = self.federation.path().join(format!("lists-{client}.json"));
+        fs::write(&file, ran.stdout).expect("a file");
+        file
+    }
+
+    /// What two clients, by roster index, signed in each attempt, beside each other.
+    pub(crate) fn compared(&self, first: u16, second: u16) -> Ran {
+        let files = [first, second].map(|index| self.signed_lists(client_at(index)));
+        compare(text(&files[0]), text(&files[1]))
+    }
+
+    /// Everybody dies, and the server is honest from now on: the task is done, in one more attempt.
+    pub(crate) fn goes_on_honestly(&self, clients: Vec<Process>) {
+        for mut client in clients {
+            client.kill();
+        }
+        self.edit_downwards(|_, _| {});
+        self.federation.run_to_the_end();
+    }
+
     /// The round ended without a sum, nobody revealed, and the ledger says why.
     #[track_caller]
     pub(crate) fn ended_without_a_sum(&self, reason: &str) {
@@ -110,6 +138,11 @@ impl Scene {
         assert!(said.contains(reason), "{said}");
         self.federation.report();
     }
+}
+
+/// `tacita client compare`.
+pub(crate) fn compare(first: &str, second: &str) -> Ran {
+    tacita(["client", "compare", "--json", first, second])
 }
 
 /// The server's log says of this client that it broke this rule.

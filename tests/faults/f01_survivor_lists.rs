@@ -1,17 +1,19 @@
 //! F01: the server sends different survivor lists to different clients. Two lists cannot both have a quorum: nobody reveals.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use serde_json::Value;
+use serde_json::{Value, json};
+use tacita_identity::{Role, TrustAnchor};
 use tacita_ledger::tree::{leaf_hash, verify_inclusion};
 use tacita_ledger::{SignedCheckpoint, VerifierKey, statement_digest};
-use tacita_protocol::labels::STATEMENT_SIGNATURE;
+use tacita_protocol::labels::{MANIFEST_SIGNATURE, STATEMENT_SIGNATURE};
 use tacita_protocol::messages::ServerMessage;
 
-use crate::dishonest::{Scene, at_once, client_at, four, index_of};
+use crate::dishonest::{Scene, at_once, client_at, compare, four, index_of};
 use crate::federation::relay::Kind;
 use crate::federation::{name, text};
 use crate::running::tacita;
@@ -26,7 +28,7 @@ fn two_lists_have_no_quorum() {
             request.survivors = vec![list].into();
         }
     });
-    let (server, code, _clients) = scene.play();
+    let (server, code, mut clients) = scene.play();
     assert_ne!(code, 0);
     assert_eq!(
         scene.sent_by_all(Kind::Agreement),
@@ -35,6 +37,165 @@ fn two_lists_have_no_quorum() {
     );
     assert!(server.stderr().contains("TAC-054"), "{}", server.stderr());
     scene.ended_without_a_sum("0 signed the statement, 3 are needed");
+
+    // Each has what it signed: together they show two lists. After a crash and an honest attempt they still do.
+    let mut before = BTreeMap::new();
+    for attempts in 1..=2 {
+        if attempts == 2 {
+            scene.goes_on_honestly(std::mem::take(&mut clients));
+            assert_eq!(scene.outcomes()[0].0, 4);
+        }
+        let told = scene.compared(0, 2);
+        assert_eq!(told.code, 1, "{told:?}");
+        let found = told.json();
+        let of = found["attempts"].as_array().unwrap();
+        assert_eq!(of.len(), attempts);
+        let lied = format!(
+            "the server showed two lists of survivors in attempt {}",
+            of[0]["attempt"].as_str().unwrap()
+        );
+        assert_eq!(told.error(), lied);
+        assert_eq!(of[0]["shown"], "two-lists-of-survivors");
+        assert_eq!(
+            (&of[0]["only_first"], &of[0]["only_second"]),
+            (&json!([0]), &json!([3]))
+        );
+        assert_eq!(of[0]["server"], json!(["aggregator", "aggregator"]));
+        let alike = scene.compared(0, 1);
+        assert_eq!((alike.code, alike.stderr.as_str()), (0, ""));
+        assert_eq!(alike.json()["attempts"][0]["shown"], "same-lists");
+        for index in 0..4 {
+            let document = signed_lists(&scene, index);
+            assert_eq!(document["attempts"].as_array().unwrap().len(), attempts);
+            let first = document["attempts"][0].clone();
+            let list = checked_by_hand(&document, &first);
+            assert_eq!(list, if index < 2 { "07" } else { "0e" });
+            assert_eq!(before.entry(index).or_insert_with(|| first.clone()), &first);
+            let status = scene.federation.status(client_at(index));
+            assert_eq!(status["attempts_with_signed_lists"], attempts);
+        }
+        if attempts == 2 {
+            assert_eq!(of[1]["shown"], "same-lists");
+        }
+    }
+    nothing_is_taken_on_trust(&scene);
+}
+
+fn signed_lists(scene: &Scene, index: u16) -> Value {
+    serde_json::from_slice(&fs::read(scene.signed_lists(client_at(index))).unwrap()).unwrap()
+}
+
+/// What a third party does with one attempt of a document, by the page (spec 01 section 4): the list that this member signed.
+fn checked_by_hand(document: &Value, kept: &Value) -> String {
+    let (upload, statement) = (&kept["upload"], &kept["statement"]);
+    let hex_of = |value: &Value| hex::decode(value.as_str().unwrap()).unwrap();
+    let anchor = TrustAnchor::from_der(&hex_of(&document["authority"])).unwrap();
+    let time = upload["time"].as_u64().unwrap();
+    let member = anchor
+        .verify(&hex_of(&upload["certificate"]), Role::Client, time)
+        .unwrap();
+    assert_eq!(document["name"], member.name.as_str());
+    let server = anchor
+        .verify(&hex_of(&upload["server_certificate"]), Role::Server, time)
+        .unwrap();
+    let signed = |key: &VerifyingKey, label: &str, digest: &[u8; 32], signature: &Value| {
+        let message = [label.as_bytes(), &[0], digest].concat();
+        key.verify_strict(&message, &Signature::from_bytes(&bytes(signature)))
+            .unwrap();
+    };
+    let manifest = bytes(&statement["manifest_digest"]);
+    signed(
+        &server.key,
+        MANIFEST_SIGNATURE,
+        &manifest,
+        &upload["manifest_signature"],
+    );
+    let digest = statement_digest(
+        &manifest,
+        &bytes(&statement["roster_root"]),
+        &bytes(&statement["sharers_digest"]),
+        statement["roster_size"].as_u64().unwrap(),
+        &hex_of(&statement["survivors"]),
+    );
+    assert_eq!(digest, bytes(&statement["statement"]));
+    signed(&member.key, STATEMENT_SIGNATURE, &digest, &statement["signature"]);
+    statement["survivors"].as_str().unwrap().to_owned()
+}
+
+/// Failure: evidence against a server can be made up, or changed, by one who has not the keys.
+fn nothing_is_taken_on_trust(scene: &Scene) {
+    let (first, second) = (signed_lists(scene, 0), signed_lists(scene, 2));
+    let path = |name: &str| scene.federation.path().join(name);
+    let write = |path: &Path, document: &Value| fs::write(path, document.to_string()).unwrap();
+    let (a, b) = (path("a.json"), path("b.json"));
+    write(&a, &first);
+    let flip = |value: &mut Value| {
+        let text = value.as_str().unwrap();
+        let digit = if text.starts_with('0') { "1" } else { "0" };
+        *value = format!("{digit}{}", &text[1..]).into();
+    };
+    type Edit<'a> = &'a dyn Fn(&mut Value);
+    let at = |pointer: &'static str| move |document: &mut Value| flip(document.pointer_mut(pointer).unwrap());
+    let edits: [(Edit<'_>, &str); 12] = [
+        (
+            &|d| d["attempts"][0]["statement"]["survivors"] = "0f".into(),
+            "signature of the statement",
+        ),
+        (
+            &at("/attempts/0/statement/signature"),
+            "signature of the statement",
+        ),
+        (
+            &|d| d["attempts"][0]["statement"]["survivors"] = "0e00".into(),
+            "signature of the statement",
+        ),
+        (
+            &|d| d["attempts"][0]["statement"] = d["attempts"][1]["statement"].clone(),
+            "different rounds",
+        ),
+        (
+            &|d| d["attempts"][0]["upload"]["sharers"] = "07".into(),
+            "signature of the upload",
+        ),
+        (&at("/attempts/0/upload/signature"), "signature of the upload"),
+        (
+            &at("/attempts/0/upload/manifest_signature"),
+            "server did not sign",
+        ),
+        (
+            &|d| {
+                d["attempts"][0]["upload"]["certificate"] =
+                    first["attempts"][0]["upload"]["certificate"].clone()
+            },
+            "another member's",
+        ),
+        (
+            &|d| d["attempts"][0]["upload"]["time"] = 0.into(),
+            "its certificate: the certificate starts",
+        ),
+        (
+            &|d| {
+                let upload = &mut d["attempts"][0]["upload"];
+                upload["server_certificate"] = upload["certificate"].clone();
+            },
+            "server's certificate",
+        ),
+        (&|d| d["name"] = first["name"].clone(), "both are of"),
+        (&at("/authority"), "different authorities"),
+    ];
+    for (edit, words) in edits {
+        let mut changed = second.clone();
+        edit(&mut changed);
+        write(&b, &changed);
+        let ran = compare(text(&a), text(&b));
+        assert_eq!(ran.code, 1, "{words}: {ran:?}");
+        assert!(ran.json()["attempts"].is_null(), "{words}: {ran:?}");
+        assert!(ran.error().contains(words), "{words}: {ran:?}");
+    }
+    for nonsense in ["", "{}", "[1]"] {
+        fs::write(&b, nonsense).unwrap();
+        assert_eq!(compare(text(&a), text(&b)).code, 2, "{nonsense}");
+    }
 }
 
 #[test]

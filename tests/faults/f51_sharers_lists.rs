@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tacita_protocol::messages::ServerMessage;
 use tacita_protocol::{Abort, RoundError};
 use tacita_sim::forge::ForgedSharers;
@@ -23,13 +24,42 @@ fn two_lists_of_sharers() {
             *sharers = forged.message(|_| true, sharers.boxes.as_slice().to_vec());
         }
     });
-    let (server, code, _clients) = scene.play();
+    let (server, code, mut clients) = scene.play();
     assert_ne!(code, 0);
     assert_eq!(scene.sent_by_all(Kind::UploadEnd), 4, "each masked with its list");
     // Two uploads are signed for another list: they belong to no sum of this one.
     let refused = server.stderr().matches("TAC-041").count();
     assert_eq!(refused, 2, "{}", server.stderr());
     scene.ended_without_a_sum("2 uploaded, 3 are needed");
+
+    // Nobody came to sign a statement: what each signed under its upload tells the lists apart, after a crash and another attempt too.
+    for attempts in 1..=2 {
+        if attempts == 2 {
+            scene.goes_on_honestly(std::mem::take(&mut clients));
+        }
+        let told = scene.compared(0, 2);
+        assert_eq!(told.code, 1, "{told:?}");
+        let of = told.json()["attempts"].clone();
+        assert_eq!(of.as_array().unwrap().len(), attempts);
+        let lied = format!(
+            "the server showed two lists of sharers in attempt {}",
+            text_of(&of[0]["attempt"])
+        );
+        assert_eq!(told.error(), lied);
+        assert_eq!(of[0]["shown"], "two-lists-of-sharers");
+        assert_eq!(of[0]["only_first"], json!([]));
+        assert_eq!(of[0]["only_second"], json!([3]));
+        let alike = scene.compared(0, 1);
+        assert_eq!((alike.code, alike.stderr.as_str()), (0, ""));
+        assert_eq!(alike.json()["attempts"][0]["shown"], "same-sharers");
+        if attempts == 2 {
+            assert_eq!(of[1]["shown"], "same-lists");
+        }
+    }
+}
+
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap()
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! Invited .. Done and `record.rs` makes their effects durable
 //! ```
 
+pub mod comparison;
 pub mod config;
 mod contact;
 mod cpu;

@@ -17,6 +17,7 @@ use tacita_transport::{
 };
 use tokio::time::timeout;
 
+use crate::record::Certificates;
 use crate::session::Stopper;
 
 /// How long the last message may take before a connection is closed for good.
@@ -120,6 +121,18 @@ impl Link {
             early: VecDeque::new(),
         });
         Ok(Some(Arc::new(peer)))
+    }
+
+    /// The certificates of both ends of this connection.
+    pub(crate) fn certificates(&self) -> Certificates {
+        let peer = self
+            .open
+            .as_ref()
+            .and_then(|open| open.connection.peer_certificate_der());
+        Certificates {
+            own: self.identity.certificate_der().clone(),
+            server: peer.unwrap_or_default().into(),
+        }
     }
 
     /// The pause before the next attempt; longer each time until a connection lasts.

@@ -3,9 +3,10 @@
 //! written once, in the row of its round; budgets are counted from those rows.
 
 pub(crate) mod charges;
+mod lists;
 mod rounds;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,12 +16,17 @@ use tacita_protocol::{Hash, LedgerHead};
 use tacita_store::{Batch, Store, StoreError};
 
 use charges::Charges;
+pub(crate) use lists::{Certificates, array};
+pub use lists::{KEPT_ATTEMPTS, KeptLists, KeptStatement, KeptUpload, Papers};
 pub use rounds::{PastRound, Revealed, SpentRound, Terms};
 
 use crate::config::Caps;
 use crate::evidence::{Evidence, EvidenceError};
 
 const SPENT: &str = "client/spent";
+/// Which upload was signed for which list of sharers.
+const LISTS: &str = "client/lists";
+/// S with all that it is computed from; of old attempts S alone.
 const SIGNED: &str = "client/signed";
 const SIGNERS: &str = "client/signers";
 const HEAD: &str = "client/head";
@@ -73,6 +79,8 @@ pub struct StoreRecord {
     spent: HashSet<[u8; 32]>,
     signed: HashMap<[u8; 32], Hash>,
     signers: HashMap<[u8; 32], Hash>,
+    /// Attempts whose signed lists are kept, oldest first.
+    kept: VecDeque<[u8; 32]>,
     head: Option<LedgerHead>,
     head_is_stored: bool,
     /// Written with the next head.
@@ -128,9 +136,15 @@ impl StoreRecord {
         }
         let mut signed = HashMap::new();
         for (stored, value) in store.scan(SIGNED, &prefix)? {
-            let statement = value.as_slice().try_into().map_err(|_| damaged("statement"))?;
+            let (statement, _) = lists::stored_statement(&value).ok_or(damaged("statement"))?;
             signed.insert(id_of(&stored, "statement")?, statement);
         }
+        let mut kept = Vec::new();
+        for (stored, value) in store.scan(LISTS, &prefix)? {
+            let upload: KeptUpload = serde_json::from_slice(&value).map_err(|_| damaged("signed list"))?;
+            kept.push((upload.number, id_of(&stored, "signed list")?));
+        }
+        kept.sort_unstable();
         let mut signers = HashMap::new();
         for (stored, value) in store.scan(SIGNERS, &prefix)? {
             let digest = value
@@ -150,6 +164,7 @@ impl StoreRecord {
             spent,
             signed,
             signers,
+            kept: kept.into_iter().map(|(_, id)| id).collect(),
             head,
             head_is_stored: true,
             revealed: None,
@@ -188,8 +203,40 @@ impl StoreRecord {
         Ok(rounds)
     }
 
+    /// Attempts whose signed lists are kept.
+    #[must_use]
+    pub fn kept_attempts(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// What this client signed of the lists that a server showed it, of the latest [`KEPT_ATTEMPTS`] attempts, oldest first.
+    ///
+    /// # Errors
+    /// [`RecordError`].
+    pub fn lists(&self) -> Result<Vec<KeptLists>, RecordError> {
+        let damaged = || RecordError::Damaged {
+            name: self.name.clone(),
+            what: "signed list",
+        };
+        let prefix = key(&self.name, b"");
+        let mut found = Vec::new();
+        for (stored, value) in self.store.scan(LISTS, &prefix)? {
+            let statement = match self.store.get(SIGNED, &stored)? {
+                Some(value) => lists::stored_statement(&value).ok_or_else(damaged)?.1,
+                None => None,
+            };
+            found.push(KeptLists {
+                round_id: hex::encode(stored.get(prefix.len()..).unwrap_or_default()),
+                upload: serde_json::from_slice(&value).map_err(|_| damaged())?,
+                statement,
+            });
+        }
+        found.sort_by_key(|kept| kept.upload.number);
+        Ok(found)
+    }
+
     /// Durable commit before the first masked byte leaves: round id, charge, terms and the digest of the masked bytes in one
-    /// row. The bytes themselves, `upload_bytes` of them, are not kept: what they could be sent again with, the secrets of the
+    /// row, and beside it what was signed for which list of sharers. The bytes themselves, `upload_bytes` of them, are not kept: what they could be sent again with, the secrets of the
     /// round, does not survive a crash either.
     ///
     /// # Errors
@@ -198,7 +245,7 @@ impl StoreRecord {
         &mut self,
         change: RecordChange,
         ticket: BudgetTicket,
-        terms: Terms,
+        (terms, papers): (Terms, Papers),
         upload_bytes: u64,
         now: u64,
     ) -> Result<(), RecordError> {
@@ -208,10 +255,13 @@ impl StoreRecord {
             task,
             release,
             upload_digest,
+            signed,
         } = change
         else {
             return self.apply(change).await;
         };
+        let number = self.spent.len() as u64 + 1;
+        let upload = KeptUpload::of(&signed, &papers, (&task, round), (now, number));
         let mut batch = Batch::new();
         let entry = SpentRound {
             task: task.clone(),
@@ -220,10 +270,12 @@ impl StoreRecord {
             upload_digest: hex::encode(upload_digest),
             upload_bytes,
             time: now,
-            number: self.spent.len() as u64 + 1,
+            number,
             terms: Some(terms),
         };
         batch.insert_new(SPENT, key(&self.name, &round_id), json(&entry));
+        self.make_room(&mut batch);
+        batch.insert_new(LISTS, key(&self.name, &round_id), json(&upload));
         // In memory first: whatever becomes of the write, the charge is not given back.
         if let Some(release) = release {
             self.charges.commit(&task, release, ticket, now);
@@ -231,7 +283,21 @@ impl StoreRecord {
         self.add_head(&mut batch);
         self.store.commit_async(batch).await?;
         self.spent.insert(round_id);
+        self.kept.push_back(round_id);
         Ok(())
+    }
+
+    /// Drops the oldest signed lists, so that there is room for one more attempt's.
+    fn make_room(&mut self, batch: &mut Batch) {
+        while self.kept.len() >= KEPT_ATTEMPTS {
+            let Some(oldest) = self.kept.pop_front() else {
+                break;
+            };
+            batch.delete(LISTS, key(&self.name, &oldest));
+            if let Some(statement) = self.signed.get(&oldest) {
+                batch.put(SIGNED, key(&self.name, &oldest), statement.to_vec());
+            }
+        }
     }
 
     /// A round that ended before anything masked left: its reservation is returned.
@@ -256,9 +322,11 @@ impl StoreRecord {
                 self.head_is_stored = false;
                 Ok(())
             }
-            RecordChange::Signed { round_id, statement } => {
+            RecordChange::Signed { round_id, signed } => {
+                let statement = signed.statement;
+                let row = KeptStatement::of(&signed).map_or_else(|| statement.to_vec(), |kept| json(&kept));
                 let mut batch = Batch::new();
-                batch.insert_new(SIGNED, key(&self.name, &round_id), statement.to_vec());
+                batch.insert_new(SIGNED, key(&self.name, &round_id), row);
                 self.add_head(&mut batch);
                 self.store.commit_async(batch).await?;
                 self.signed.insert(round_id, statement);

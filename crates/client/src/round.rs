@@ -15,7 +15,7 @@ use tacita_protocol::{Refusal, RoundError};
 use crate::evidence::Evidence;
 use crate::line::Line;
 use crate::link::{Link, LinkError};
-use crate::record::{RecordError, Revealed, Terms};
+use crate::record::{Papers, RecordError, Revealed, Terms};
 use crate::{Client, Moment, cpu, now, random};
 
 /// Largest model taken from a server, in bytes: every parameter of the largest dimension, and a header.
@@ -113,6 +113,10 @@ impl Client {
     ) -> Result<RoundEnd, ClientError> {
         let model_length = invitation.model_length;
         let participant = line.participant().clone();
+        let papers = Papers {
+            certificates: self.certificates.clone(),
+            manifest_signature: invitation.signature,
+        };
         let accepted = Invited::accept(invitation, participant, &mut self.record, now());
         let (invited, ticket, mut effects) = self.refused(accepted).await?;
         let manifest = invited.manifest().clone();
@@ -212,7 +216,7 @@ impl Client {
             }
         };
         let terms = Terms::of(&manifest, line.participant(), &self.address.server.to_string());
-        self.charge_and_upload(line, mark, effects, (ticket, terms))
+        self.charge_and_upload(line, mark, effects, ticket, (terms, papers))
             .await?;
         if self.vanishes(round, Moment::AfterUpload) {
             return Ok(RoundEnd::Vanished(Moment::AfterUpload));
@@ -300,7 +304,8 @@ impl Client {
         line: &mut Line<'_>,
         mark: Mark,
         effects: Vec<Effect>,
-        (ticket, terms): (BudgetTicket, Terms),
+        ticket: BudgetTicket,
+        under: (Terms, Papers),
     ) -> Result<(), ClientError> {
         let mut effects = effects.into_iter();
         let (Some(Effect::Persist(spent @ RecordChange::Spent { .. })), Some(Effect::Upload { update, end })) =
@@ -309,7 +314,7 @@ impl Client {
             return Err(ClientError::Worker);
         };
         let bytes = update.packed_len() as u64;
-        self.record.spend(spent, ticket, terms, bytes, now()).await?;
+        self.record.spend(spent, ticket, under, bytes, now()).await?;
         line.say(mark, Answer::Upload(Box::new(Upload::new(update, end))))
             .await
     }

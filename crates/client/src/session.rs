@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use crate::config::{Caps, ConfigError, Data, DataSource};
 use crate::link::{Address, Link, LinkError};
-use crate::record::{RecordError, StoreRecord};
+use crate::record::{Certificates, RecordError, StoreRecord};
 use crate::round::{ClientError, RoundEnd};
 
 /// A point of the round after which a client can be made to vanish, for demonstrations and tests.
@@ -144,6 +144,8 @@ pub struct Client {
     pub(crate) evidence: PathBuf,
     own: Own,
     pub(crate) address: Arc<Address>,
+    /// Of this client and of the server that answered, as [`Participant`] has them.
+    pub(crate) certificates: Certificates,
 }
 
 /// What makes a [`Participant`] once it is known which server answers.
@@ -183,6 +185,7 @@ impl Client {
                 server: setup.server,
                 server_name: setup.server_name,
             }),
+            certificates: Certificates::default(),
         })
     }
 
@@ -201,6 +204,7 @@ impl Client {
             let Some(server) = link.connect().await? else {
                 return Ok(JoinEnd::Stopped);
             };
+            self.certificates = link.certificates();
             match self.serve(&mut link, server, &standing, &mut stop).await {
                 Ok(Some(end)) => {
                     self.record.flush_head().await?;

@@ -191,7 +191,7 @@ fn of_digests(out: &mut BTreeMap<&'static str, String>) {
         2,
         &[3, 7],
         &[],
-        [b"pack".as_slice(), b"ed"].into_iter(),
+        &upload::packed_hash([b"pack".as_slice(), b"ed"].into_iter()),
     );
     out.insert("upload digest", hex(&packed));
 

@@ -168,6 +168,12 @@ impl ManifestLevel {
     }
 }
 
+/// Whether this is a server's signature over the manifest of this digest.
+#[must_use]
+pub fn is_signed_by(digest: &Hash, key: &VerifyingKey, signed: &[u8; 64]) -> bool {
+    signature::verify(key, labels::MANIFEST_SIGNATURE, digest, signed)
+}
+
 impl Manifest {
     /// H(label, TLS bytes).
     ///
@@ -189,7 +195,7 @@ impl Manifest {
     /// TAC-002.
     pub(crate) fn verify(&self, key: &VerifyingKey, signed: &[u8; 64]) -> Result<(), Refusal> {
         let digest = self.digest().map_err(|_| Refusal::ManifestField("length"))?;
-        if signature::verify(key, labels::MANIFEST_SIGNATURE, &digest, signed) {
+        if is_signed_by(&digest, key, signed) {
             Ok(())
         } else {
             Err(Refusal::ManifestSignature)

@@ -10,6 +10,15 @@ use crate::limits::MAX_ROUND_PROOF;
 use crate::messages::Proof;
 use crate::{Hash, labels};
 
+/// SHA-256 of all packed bytes in order.
+pub(crate) fn packed_hash(chunks: impl Iterator<Item = impl AsRef<[u8]>>) -> Hash {
+    let mut hasher = Sha256::new();
+    for chunk in chunks {
+        hasher.update(chunk.as_ref());
+    }
+    hasher.finalize().into()
+}
+
 /// H(label, manifest, roster, U1, index, suspects, noise anchor, SHA-256 of all packed bytes in order).
 pub(crate) fn upload_digest(
     manifest: &Hash,
@@ -18,24 +27,7 @@ pub(crate) fn upload_digest(
     index: u16,
     suspects: &[u16],
     noise_anchor: &[u8],
-    chunks: impl Iterator<Item = impl AsRef<[u8]>>,
-) -> Hash {
-    let mut hasher = Sha256::new();
-    for chunk in chunks {
-        hasher.update(chunk.as_ref());
-    }
-    finish(manifest, roster, sharers, index, suspects, noise_anchor, hasher)
-}
-
-/// As [`upload_digest`], from a running hash.
-pub(crate) fn finish(
-    manifest: &Hash,
-    roster: &Hash,
-    sharers: &Hash,
-    index: u16,
-    suspects: &[u16],
-    noise_anchor: &[u8],
-    hasher: Sha256,
+    packed: &Hash,
 ) -> Hash {
     let list: Vec<u8> = suspects.iter().flat_map(|s| s.to_be_bytes()).collect();
     TaggedHash::new(labels::UPLOAD)
@@ -45,7 +37,7 @@ pub(crate) fn finish(
         .u64(u64::from(index))
         .bytes(&list)
         .bytes(noise_anchor)
-        .bytes(&hasher.finalize())
+        .bytes(packed)
         .finish()
 }
 

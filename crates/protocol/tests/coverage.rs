@@ -194,7 +194,7 @@ fn every_pitfall_has_its_tests_and_every_test_its_pitfall() {
 }
 
 /// What a row of 08 section 3 says, and the line of code that decides it.
-const SHELLS: [(&str, &str, &str, &str); 14] = [
+const SHELLS: [(&str, &str, &str, &str); 16] = [
     (
         "time for the first hello",
         "10 s",
@@ -272,6 +272,18 @@ const SHELLS: [(&str, &str, &str, &str); 14] = [
         "16,384, then the shelf is emptied",
         "protocol/src/certificates.rs",
         "MAX_KEPT: usize = 16_384;",
+    ),
+    (
+        "attempts whose signed lists are kept",
+        "256, completed or not; each costs the client a charge, so that a server cannot push them out for nothing",
+        "client/src/record/lists.rs",
+        "KEPT_ATTEMPTS: usize = 256;",
+    ),
+    (
+        "another participant's signed lists, to compare",
+        "16 MiB; 256 attempts in cohorts of 10,000 take less",
+        "cli/src/commands/client/lists.rs",
+        "MAX_FILE: u64 = 16 << 20;",
     ),
     (
         "reconnects, inside a round too",

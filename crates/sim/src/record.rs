@@ -51,6 +51,7 @@ impl MemoryRecord {
                 task: _,
                 release,
                 upload_digest,
+                ..
             } => {
                 let earlier = self.spent.insert(
                     round_id,
@@ -62,8 +63,8 @@ impl MemoryRecord {
                 );
                 assert!(earlier.is_none(), "G5: a round id was spent twice");
             }
-            RecordChange::Signed { round_id, statement } => {
-                let earlier = self.signed.insert(round_id, statement);
+            RecordChange::Signed { round_id, signed } => {
+                let earlier = self.signed.insert(round_id, signed.statement);
                 assert!(
                     earlier.is_none(),
                     "G5: a second statement was recorded for one round"

@@ -18,6 +18,7 @@ use crate::limits::MAX_CHAIN;
 pub struct LocalIdentity {
     pub(crate) resolver: Arc<SingleCertAndKey>,
     pub(crate) anchor: Arc<TrustAnchor>,
+    certificate: Arc<[u8]>,
     pub(crate) resets: Resets,
 }
 
@@ -73,18 +74,21 @@ impl LocalIdentity {
         key: Zeroizing<Vec<u8>>,
         anchor: TrustAnchor,
     ) -> Result<Self, IdentityError> {
-        if chain.is_empty() || chain.len() > MAX_CHAIN {
+        if chain.len() > MAX_CHAIN {
             return Err(IdentityError::Chain);
         }
         let resets = Resets::of(&key);
         let key =
             any_eddsa_type(&PrivatePkcs8KeyDer::from(key.as_slice())).map_err(|_| IdentityError::Key)?;
+        let certificate = chain.first().map(|der| Arc::from(der.as_slice()));
+        let certificate = certificate.ok_or(IdentityError::Chain)?;
         let chain = chain.into_iter().map(CertificateDer::from).collect();
         let certified = CertifiedKey::new(chain, key);
         certified.keys_match().map_err(|_| IdentityError::Mismatch)?;
         Ok(Self {
             resolver: Arc::new(SingleCertAndKey::from(certified)),
             anchor: Arc::new(anchor),
+            certificate,
             resets,
         })
     }
@@ -93,6 +97,12 @@ impl LocalIdentity {
     #[must_use]
     pub fn anchor(&self) -> &TrustAnchor {
         &self.anchor
+    }
+
+    /// The member's own certificate (DER).
+    #[must_use]
+    pub fn certificate_der(&self) -> &Arc<[u8]> {
+        &self.certificate
     }
 }
 

@@ -274,6 +274,22 @@ impl Machine {
         self.sync()
     }
 
+    /// The authority's root, whatever became of the certificate.
+    ///
+    /// # Errors
+    /// [`MachineError::NotEnrolled`], [`MachineError::Damaged`], [`MachineError::Anchor`].
+    pub fn root(&self) -> Result<TrustAnchor, MachineError> {
+        let path = self.enrolment_path();
+        if !path.exists() {
+            return Err(MachineError::NotEnrolled { path });
+        }
+        let root = hex::decode(self.stored()?.root).map_err(|e| MachineError::Damaged {
+            path,
+            reason: e.to_string(),
+        })?;
+        Ok(TrustAnchor::from_der(&root)?)
+    }
+
     /// The certificate, valid at `now`, without a look at the key; nothing is written.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! `tacita client`: a participant next to its data.
 
+mod lists;
 mod status;
 
 use std::net::ToSocketAddrs as _;
@@ -34,7 +35,8 @@ Examples:
   tacita client init --config client.toml        write a configuration to edit, make a key
   tacita client enrol --config client.toml < invitation.txt
   tacita client join --config client.toml        take part in rounds until the task is finished
-  tacita client status --config client.toml      what was spent, and what left this machine";
+  tacita client status --config client.toml      what was spent, and what left this machine
+  tacita client evidence --config client.toml    what was signed of the lists that servers showed";
 
 /// Arguments of `tacita client`.
 #[derive(Debug, Args)]
@@ -55,6 +57,12 @@ enum ClientAction {
     /// Say what this client's data has spent, in which tasks, what is left, and what left the machine
     #[command(after_help = status::EXAMPLES)]
     Status(status::StatusArgs),
+    /// Print what this client signed of the lists that servers showed it, to compare with another client's
+    #[command(after_help = lists::EVIDENCE)]
+    Evidence(lists::EvidenceArgs),
+    /// Say whether the server showed two participants the same lists
+    #[command(after_help = lists::COMPARE)]
+    Compare(lists::CompareArgs),
 }
 
 #[derive(Debug, Args)]
@@ -90,6 +98,8 @@ pub(crate) fn run(args: &ClientArgs, output: &Output) -> anyhow::Result<Exit> {
         ClientAction::Enrol(config) => enrol(&config.config, output),
         ClientAction::Join(config) => join(&config.config, output),
         ClientAction::Status(args) => status::run(args, output),
+        ClientAction::Evidence(args) => lists::evidence(args, output),
+        ClientAction::Compare(args) => lists::run_compare(args, output),
     }
 }
 

@@ -1,9 +1,12 @@
 use tacita_privacy::{Budget, PrivacyUnit, SkellamRelease};
+use tacita_protocol::client::{SignedSharers, SignedStatement, StatementSignature};
 use tacita_store::{Sharing, SqliteReader, SqliteStore};
 use tempfile::TempDir;
 
 use super::*;
 use crate::status::Status;
+
+mod lists;
 
 const NAME: &str = "hospital-a";
 const NOW: u64 = 1_800_000_000;
@@ -52,6 +55,28 @@ fn terms() -> Terms {
     }
 }
 
+fn papers() -> Papers {
+    Papers {
+        certificates: Certificates::default(),
+        manifest_signature: [3; 64],
+    }
+}
+
+fn signed_sharers() -> SignedSharers {
+    SignedSharers {
+        manifest_digest: [4; 32],
+        roster_root: [5; 32],
+        roster_size: 4,
+        sharers: vec![0b1111],
+        share_roots: [6; 32],
+        index: 0,
+        suspects: Vec::new(),
+        noise_anchor: Vec::new(),
+        packed: [7; 32],
+        signature: [8; 64],
+    }
+}
+
 struct Bench {
     dir: TempDir,
     caps: Option<Caps>,
@@ -85,6 +110,7 @@ fn spent(id: u8, task: &str, release: Option<Release>) -> RecordChange {
         task: task.to_owned(),
         release,
         upload_digest: [id; 32],
+        signed: Box::new(signed_sharers()),
     }
 }
 
@@ -92,7 +118,7 @@ fn spent(id: u8, task: &str, release: Option<Release>) -> RecordChange {
 async fn charge(record: &mut StoreRecord, id: u8, task: &str, now: u64) -> Result<(), String> {
     let ticket = record.reserve(task, Some(&release()), now)?;
     let change = spent(id, task, Some(release()));
-    let charged = record.spend(change, ticket, terms(), 1000, now).await;
+    let charged = record.spend(change, ticket, (terms(), papers()), 1000, now).await;
     charged.map_err(|error| error.to_string())
 }
 
@@ -142,6 +168,7 @@ async fn every_attempt_is_charged_and_none_twice() {
             task,
             release,
             upload_digest,
+            signed,
             ..
         } = spent(id, "a", Some(release()))
         else {
@@ -154,8 +181,12 @@ async fn every_attempt_is_charged_and_none_twice() {
             task,
             release,
             upload_digest,
+            signed,
         };
-        record.spend(change, ticket, terms(), 1000, NOW).await.unwrap();
+        record
+            .spend(change, ticket, (terms(), papers()), 1000, NOW)
+            .await
+            .unwrap();
     }
     let (once, twice) = {
         let status = bench.status(NOW);
@@ -279,7 +310,9 @@ async fn a_round_counts_on_the_day_on_which_it_leaves() {
     for id in 1..=all {
         let ticket = record.reserve("a", Some(&release()), NOW).unwrap();
         let change = spent(id, "a", Some(release()));
-        let left = record.spend(change, ticket, terms(), 1000, NOW + DAY).await;
+        let left = record
+            .spend(change, ticket, (terms(), papers()), 1000, NOW + DAY)
+            .await;
         left.unwrap();
     }
     let refusal = charge(&mut record, 100, "a", NOW + DAY).await.unwrap_err();
@@ -301,7 +334,10 @@ async fn units_are_told_apart() {
         ..terms()
     };
     let change = spent(1, "records", Some(sampled));
-    record.spend(change, ticket, of_records, 1000, NOW).await.unwrap();
+    record
+        .spend(change, ticket, (of_records, papers()), 1000, NOW)
+        .await
+        .unwrap();
     let whole = bench.status(NOW);
     let spent = &whole.tasks[0].spent;
     assert_eq!(
@@ -340,7 +376,10 @@ async fn a_sum_without_noise_has_no_epsilon() {
     assert!(before.epsilon_server.is_some() && before.epsilon_public < before.epsilon_server);
     let ticket = record.reserve("a", None, NOW).unwrap();
     let change = spent(2, "a", None);
-    record.spend(change, ticket, terms(), 500, NOW).await.unwrap();
+    record
+        .spend(change, ticket, (terms(), papers()), 500, NOW)
+        .await
+        .unwrap();
     let after = bench.status(NOW).tasks[0].spent.clone();
     assert_eq!(
         (after.epsilon_server, after.epsilon_left),
@@ -366,7 +405,10 @@ async fn what_left_is_found_again() {
     };
     let signed = RecordChange::Signed {
         round_id: [1; 32],
-        statement: [9; 32],
+        signed: Box::new(SignedStatement {
+            statement: [9; 32],
+            ..SignedStatement::default()
+        }),
     };
     record.apply(signed).await.unwrap();
     assert_eq!(bench.status(NOW).rounds[0].revealed, None, "not yet");
@@ -436,7 +478,10 @@ async fn the_order_watched_outlives_the_process() {
                 break;
             };
             let change = spent(id, "records", Some(release));
-            record.spend(change, ticket, terms(), 1000, now).await.unwrap();
+            record
+                .spend(change, ticket, (terms(), papers()), 1000, now)
+                .await
+                .unwrap();
             // A clock that goes back decides nothing either.
             now -= 1;
         }

@@ -2,7 +2,7 @@
 
 use tacita_privacy::LayerSeeds;
 
-use super::{Agreed, ClientRecord, Effect, Joined, RecordChange, Step};
+use super::{Agreed, ClientRecord, Effect, Joined, RecordChange, SignedStatement, Step};
 use crate::bitmap::Bitmap;
 use crate::messages::{AgreeRequest, Agreement, ClientMessage};
 use crate::refusal::Refusal;
@@ -62,7 +62,13 @@ impl Masked {
         let effects = vec![
             Effect::Persist(RecordChange::Signed {
                 round_id: fields.round_id,
-                statement,
+                signed: Box::new(SignedStatement::own(
+                    &self.joined,
+                    &self.sharers,
+                    &survivors,
+                    statement,
+                    signed,
+                )),
             }),
             Effect::Send(ClientMessage::Agreement(Agreement { signature: signed })),
         ];

@@ -19,6 +19,7 @@ mod invited;
 mod masked;
 mod revealed;
 mod shared;
+mod signed_lists;
 mod two_statements;
 
 use std::sync::Arc;
@@ -36,7 +37,8 @@ pub use invited::Invited;
 pub use masked::Masked;
 pub use revealed::{Done, Revealed};
 pub use shared::Shared;
-pub use two_statements::{SignedStatement, StatementSignature, TwoStatements};
+pub use signed_lists::{SignedSharers, SignedStatement, StatementSignature};
+pub use two_statements::TwoStatements;
 
 use crate::Hash;
 use crate::certificates::{CertificateCache, Certificates};
@@ -122,13 +124,15 @@ pub enum RecordChange {
         release: Option<Release>,
         /// SHA-256 based digest of all packed bytes, signed with the upload.
         upload_digest: Hash,
+        /// All that this digest is computed from, and the signature: which list of sharers this client was shown.
+        signed: Box<SignedSharers>,
     },
     /// The one statement signed in this round (G1, G5). Inserted once only.
     Signed {
         /// Round id.
         round_id: [u8; 32],
-        /// S.
-        statement: Hash,
+        /// S, all that it is computed from, and this client's signature: which list of survivors it was shown.
+        signed: Box<SignedStatement>,
     },
     /// The one list of signers from which this client draws in this round (G1). Inserted once only.
     FixedSigners {

@@ -2,7 +2,7 @@
 
 use tacita_privacy::{NoisedUpdate, Release};
 
-use super::{Effect, Joined, Masked, RecordChange, Step};
+use super::{Effect, Joined, Masked, RecordChange, SignedSharers, Step};
 use crate::kem::{KemPair, KemSecret};
 use crate::keys::{Binding, BoxEnd, End, Key, PairSecret, SelfSecret, box_key};
 use crate::mask::{MaskedUpdate, RoundMasks, Sign};
@@ -10,7 +10,7 @@ use crate::messages::{Advertise, ClientMessage, ShareRoot, SharersMessage, Uploa
 use crate::refusal::Refusal;
 use crate::sharers::VerifiedSharers;
 use crate::sharing::{self, Place, SharePair};
-use crate::upload::{SignedUpload, upload_digest};
+use crate::upload::{SignedUpload, packed_hash, upload_digest};
 use crate::{Hash, labels, signature};
 
 /// Secrets shared with one neighbour.
@@ -157,6 +157,7 @@ impl Shared {
         let noise_anchor = seeds
             .as_ref()
             .map_or_else(Vec::new, |seeds| seeds.anchor().to_vec());
+        let packed = packed_hash((0..masked.chunks()).map(|i| masked.packed(i)));
         let digest = upload_digest(
             manifest.digest(),
             &roster.root,
@@ -164,11 +165,23 @@ impl Shared {
             roster.own,
             &suspects,
             &noise_anchor,
-            (0..masked.chunks()).map(|i| masked.packed(i)),
+            &packed,
         );
         let own_upload = SignedUpload {
             digest,
             signature: signature::sign(&context.participant.key, labels::UPLOAD, &digest),
+        };
+        let signed = SignedSharers {
+            manifest_digest: *manifest.digest(),
+            roster_root: roster.root,
+            roster_size: roster.size(),
+            sharers: sharers.sharers.bytes().to_vec(),
+            share_roots: message.merkle_root,
+            index: roster.own,
+            suspects: suspects.clone(),
+            noise_anchor: noise_anchor.clone(),
+            packed,
+            signature: own_upload.signature,
         };
         let end = ClientMessage::UploadEnd(UploadEnd {
             suspects: suspects.into(),
@@ -182,6 +195,7 @@ impl Shared {
                 task: manifest.task().to_owned(),
                 release: self.release,
                 upload_digest: digest,
+                signed: Box::new(signed),
             }),
             Effect::Upload { update: masked, end },
         ];

@@ -7,7 +7,7 @@
 use tacita_ledger::checkpoint::SignedCheckpoint;
 use tacita_ledger::entry::{Charge, Entry};
 
-use super::Agreed;
+use super::{Agreed, SignedStatement, StatementSignature};
 use crate::bitmap::Bitmap;
 use crate::head::{self, LedgerHead};
 use crate::ledger_entries::hex_digest;
@@ -15,36 +15,6 @@ use crate::limits::MAX_CHECKPOINT;
 use crate::messages::{ProvenEntry, RevealRequest};
 use crate::signature::{self, Claim};
 use crate::{Hash, labels};
-
-/// One signature on a statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatementSignature {
-    /// The member's name.
-    pub name: String,
-    /// The key of its certificate.
-    pub key: [u8; 32],
-    /// Ed25519 over the label, one zero byte and S.
-    pub signature: [u8; 64],
-}
-
-/// A statement with what it is computed from, and who signed it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedStatement {
-    /// S.
-    pub statement: Hash,
-    /// Digest of the round's manifest.
-    pub manifest_digest: Hash,
-    /// Roster root.
-    pub roster_root: Hash,
-    /// U1 digest.
-    pub sharers_digest: Hash,
-    /// n'.
-    pub roster_size: u64,
-    /// U2, as in the statement.
-    pub survivors: Vec<u8>,
-    /// Those of its signatures that this client verified.
-    pub signatures: Vec<StatementSignature>,
-}
 
 /// Two statements for one round, each signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,23 +58,15 @@ impl Agreed {
         head::included(&message.charge, &head).ok()?;
         let mut shown = of_charge(&charge)?;
         shown.signatures = self.signers_of(&shown.statement, message, now);
-        let participant = &context.participant;
-        let own = StatementSignature {
-            name: participant.certificate.name.to_string(),
-            key: participant.certificate.key.to_bytes(),
-            signature: self.own_signature,
-        };
         Some(Box::new(TwoStatements {
             round_id: fields.round_id,
-            ours: SignedStatement {
-                statement: self.statement,
-                manifest_digest: *context.manifest.digest(),
-                roster_root: self.joined.roster.root,
-                sharers_digest: self.sharers.digest,
-                roster_size: u64::from(self.survivors.size()),
-                survivors: self.survivors.bytes().to_vec(),
-                signatures: vec![own],
-            },
+            ours: SignedStatement::own(
+                &self.joined,
+                &self.sharers,
+                &self.survivors,
+                self.statement,
+                self.own_signature,
+            ),
             shown,
             charge: message.charge.clone(),
             checkpoint: head.note,

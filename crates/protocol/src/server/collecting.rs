@@ -188,15 +188,15 @@ impl Collecting {
         if noise_anchor.len() != if levels { 32 } else { 0 } {
             return Err(Refusal::NoiseAnchor.into());
         }
-        let received = flight.hasher.clone().finalize();
-        let digest = upload::finish(
+        let received: Hash = flight.hasher.finalize().into();
+        let digest = upload::upload_digest(
             self.manifest.digest(),
             self.roster.root(),
             self.sharers.digest(),
             index,
             suspects,
             noise_anchor,
-            flight.hasher,
+            &received,
         );
         if !signature::verify(
             &member.certificate.key,
@@ -207,7 +207,7 @@ impl Collecting {
             return Err(Refusal::UploadSignature.into());
         }
         // A part may have been added: nobody can say which, so the sum goes with it (G2: exact or nothing).
-        if let Err(error) = self.add(index, received.as_slice(), spool) {
+        if let Err(error) = self.add(index, &received, spool) {
             let abort = Abort::Spool(index, error);
             self.spoiled = Some(abort.clone());
             return Err(abort.into());

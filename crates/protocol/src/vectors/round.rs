@@ -104,7 +104,7 @@ fn uploads(op: &str, i: &Given<'_>) -> Answer {
         i.short("index"),
         &i.shorts("suspects"),
         &i.bytes("noise_anchor"),
-        i.many_bytes("chunks").into_iter(),
+        &upload::packed_hash(i.many_bytes("chunks").into_iter()),
     );
     Ok(json!({ "digest": hex::encode(digest) }))
 }

@@ -137,6 +137,7 @@ impl DiskRecord {
             task,
             release,
             upload_digest,
+            ..
         } = change
         else {
             return self.apply(change);
@@ -188,11 +189,11 @@ impl DiskRecord {
                 self.head = Some(head);
                 self.head_is_stored = false;
             }
-            RecordChange::Signed { round_id, statement } => {
-                batch.insert_new(SIGNED, round_id, statement);
+            RecordChange::Signed { round_id, signed } => {
+                batch.insert_new(SIGNED, round_id, signed.statement);
                 self.add_head(&mut batch);
                 self.store.commit(batch)?;
-                self.signed.insert(round_id, statement);
+                self.signed.insert(round_id, signed.statement);
             }
             RecordChange::FixedSigners { round_id, signers } => {
                 batch.insert_new(SIGNERS, round_id, signers);

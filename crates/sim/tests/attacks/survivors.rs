@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tacita_ledger::statement_digest;
 use tacita_protocol::bitmap::Bitmap;
-use tacita_protocol::client::RecordChange;
+use tacita_protocol::client::{RecordChange, SignedStatement};
 use tacita_protocol::ledger_entries;
 use tacita_protocol::messages::{AgreeRequest, ClientMessage, ServerMessage, SharersMessage};
 use tacita_protocol::{Abort, Refusal};
@@ -119,7 +119,10 @@ fn another_statement_on_record() {
     let round_id = [42; 32];
     world.record(0).unwrap().apply(RecordChange::Signed {
         round_id,
-        statement: [1; 32],
+        signed: Box::new(SignedStatement {
+            statement: [1; 32],
+            ..SignedStatement::default()
+        }),
     });
     let plan = Plan {
         round_id: Some(round_id),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tacita_protocol::client::RecordChange;
+use tacita_protocol::client::{RecordChange, SignedSharers, SignedStatement};
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::{DecodeError, Refusal, RoundError};
 use tacita_sim::{Cast, Score, Stage, Walk};
@@ -59,12 +59,27 @@ fn recorded(given: &Value, score: &Score) -> Vec<RecordChange> {
             task: "sim".to_owned(),
             release: None,
             upload_digest: [0; 32],
+            signed: Box::new(SignedSharers {
+                manifest_digest: [0; 32],
+                roster_root: [0; 32],
+                roster_size: 0,
+                sharers: Vec::new(),
+                share_roots: [0; 32],
+                index: 0,
+                suspects: Vec::new(),
+                noise_anchor: Vec::new(),
+                packed: [0; 32],
+                signature: [0; 64],
+            }),
         });
     }
     if given.get("signed").is_some() {
         changes.push(RecordChange::Signed {
             round_id: score.manifest.round_id,
-            statement: bytes(given, "signed").try_into().unwrap(),
+            signed: Box::new(SignedStatement {
+                statement: bytes(given, "signed").try_into().unwrap(),
+                ..SignedStatement::default()
+            }),
         });
     }
     changes

@@ -49,19 +49,20 @@ pub(super) fn run(args: &StatusArgs, output: &Output) -> anyhow::Result<Exit> {
     if let Ok(certificate) = &certificate {
         is_the_one_enrolled(&args.config, &config, certificate.name.as_str())?;
     }
-    let (mut rounds, mut evidence) = (Vec::new(), Vec::new());
+    let (mut rounds, mut evidence, mut kept) = (Vec::new(), Vec::new(), 0);
     if let Some(store) = SqliteReader::open(config.store_path())? {
         let record = StoreRecord::read(Arc::new(store), &config.client.name, config.budget.clone())?;
         for one in record.evidence()? {
             evidence.push((one.write(&evidence_dir(&config))?, one.what()));
         }
         rounds = record.history()?;
+        kept = record.kept_attempts();
     }
     let status = Status::of(rounds, config.budget.as_ref(), now()).map_err(usage)?;
     let certificate = certificate.map(|it| (hex::encode(it.fingerprint), it.not_after));
     output.result(
-        &in_words(&config, &status, &certificate, args.last),
-        &as_json(&config, &status, &certificate, &evidence)?,
+        &in_words(&config, &status, &certificate, (args.last, kept)),
+        &as_json(&config, &status, &certificate, (&evidence, kept))?,
     )?;
     let mut exit = Exit::Done;
     for (file, what) in &evidence {
@@ -88,7 +89,7 @@ fn as_json(
     config: &ClientConfig,
     status: &Status,
     certificate: &Certificate,
-    evidence: &[(PathBuf, &str)],
+    (evidence, kept): (&[(PathBuf, &str)], usize),
 ) -> anyhow::Result<Value> {
     let mut document = serde_json::to_value(status)?;
     let certificate = match certificate {
@@ -109,12 +110,18 @@ fn as_json(
                 json!(status.total.rounds_without_noise),
             ),
             ("evidence".to_owned(), evidence.collect()),
+            ("attempts_with_signed_lists".to_owned(), json!(kept)),
         ]);
     }
     Ok(document)
 }
 
-fn in_words(config: &ClientConfig, status: &Status, certificate: &Certificate, last: usize) -> String {
+fn in_words(
+    config: &ClientConfig,
+    status: &Status,
+    certificate: &Certificate,
+    (last, kept): (usize, usize),
+) -> String {
     let mut out = format!("client '{}'\n", config.client.name);
     let _ = match certificate {
         Ok((fingerprint, until)) => {
@@ -141,6 +148,12 @@ fn in_words(config: &ClientConfig, status: &Status, certificate: &Certificate, l
         "{} masked uploads left this machine, {} bytes; {} of them in rounds without noise",
         total.rounds, total.upload_bytes, total.rounds_without_noise
     );
+    if kept > 0 {
+        let _ = writeln!(
+            out,
+            "what was signed of the lists shown is kept for {kept} attempts: `tacita client evidence` prints it"
+        );
+    }
     let skipped = status.rounds.len().saturating_sub(last);
     if skipped > 0 && last > 0 {
         let _ = writeln!(out, "the last {last} of them (--json lists all):");
