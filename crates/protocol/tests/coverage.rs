@@ -55,6 +55,7 @@ fn is_apart(path: &str) -> bool {
 
 /// One file without comments.
 struct Source {
+    path: String,
     /// What is product code.
     code: String,
     /// What is tests.
@@ -88,6 +89,7 @@ fn every_source() -> Vec<Source> {
                 String::new()
             },
             tests: if asserts { inside.to_owned() } else { String::new() },
+            path,
         });
     }
     all
@@ -189,6 +191,82 @@ fn every_reason_is_produced_by_a_test() {
             }
         }
     }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Variants that say in a fixed text what exactly is wrong.
+fn texted() -> Vec<String> {
+    let lines = REASONS
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix("(&'static str),"));
+    // What a caller of ours may not do, peers cannot bring about.
+    lines
+        .filter(|name| *name != "Argument")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The text in quotes that `code` begins with, spaces aside.
+fn quoted(code: &str) -> Option<&str> {
+    code.trim_start().strip_prefix('"')?.split('"').next()
+}
+
+/// The fixed texts that a file of the protocol gives to these variants: as `Refusal::Roster("...")`, by a short name, as
+/// after `let field = Refusal::ManifestField;`, or as the last argument of the helpers that read a manifest.
+fn texts_of<'a>(source: &'a Source, variants: &[String]) -> Vec<(String, &'a str)> {
+    let mut found = Vec::new();
+    for variant in variants {
+        let mut spellings = vec![format!("::{variant}(")];
+        for line in source.code.lines() {
+            if let Some((short, "Refusal")) = line
+                .trim()
+                .strip_prefix("let ")
+                .and_then(|line| line.strip_suffix(&format!("::{variant};")))
+                .and_then(|line| line.split_once(" = "))
+            {
+                spellings.push(format!("{short}("));
+            }
+        }
+        for spelling in spellings {
+            let after = source.code.match_indices(&spelling);
+            let after = after.filter_map(|(at, _)| quoted(&source.code[at + spelling.len()..]));
+            found.extend(after.map(|text| (variant.clone(), text)));
+        }
+    }
+    if source.path.starts_with("crates/protocol/src/manifest") {
+        let after = source.code.match_indices(", \"");
+        let last = after.filter_map(|(at, _)| source.code[at + 3..].split_once("\")"));
+        let last = last.map(|(text, _)| text).filter(|text| !text.contains('"'));
+        found.extend(last.map(|text| ("ManifestField".to_owned(), text)));
+    }
+    found
+}
+
+#[test]
+fn every_text_of_a_reason_is_named_by_a_test_of_that_reason() {
+    let (all, variants) = (every_source(), texted());
+    assert!(variants.len() >= 10, "{variants:?}");
+    let mut texts = BTreeSet::new();
+    for source in all
+        .iter()
+        .filter(|source| source.path.starts_with("crates/protocol/src/"))
+    {
+        texts.extend(texts_of(source, &variants));
+    }
+    let of = |variant: &str| texts.iter().filter(|(of, _)| of == variant).count();
+    assert!(
+        texts.len() >= 45 && of("ManifestField") >= 24 && of("Roster") >= 5,
+        "{texts:?}"
+    );
+    let missing: Vec<String> = texts
+        .iter()
+        .filter(|(variant, text)| {
+            let text = format!("\"{text}\"");
+            !all.iter()
+                .any(|source| source.tests.contains(&text) && names(&source.tests, variant))
+        })
+        .map(|(variant, text)| format!("no test names {variant}(\"{text}\")"))
+        .collect();
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
