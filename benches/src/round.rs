@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
-use tacita_client::record::{StoreRecord, Terms};
+use tacita_client::record::{Papers, StoreRecord, Terms};
 use tacita_client::{Sharing, SqliteStore, Stats, Store};
 use tacita_privacy::{Budget, BudgetTicket, Decimal, LocalUpdate, NoisedUpdate};
 use tacita_protocol::client::{
@@ -117,7 +117,7 @@ enum State {
 /// What must be durable, in order.
 enum Durable {
     Change(RecordChange),
-    Spend(RecordChange, BudgetTicket, Box<Terms>, u64),
+    Spend(RecordChange, BudgetTicket, Box<(Terms, Papers)>, u64),
     Head,
 }
 
@@ -126,6 +126,7 @@ struct Member {
     record: StoreRecord,
     state: State,
     ticket: Option<BudgetTicket>,
+    papers: Option<Papers>,
     rng: ChaCha20Rng,
     update: Vec<f32>,
     durable: Vec<Durable>,
@@ -240,6 +241,7 @@ fn members(
                 record: StoreRecord::open(store.clone(), name, Some(caps)).expect("a record"),
                 state: State::Invited,
                 ticket: None,
+                papers: None,
                 rng: ChaCha20Rng::from_seed(seed),
                 update: setting.unit_update(number),
                 durable: Vec::new(),
@@ -405,6 +407,8 @@ impl Member {
     }
 
     fn accept(&mut self, invitation: Invitation) -> (State, Vec<Effect>) {
+        // As long as certificates are here.
+        self.papers = Some(Papers::new(&[1; 400], &[2; 400], invitation.signature));
         let accepted = Invited::accept(invitation, self.participant.clone(), &mut self.record, NOW);
         let (invited, ticket, mut effects) = accepted.expect("an honest invitation");
         self.ticket = Some(ticket);
@@ -440,7 +444,8 @@ impl Member {
                     let change = spent.take().expect("the charge comes before the upload");
                     let ticket = self.ticket.take().expect("a ticket");
                     let bytes = update.packed_len() as u64;
-                    let terms = Box::new(Terms::of(&account.manifest, &self.participant, "127.0.0.1:1"));
+                    let terms = Terms::of(&account.manifest, &self.participant, "127.0.0.1:1");
+                    let terms = Box::new((terms, self.papers.take().expect("an invitation")));
                     self.durable.push(Durable::Spend(change, ticket, terms, bytes));
                     let (chunks, time) = cpu::time(|| {
                         (0u32..)

@@ -21,6 +21,8 @@ from tacita_ref.refusal import Refused
 
 VECTORS = Path(__file__).resolve().parent.parent / "vectors"
 Json = dict[str, Any]
+# 10-vectors section 2: at least so many cases, and of so many at least one bad.
+LEAST_CASES, LEAST_BAD = 48, 3
 
 
 def _run(case: Case) -> Json:
@@ -70,7 +72,16 @@ def main() -> int:
         texts[group] = _text(solved)
         print(f"{group}: {len(solved)} cases, {refused} bad ({time.monotonic() - start:.1f} s)")
     print(f"{cases} cases, {bad} of them bad")
-    return (_write(texts) if write else _compare(texts)) or int(bool(different))
+    few = _too_few(cases, bad)
+    return (_write(texts) if write else _compare(texts)) or int(bool(different) or few)
+
+
+def _too_few(cases: int, bad: int) -> bool:
+    """Whether the vectors are fewer than 10-vectors section 2 demands, or too few of them bad."""
+    few = cases < LEAST_CASES or LEAST_BAD * bad < cases
+    if few:
+        print(f"at least {LEAST_CASES} cases, and one in {LEAST_BAD} bad, are needed", file=sys.stderr)
+    return few
 
 
 def _write(texts: dict[str, str]) -> int:

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from tacita_ref.cast import Actor, Cast
 from tacita_ref.certificates import load
 from tacita_ref.messages import Certificates, Invitation, RevealRequest
 from tacita_ref.tagged import sha256
-from tacita_ref.world import Setup, World
+from tacita_ref.world import STEPS, Setup, World
 
 Json = dict[str, Any]
 b = bytes.fromhex
@@ -71,6 +72,43 @@ class _Choices:
         return of
 
 
+# Of so many rounds each kind must be there at least once.
+ENOUGH = 200
+
+
+def kinds(given: Json) -> list[str]:
+    """What sort of a round it is."""
+    first = messages.read(messages.SERVER, b(given["messages"][0]["bytes"]))
+    assert isinstance(first, Invitation)
+    m = first.manifest
+    found = [
+        ("no noise", "Skellam noise", "discrete Gaussian noise")[m.mechanism],
+        ("X25519 alone", "ML-KEM")[m.key_agreement],
+        ("client unit", "record unit")[m.unit],
+        "complete graph" if m.neighbours == m.cohort - 1 else "ring",
+        *(f"silent from {step}" for step in sorted(set(given["silent"].values()))),
+    ]
+    for name, there in (
+        ("noise levels", m.noise_levels),
+        ("weights", m.weighting),
+        ("metrics", m.metrics),
+        ("adaptive clip", m.adaptive_clip),
+        ("clip norm of a second round", first.previous),
+        ("nobody silent", not given["silent"]),
+    ):
+        if there:
+            found.append(name)
+    return found
+
+
+KINDS = (
+    *("no noise", "Skellam noise", "discrete Gaussian noise", "noise levels"),
+    *("X25519 alone", "ML-KEM", "client unit", "record unit", "complete graph", "ring"),
+    *("weights", "metrics", "adaptive clip", "clip norm of a second round", "nobody silent"),
+    *(f"silent from {step}" for step in STEPS),
+)
+
+
 def compare(line: str) -> str | None:
     """What differs in one round, or nothing."""
     given, cast = json.loads(line), _CAST[0]
@@ -117,6 +155,7 @@ def main() -> int:
     start = time.monotonic()
     _CAST.append(read_cast(json.loads(sys.stdin.readline())))
     rounds = differing = size = 0
+    seen: Counter[str] = Counter()
     workers = min(4, os.cpu_count() or 1)
     with multiprocessing.get_context("fork").Pool(workers) as pool:
         lines = (line for line in sys.stdin if line.strip())
@@ -124,7 +163,9 @@ def main() -> int:
         def counted() -> Iterator[str]:
             nonlocal size
             for line in lines:
-                size += sum(len(said["bytes"]) // 2 for said in json.loads(line)["messages"])
+                given = json.loads(line)
+                size += sum(len(said["bytes"]) // 2 for said in given["messages"])
+                seen.update(kinds(given))
                 yield line
 
         for difference in pool.imap(compare, counted()):
@@ -134,7 +175,11 @@ def main() -> int:
                 print(difference, file=sys.stderr)
     seconds = time.monotonic() - start
     print(f"{rounds} rounds, {size} bytes of messages, {differing} rounds differ ({seconds:.0f} s)")
-    return 1 if differing or not rounds else 0
+    print(", ".join(f"{seen[kind]} {kind}" for kind in KINDS))
+    missing = [kind for kind in KINDS if not seen[kind]] if rounds >= ENOUGH else []
+    if missing:
+        print(f"no round with {', '.join(missing)}", file=sys.stderr)
+    return 1 if differing or missing or not rounds else 0
 
 
 if __name__ == "__main__":

@@ -23,6 +23,11 @@ use crate::session::Stopper;
 /// How long the last message may take before a connection is closed for good.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How long after a lost connection the first attempt at another one comes, jitter aside.
+const FIRST_RECONNECT: Duration = Duration::from_millis(50);
+/// The longest that attempts lie apart.
+const SLOWEST_RECONNECT: Duration = Duration::from_secs(5);
+
 /// Messages read ahead while something is being sent.
 const EARLY: usize = 4;
 
@@ -87,7 +92,7 @@ impl Link {
         Self {
             address,
             identity,
-            backoff: Backoff::new(Duration::from_millis(50), Duration::from_secs(5)),
+            backoff: Backoff::new(FIRST_RECONNECT, SLOWEST_RECONNECT),
             stop,
             open: None,
         }

@@ -7,7 +7,7 @@
 
 use libcrux_ml_kem::mlkem768::{self, MlKem768Ciphertext, MlKem768PublicKey};
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::keys::Key;
 use crate::refusal::Misuse;
@@ -80,13 +80,17 @@ enum Private {
     Portable(Box<mlkem768::portable::unpacked::MlKem768KeyPairUnpacked>),
 }
 
+/// The seed of a key pair, wiped on drop. The library takes seeds and randomness by value, wipes nothing, and offers no other
+/// way: each call leaves the copy that it was given, until the stack is used again.
+type Seed = Zeroizing<[u8; KEM_SEED]>;
+
 impl Private {
-    fn from_seed(seed: [u8; KEM_SEED]) -> (Self, MlKem768PublicKey) {
+    fn from_seed(seed: &Seed) -> (Self, MlKem768PublicKey) {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx2") {
             use mlkem768::avx2::unpacked as with;
             let mut pair = Box::new(with::init_key_pair());
-            with::generate_key_pair_mut(seed, &mut pair);
+            with::generate_key_pair_mut(**seed, &mut pair);
             let public = with::key_pair_serialized_public_key(&pair);
             return (Self::Avx2(pair), public);
         }
@@ -94,29 +98,29 @@ impl Private {
         if std::arch::is_aarch64_feature_detected!("neon") {
             use mlkem768::neon::unpacked as with;
             let mut pair = Box::new(with::init_key_pair());
-            with::generate_key_pair_mut(seed, &mut pair);
+            with::generate_key_pair_mut(**seed, &mut pair);
             let public = with::key_pair_serialized_public_key(&pair);
             return (Self::Neon(pair), public);
         }
         Self::portable(seed)
     }
 
-    fn portable(seed: [u8; KEM_SEED]) -> (Self, MlKem768PublicKey) {
+    fn portable(seed: &Seed) -> (Self, MlKem768PublicKey) {
         use mlkem768::portable::unpacked as with;
         let mut pair = Box::new(with::init_key_pair());
-        with::generate_key_pair_mut(seed, &mut pair);
+        with::generate_key_pair_mut(**seed, &mut pair);
         let public = with::key_pair_serialized_public_key(&pair);
         (Self::Portable(pair), public)
     }
 
-    fn decapsulate(&self, ciphertext: &MlKem768Ciphertext) -> [u8; 32] {
-        match self {
+    fn decapsulate(&self, ciphertext: &MlKem768Ciphertext) -> Key {
+        Zeroizing::new(match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(pair) => mlkem768::avx2::unpacked::decapsulate(pair, ciphertext),
             #[cfg(target_arch = "aarch64")]
             Self::Neon(pair) => mlkem768::neon::unpacked::decapsulate(pair, ciphertext),
             Self::Portable(pair) => mlkem768::portable::unpacked::decapsulate(pair, ciphertext),
-        }
+        })
     }
 }
 
@@ -151,7 +155,7 @@ impl KemPair {
 
     /// KeyGen_internal (FIPS 203 algorithm 16) of d || z.
     pub fn from_seed(seed: &Zeroizing<[u8; KEM_SEED]>) -> Self {
-        let (private, public) = Private::from_seed(**seed);
+        let (private, public) = Private::from_seed(seed);
         let public = public.as_slice().to_vec();
         Self(Some(Pair { private, public }))
     }
@@ -175,7 +179,7 @@ impl KemPair {
             None => ciphertext.is_empty().then(KemSecret::none),
             Some(pair) => {
                 let ciphertext = MlKem768Ciphertext::try_from(ciphertext).ok()?;
-                let secret = Zeroizing::new(pair.private.decapsulate(&ciphertext));
+                let secret = pair.private.decapsulate(&ciphertext);
                 Some(KemSecret::of(secret.as_slice()))
             }
         }
@@ -214,9 +218,10 @@ impl KemSecret {
 /// [`Misuse::Key`] for a key that is not valid (FIPS 203 section 7.2); keys are checked when they are advertised.
 pub fn encapsulate(key: &[u8], randomness: &Key) -> Result<(Vec<u8>, KemSecret), Misuse> {
     let key = checked(key).ok_or(Misuse::Key)?;
-    let (ciphertext, secret) = mlkem768::encapsulate(&key, **randomness);
-    let secret = Zeroizing::new(secret);
-    Ok((ciphertext.as_slice().to_vec(), KemSecret::of(secret.as_slice())))
+    let (ciphertext, mut secret) = mlkem768::encapsulate(&key, **randomness);
+    let kept = KemSecret::of(&secret);
+    secret.zeroize();
+    Ok((ciphertext.as_slice().to_vec(), kept))
 }
 
 /// Whether bytes are an encapsulation key of the length that the round asks for, with every coefficient reduced (FIPS 203
@@ -263,12 +268,12 @@ mod tests {
     /// What runs where the processor has no vector unit gives the same keys and secrets.
     #[test]
     fn the_portable_code_agrees() {
-        let (private, public) = Private::portable([1; KEM_SEED]);
+        let (private, public) = Private::portable(&Zeroizing::new([1; KEM_SEED]));
         let fast = pair(1);
         assert_eq!(public.as_slice().as_slice(), fast.public());
         let (ciphertext, secret) = encapsulate(fast.public(), &Zeroizing::new([3; 32])).unwrap();
         let ciphertext = MlKem768Ciphertext::try_from(ciphertext.as_slice()).unwrap();
-        assert_eq!(private.decapsulate(&ciphertext), *secret.0.as_slice());
+        assert_eq!(private.decapsulate(&ciphertext).as_slice(), secret.0.as_slice());
     }
 
     #[test]

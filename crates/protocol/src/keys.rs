@@ -6,8 +6,9 @@ use aws_lc_rs::agreement::{self, PrivateKey, UnparsedPublicKey, X25519};
 use hkdf::Hkdf;
 use rand_core::CryptoRng;
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 use tacita_algebra::{SecretScalar, TaggedHash};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::kem::{self, KEM_SEED, KemPair, KemSecret, KeyAgreement};
 use crate::refusal::Misuse;
@@ -19,17 +20,24 @@ pub(crate) type Key = Zeroizing<[u8; 32]>;
 /// HKDF-SHA256 with a 32-byte output; `info` is a digest of the whole context.
 pub(crate) fn derive(salt: &Hash, secret: &[u8], info: &Hash) -> Key {
     let mut out = Zeroizing::new([0u8; 32]);
-    // Cannot fail: 32 bytes is far below HKDF's limit of 255 blocks.
-    let _ = Hkdf::<Sha256>::new(Some(salt), secret).expand(info, out.as_mut());
+    expand(salt, secret, info, out.as_mut());
     out
 }
 
 /// As [`derive`], with 64 bytes.
 fn derive64(salt: &Hash, secret: &[u8], info: &Hash) -> Zeroizing<[u8; KEM_SEED]> {
     let mut out = Zeroizing::new([0u8; KEM_SEED]);
-    // Cannot fail, as above.
-    let _ = Hkdf::<Sha256>::new(Some(salt), secret).expand(info, out.as_mut());
+    expand(salt, secret, info, out.as_mut());
     out
+}
+
+/// HKDF. The hash states between are wiped where they are dropped (features of `sha2` and its buffer); the pseudorandom key
+/// is handed out and wiped here. What the library leaves on its stack are HMAC's padded key and the last block.
+fn expand(salt: &Hash, secret: &[u8], info: &Hash, out: &mut [u8]) {
+    let (mut key, hkdf) = Hkdf::<Sha256>::extract(Some(salt), secret);
+    // Cannot fail: 64 bytes are far below HKDF's limit of 255 blocks.
+    let _ = hkdf.expand(info, out);
+    key.as_mut_slice().zeroize();
 }
 
 /// An X25519 key pair.
@@ -56,19 +64,20 @@ impl AgreementKey {
         &self.public
     }
 
-    /// The shared secret, or `None` for a peer key of small order (all-zero output, RFC 7748 section 6.1).
+    /// The shared secret, or `None` for a peer key of small order (all-zero output, RFC 7748 section 6.1). The library
+    /// refuses those as well, but does not promise it.
     pub(crate) fn agree(&self, peer: &[u8; 32]) -> Option<Key> {
         agreement::agree(
             &self.private,
             UnparsedPublicKey::new(&X25519, peer),
             (),
             |shared| {
-                let shared: [u8; 32] = shared.try_into().map_err(|_| ())?;
-                if shared == [0; 32] {
-                    Err(())
-                } else {
-                    Ok(Zeroizing::new(shared))
+                let mut key = Zeroizing::new([0; 32]);
+                if shared.len() != key.len() || bool::from(shared.ct_eq(key.as_slice())) {
+                    return Err(());
                 }
+                key.copy_from_slice(shared);
+                Ok(key)
             },
         )
         .ok()
@@ -350,11 +359,22 @@ mod tests {
     fn small_order_keys_give_nothing() {
         let mut rng = rand_chacha::ChaCha20Rng::from_seed([2; 32]);
         let key = AgreementKey::random(&mut rng).unwrap();
-        let mut one = [0u8; 32];
-        one[0] = 1;
-        for weak in [[0u8; 32], one] {
-            assert!(key.agree(&weak).is_none());
+        // All of them: 0, 1, two of order 8, and p - 1, p and p + 1.
+        for weak in [
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+            "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        ] {
+            let mut weak: [u8; 32] = hex::decode(weak).unwrap().try_into().unwrap();
+            assert!(key.agree(&weak).is_none(), "{weak:?}");
             assert!(is_small_order(&weak));
+            // The top bit is not part of the number.
+            weak[31] |= 0x80;
+            assert!(key.agree(&weak).is_none(), "{weak:?}");
         }
         assert!(!is_small_order(key.public()));
     }

@@ -29,6 +29,8 @@ pub const MAX_DIMENSION: u32 = tacita_privacy::Encoding::MAX_DIMENSION;
 pub const MAX_CHUNK_BYTES: usize = 128 * 1024;
 /// Coordinates in a chunk are a multiple of this, so that every chunk starts on a byte and on an AES block.
 pub const CHUNK_ALIGNMENT: u32 = 64;
+/// Most coordinates in a chunk, of any width: the largest chunk of one bit each.
+pub const MAX_CHUNK: u32 = 1 << 20;
 /// Longest task name, in bytes.
 pub const MAX_TASK: usize = 64;
 /// Longest training text (canonical JSON that the learning room reads), in bytes.
@@ -41,6 +43,8 @@ pub const MAX_CERTIFICATE: usize = 2048;
 pub const MAX_ROUND_PROOF: usize = 14;
 /// Longest Merkle proof in a dealer's tree: 4 leaves for each of at most 500 neighbours need 11 hashes.
 pub const MAX_SHARE_PROOF: usize = 12;
+/// Shortest box: two shares and the tag, as if the tree had nothing else.
+pub const MIN_BOX: usize = 64 + 16;
 /// Longest box: two shares, a path to the share root and the tag.
 pub const MAX_BOX: usize = 64 + 32 * MAX_SHARE_PROOF + 16;
 /// Longest Merkle proof in the ledger (RFC 6962 over at most 2^63 leaves).
@@ -53,5 +57,7 @@ pub const MAX_CHECKPOINT: usize = 4096;
 pub const MAX_BUNDLE: usize = 200 * 1024;
 /// Longest reason text in an abort, in bytes.
 pub const MAX_REASON: usize = 256;
+/// The largest loss that counts is below this: published losses are counted in units of 10^-6 of at most 64 bits.
+pub const MAX_LOSS_CAP: u64 = 1_000_000_000;
 /// Largest phase deadline, in milliseconds.
 pub const MAX_DEADLINE_MS: u32 = 24 * 3600 * 1000;

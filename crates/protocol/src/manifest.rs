@@ -258,7 +258,7 @@ impl Manifest {
         let bits = RingBits::new(self.bits).map_err(|_| field("bits"))?;
         if self.chunk == 0
             || !self.chunk.is_multiple_of(limits::CHUNK_ALIGNMENT)
-            || self.chunk > 8 * limits::MAX_CHUNK_BYTES as u32
+            || self.chunk > limits::MAX_CHUNK
             || bits.packed_len(self.chunk as usize) > limits::MAX_CHUNK_BYTES
         {
             return Err(field("chunk"));

@@ -138,7 +138,8 @@ impl MaskedUpdate {
         let mut vector = update.dangerous_into_ring();
         if vector.len() != manifest.padded() || vector.bits() != manifest.bits() {
             vector.zeroize();
-            return Err(Refusal::Update("dimension or ring width").into());
+            // No peer leads here: its encoding, the manifest's, says how long and how wide a vector is.
+            return Err(Misuse::Argument("an update that is not of its own encoding's size").into());
         }
         apply(&mut vector, 0, &masks.0)?;
         Ok(Self {

@@ -12,7 +12,7 @@ use tacita_ledger::tree::{self, Tree};
 use tls_codec::{Serialize as _, TlsSerialize, TlsSize};
 
 use crate::certificates::Certificates;
-use crate::graph::Neighbourhood;
+use crate::graph::{Neighbourhood, NeighbourhoodError};
 use crate::kem::{self, KeyAgreement};
 use crate::keys::{BoxEnd, End};
 use crate::limits::{IDENTITY_PREFIX, MAX_ROUND_PROOF};
@@ -162,8 +162,10 @@ impl Roster {
         let width = identity_width(manifest.fields().cohort);
         let list = identities.iter().map(|id| id.get(..width).unwrap_or(id));
         let root = roster_root(list, &merkle.root());
-        let neighbourhood = neighbourhood(manifest, identities.len(), &root)
-            .map_err(|_| Misuse::Argument("the roster is smaller than the graph needs"))?;
+        let neighbourhood = u16::try_from(identities.len())
+            .ok()
+            .and_then(|size| neighbourhood(manifest, size, &root).ok())
+            .ok_or(Misuse::Argument("the roster is smaller than the graph needs"))?;
         let (members, advertise) = joined.into_iter().unzip();
         Ok(Self {
             members,
@@ -258,13 +260,15 @@ impl Roster {
 }
 
 /// The graph over n' indices, seeded by the roster root.
-fn neighbourhood(manifest: &CheckedManifest, size: usize, root: &Hash) -> Result<Neighbourhood, Refusal> {
-    let malformed = Refusal::Roster("size does not carry the graph");
-    let size = u16::try_from(size).map_err(|_| malformed.clone())?;
+fn neighbourhood(
+    manifest: &CheckedManifest,
+    size: u16,
+    root: &Hash,
+) -> Result<Neighbourhood, NeighbourhoodError> {
     if manifest.is_complete() {
-        Neighbourhood::complete(size).map_err(|_| malformed)
+        Neighbourhood::complete(size)
     } else {
-        Neighbourhood::ring(size, manifest.fields().neighbours, root).map_err(|_| malformed)
+        Neighbourhood::ring(size, manifest.fields().neighbours, root)
     }
 }
 
@@ -324,9 +328,10 @@ impl VerifiedRoster {
             return Err(Refusal::Roster("the list ends inside an identity"));
         }
         let list = || identities.chunks_exact(width);
-        let size = u16::try_from(list().len()).map_err(|_| Refusal::Roster("too many identities"))?;
+        let outside = Refusal::Roster("size outside max(m, k + 1) to n");
+        let size = u16::try_from(list().len()).map_err(|_| outside.clone())?;
         if size > manifest.fields().cohort || size < manifest.smallest_roster() {
-            return Err(Refusal::Roster("size outside max(m, k + 1) to n"));
+            return Err(outside);
         }
         // TAC-020: strictly rising, so no identity sits twice.
         if list().zip(list().skip(1)).any(|(a, b)| a >= b) {
@@ -337,7 +342,8 @@ impl VerifiedRoster {
             .position(|id| own_certificate.identity.0.starts_with(id))
             .and_then(|i| u16::try_from(i).ok())
             .ok_or(Refusal::OwnAdvertisement)?;
-        let graph = neighbourhood(manifest, list().len(), &root)?;
+        // Every size in that range carries the graph: nobody is refused here who was not above.
+        let graph = neighbourhood(manifest, size, &root).map_err(|_| outside)?;
         let mut expected = graph.neighbours_of(own);
         expected.push(own);
         expected.sort_unstable();

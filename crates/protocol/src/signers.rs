@@ -61,6 +61,15 @@ pub(crate) fn check_counts(
     Ok(())
 }
 
+/// TAC-081, by what the record holds for this round, also across a restart. Not even the same list may come again: other
+/// draws would be another chance for a false one.
+pub(crate) fn check_first(fixed: Option<&Hash>) -> Result<(), Refusal> {
+    match fixed {
+        None => Ok(()),
+        Some(_) => Err(Refusal::SecondSigners),
+    }
+}
+
 /// [`SAMPLE`] distinct members of a list that has as many, rising; each set of them is equally likely. The draws are sent
 /// to the server, so that the time they take tells nothing.
 pub(crate) fn draw(signers: &Bitmap, rng: &mut impl CryptoRng) -> Vec<u16> {

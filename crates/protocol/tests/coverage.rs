@@ -47,10 +47,27 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The product's code without comments and tests, and the tests without comments.
-fn code_and_tests() -> (String, String) {
-    let (mut code, mut tests) = (String::new(), String::new());
+/// What no product runs and what asserts nothing: examples, and how vectors are driven through the code, which names
+/// refusals of its own.
+fn is_apart(path: &str) -> bool {
+    path.contains("/examples/") || path.starts_with("crates/protocol/src/vectors")
+}
+
+/// One file without comments.
+struct Source {
+    path: String,
+    /// What is product code.
+    code: String,
+    /// What is tests.
+    tests: String,
+}
+
+fn every_source() -> Vec<Source> {
+    let mut all = Vec::new();
     for (path, text) in sources("crates").into_iter().chain(sources("tests")) {
+        if is_apart(&path) {
+            continue;
+        }
         let uncommented: String = text
             .lines()
             .filter(|line| !line.trim_start().starts_with("//"))
@@ -63,14 +80,26 @@ fn code_and_tests() -> (String, String) {
             None => (uncommented.as_str(), ""),
         };
         // The simulator plays dishonest parts, and the list of reasons names them all.
-        if !path.starts_with("crates/sim/") && path != "crates/protocol/src/refusal.rs" {
-            code.push_str(product);
-        }
-        if path != "crates/protocol/tests/coverage.rs" {
-            tests.push_str(inside);
-        }
+        let is_product = !path.starts_with("crates/sim/") && path != "crates/protocol/src/refusal.rs";
+        let asserts = path != "crates/protocol/tests/coverage.rs";
+        all.push(Source {
+            code: if is_product {
+                product.to_owned()
+            } else {
+                String::new()
+            },
+            tests: if asserts { inside.to_owned() } else { String::new() },
+            path,
+        });
     }
-    (code, tests)
+    all
+}
+
+/// The product's code without comments and tests, and the tests without comments.
+fn code_and_tests() -> (String, String) {
+    let all = every_source();
+    let of = |part: fn(&Source) -> &str| all.iter().map(part).collect::<String>();
+    (of(|source| &source.code), of(|source| &source.tests))
 }
 
 /// Whether a text names this path, and not one that begins with it.
@@ -101,16 +130,17 @@ fn variants(of: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Variant of `Refusal` by the number of its rule.
-fn by_number() -> BTreeMap<String, String> {
-    let numbered = variants("Refusal").into_iter().map(|(name, message)| {
+/// Variants of `Refusal` by the number of their rule: some rules have two.
+fn by_number() -> BTreeMap<String, Vec<String>> {
+    let mut numbered: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, message) in variants("Refusal") {
         let number = message
             .split("TAC-")
             .nth(1)
             .unwrap_or_else(|| panic!("{name} has no number"));
-        (number[..3].to_owned(), name)
-    });
-    numbered.collect()
+        numbered.entry(number[..3].to_owned()).or_default().push(name);
+    }
+    numbered
 }
 
 #[test]
@@ -130,15 +160,17 @@ fn every_rule_is_checked_by_code_and_asserted_by_a_test() {
     let (by_number, (code, tests)) = (by_number(), code_and_tests());
     let mut missing = Vec::new();
     for rule in rules {
-        let variant = by_number
+        let variants = by_number
             .get(rule)
             .unwrap_or_else(|| panic!("TAC-{rule} is no refusal"));
-        let path = format!("Refusal::{variant}");
-        if !names(&code, &path) {
-            missing.push(format!("TAC-{rule}: no code says {path}"));
-        }
-        if !names(&tests, &path) {
-            missing.push(format!("TAC-{rule}: no test asserts {path}"));
+        for variant in variants {
+            let path = format!("Refusal::{variant}");
+            if !names(&code, &path) {
+                missing.push(format!("TAC-{rule}: no code says {path}"));
+            }
+            if !names(&tests, &path) {
+                missing.push(format!("TAC-{rule}: no test asserts {path}"));
+            }
         }
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
@@ -159,6 +191,82 @@ fn every_reason_is_produced_by_a_test() {
             }
         }
     }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+/// Variants that say in a fixed text what exactly is wrong.
+fn texted() -> Vec<String> {
+    let lines = REASONS
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix("(&'static str),"));
+    // What a caller of ours may not do, peers cannot bring about.
+    lines
+        .filter(|name| *name != "Argument")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The text in quotes that `code` begins with, spaces aside.
+fn quoted(code: &str) -> Option<&str> {
+    code.trim_start().strip_prefix('"')?.split('"').next()
+}
+
+/// The fixed texts that a file of the protocol gives to these variants: as `Refusal::Roster("...")`, by a short name, as
+/// after `let field = Refusal::ManifestField;`, or as the last argument of the helpers that read a manifest.
+fn texts_of<'a>(source: &'a Source, variants: &[String]) -> Vec<(String, &'a str)> {
+    let mut found = Vec::new();
+    for variant in variants {
+        let mut spellings = vec![format!("::{variant}(")];
+        for line in source.code.lines() {
+            if let Some((short, "Refusal")) = line
+                .trim()
+                .strip_prefix("let ")
+                .and_then(|line| line.strip_suffix(&format!("::{variant};")))
+                .and_then(|line| line.split_once(" = "))
+            {
+                spellings.push(format!("{short}("));
+            }
+        }
+        for spelling in spellings {
+            let after = source.code.match_indices(&spelling);
+            let after = after.filter_map(|(at, _)| quoted(&source.code[at + spelling.len()..]));
+            found.extend(after.map(|text| (variant.clone(), text)));
+        }
+    }
+    if source.path.starts_with("crates/protocol/src/manifest") {
+        let after = source.code.match_indices(", \"");
+        let last = after.filter_map(|(at, _)| source.code[at + 3..].split_once("\")"));
+        let last = last.map(|(text, _)| text).filter(|text| !text.contains('"'));
+        found.extend(last.map(|text| ("ManifestField".to_owned(), text)));
+    }
+    found
+}
+
+#[test]
+fn every_text_of_a_reason_is_named_by_a_test_of_that_reason() {
+    let (all, variants) = (every_source(), texted());
+    assert!(variants.len() >= 10, "{variants:?}");
+    let mut texts = BTreeSet::new();
+    for source in all
+        .iter()
+        .filter(|source| source.path.starts_with("crates/protocol/src/"))
+    {
+        texts.extend(texts_of(source, &variants));
+    }
+    let of = |variant: &str| texts.iter().filter(|(of, _)| of == variant).count();
+    assert!(
+        texts.len() >= 45 && of("ManifestField") >= 24 && of("Roster") >= 5,
+        "{texts:?}"
+    );
+    let missing: Vec<String> = texts
+        .iter()
+        .filter(|(variant, text)| {
+            let text = format!("\"{text}\"");
+            !all.iter()
+                .any(|source| source.tests.contains(&text) && names(&source.tests, variant))
+        })
+        .map(|(variant, text)| format!("no test names {variant}(\"{text}\")"))
+        .collect();
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
@@ -193,112 +301,165 @@ fn every_pitfall_has_its_tests_and_every_test_its_pitfall() {
     }
 }
 
-/// What a row of 08 section 3 says, and the line of code that decides it.
-const SHELLS: [(&str, &str, &str, &str); 16] = [
+/// What a row of 08 section 3 says, and the constant that decides it: its file, name and value.
+const SHELLS: [(&str, &str, &str, &str, &str); 19] = [
     (
         "time for the first hello",
         "10 s",
         "server/src/lobby.rs",
-        "Duration::from_secs(10);",
+        "HELLO",
+        "std::time::Duration::from_secs(10)",
     ),
     (
         "malformed messages before a connection is closed",
         "16",
         "server/src/lobby.rs",
-        "MAX_STRIKES: u32 = 16;",
+        "MAX_STRIKES",
+        "16",
     ),
     (
         "frames queued for a slow reader before it is dropped",
         "4 MiB, parts of the model apart: those are shared",
         "server/src/lobby.rs",
-        "MAX_QUEUED: usize = 4 << 20;",
+        "MAX_QUEUED",
+        "4 << 20",
     ),
     (
         "`roster`, `sharers` and `reveal request` messages made and not yet handed to QUIC",
         "32; each is made when its reader has taken all before it, and is read as fast as frames must come, or the reader is dropped",
         "server/src/gate.rs",
-        "TURNS: usize = 32;",
+        "TURNS",
+        "32",
     ),
     (
         "messages coming in, from their first byte until the round's driver is done with them",
         "16 MiB in all, 2,048 whole ones; a first part takes the room of its whole message",
         "server/src/server.rs",
-        "EVENT_QUEUE: usize = 2048;",
+        "EVENT_QUEUE",
+        "2048",
     ),
     (
         "messages coming in, from their first byte until the round's driver is done with them",
         "16 MiB in all, 2,048 whole ones; a first part takes the room of its whole message",
         "server/src/gate.rs",
-        "WAITING: u32 = 16 << 20;",
+        "WAITING",
+        "16 << 20",
     ),
     (
         "silence between two parts of a message",
         "30 s",
         "server/src/gate.rs",
-        "UPLOAD_GRACE: Duration = Duration::from_secs(30);",
+        "UPLOAD_GRACE",
+        "Duration::from_secs(30)",
+    ),
+    (
+        "uploads in flight before others are held up",
+        "32, as configured",
+        "server/src/config.rs",
+        "UPLOADS_IN_FLIGHT",
+        "32",
     ),
     (
         "silence between two frames of an upload",
         "30 s; over the whole upload 30 s, and one more for each 16,384 bytes",
         "server/src/gate.rs",
-        "UPLOAD_GRACE: Duration = Duration::from_secs(30);",
+        "UPLOAD_GRACE",
+        "Duration::from_secs(30)",
     ),
     (
         "bytes of one model part",
         "131,072",
         "server/src/lobby.rs",
-        "MODEL_PART: usize = 128 * 1024;",
+        "MODEL_PART",
+        "128 * 1024",
+    ),
+    (
+        "attempts at a round",
+        "3, as configured",
+        "server/src/config.rs",
+        "ATTEMPTS",
+        "3",
     ),
     (
         "suspect pairs of a round in the log",
         "64, then how many more",
         "server/src/suspects.rs",
-        "MAX_LISTED: usize = 64;",
+        "MAX_LISTED",
+        "64",
     ),
     (
         "longest model taken",
         "4 x `MAX_DIMENSION` + 65,536 bytes",
         "client/src/round.rs",
-        "limits::MAX_DIMENSION as u64 + (1 << 16);",
+        "MAX_MODEL",
+        "4 * tacita_protocol::limits::MAX_DIMENSION as u64 + (1 << 16)",
     ),
     (
         "patience beyond a phase's deadline",
         "30 s; before `roster`, parts of the model, `sharers`, `reveal request` and `signers` also the deadline of the phase that follows",
         "client/src/round.rs",
-        "SLACK: Duration = Duration::from_secs(30);",
+        "SLACK",
+        "Duration::from_secs(30)",
     ),
     (
         "certificates kept",
         "16,384, then the shelf is emptied",
         "protocol/src/certificates.rs",
-        "MAX_KEPT: usize = 16_384;",
+        "MAX_KEPT",
+        "16_384",
     ),
     (
         "attempts whose signed lists are kept",
         "256, completed or not; each costs the client a charge, so that a server cannot push them out for nothing",
         "client/src/record/lists.rs",
-        "KEPT_ATTEMPTS: usize = 256;",
+        "KEPT_ATTEMPTS",
+        "256",
     ),
     (
         "another participant's signed lists, to compare",
         "16 MiB; 256 attempts in cohorts of 10,000 take less",
         "cli/src/commands/client/lists.rs",
-        "MAX_FILE: u64 = 16 << 20;",
+        "MAX_FILE",
+        "16 << 20",
     ),
     (
         "reconnects, inside a round too",
         "after 50 ms, doubling to 5 s, with jitter",
         "client/src/link.rs",
-        "Backoff::new(Duration::from_millis(50), Duration::from_secs(5))",
+        "FIRST_RECONNECT",
+        "Duration::from_millis(50)",
+    ),
+    (
+        "reconnects, inside a round too",
+        "after 50 ms, doubling to 5 s, with jitter",
+        "client/src/link.rs",
+        "SLOWEST_RECONNECT",
+        "Duration::from_secs(5)",
     ),
 ];
 
-/// Rows that a configuration decides.
-const OPERATORS: [&str; 3] = [
-    "uploads in flight before others are held up",
-    "uploads of lost connections kept on disk",
-    "attempts at a round",
-];
+/// The value of a constant, as its one line in a file of `crates` says it; the same crate must use it besides.
+fn constant(file: &str, name: &str) -> String {
+    let text = fs::read_to_string(root().join("crates").join(file)).unwrap();
+    let lines = text.lines().filter_map(|line| {
+        let line = line.trim_start().strip_prefix("pub(crate) ").unwrap_or(line);
+        let (_, value) = line.strip_prefix(&format!("const {name}: "))?.split_once(" = ")?;
+        value.strip_suffix(';').map(str::to_owned)
+    });
+    let mut lines: Vec<String> = lines.collect();
+    assert_eq!(lines.len(), 1, "{file}: {name}");
+    let room = file.split_once("/src/").unwrap().0;
+    let times: usize = sources(&format!("crates/{room}/src"))
+        .iter()
+        .flat_map(|(_, text)| text.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        .filter(|word| *word == name)
+        .count();
+    assert!(times > 1, "{file}: nothing there uses {name}");
+    lines.remove(0)
+}
+
+/// Rows that say no number of their own.
+const OPERATORS: [&str; 1] = ["uploads of lost connections kept on disk"];
 
 #[test]
 fn limits_of_the_shells_are_those_of_the_page() {
@@ -308,16 +469,15 @@ fn limits_of_the_shells_are_those_of_the_page() {
         .filter(|line| line.starts_with("| server |") || line.starts_with("| client |"))
         .map(|line| line.split('|').map(str::trim).collect())
         .collect();
-    for (what, value, file, line) in SHELLS {
+    for (what, value, file, name, number) in SHELLS {
         let row = rows
             .iter()
             .find(|row| row[2] == what)
             .unwrap_or_else(|| panic!("no row '{what}'"));
         assert_eq!(row[3], value, "{what}");
-        let text = fs::read_to_string(root().join("crates").join(file)).unwrap();
-        assert!(text.contains(line), "{file} does not say '{line}'");
+        assert_eq!(constant(file, name), number, "{what}: {name} of {file}");
     }
-    // The remaining rows are the operator's choice.
+    // The remaining rows follow from others.
     let covered: BTreeSet<&str> = SHELLS.iter().map(|(what, ..)| *what).collect();
     for row in rows.iter().filter(|row| !covered.contains(row[2])) {
         assert!(OPERATORS.contains(&row[2]), "nothing decides '{}'", row[2]);

@@ -62,18 +62,21 @@ fn every_limit_of_the_page_is_the_one_in_the_code() {
         MAX_DIMENSION,
         MAX_CHUNK_BYTES,
         CHUNK_ALIGNMENT,
+        MAX_CHUNK,
         MAX_TASK,
         MAX_TRAINING,
         MAX_DECIMAL,
         MAX_CERTIFICATE,
         MAX_ROUND_PROOF,
         MAX_SHARE_PROOF,
+        MIN_BOX,
         MAX_BOX,
         MAX_LEDGER_PROOF,
         MAX_ENTRY,
         MAX_CHECKPOINT,
         MAX_BUNDLE,
         MAX_REASON,
+        MAX_LOSS_CAP,
         MAX_DEADLINE_MS,
     ];
     assert_eq!(rows(section(LIMITS, "\n## 1. ")), code);
@@ -86,6 +89,27 @@ fn every_limit_of_the_page_is_the_one_in_the_code() {
     listed.retain(|name| source.contains(name));
     let all: BTreeSet<&str> = source.iter().copied().collect();
     assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), all);
+}
+
+/// Where 02 says a limit in words, it is the one in the code.
+#[test]
+fn limits_in_the_steps_are_those_of_the_code() {
+    use limits::{CHUNK_ALIGNMENT, MAX_BOX, MAX_CHUNK, MAX_CHUNK_BYTES, MAX_LOSS_CAP, MIN_BOX};
+    let (bytes, thousand) = (MAX_CHUNK_BYTES, 1000);
+    let said = [
+        format!("exactly one box for each neighbour, rising; {MIN_BOX} to {MAX_BOX} bytes each"),
+        format!(
+            "`chunk` is a positive multiple of {CHUNK_ALIGNMENT}, at most 2^{}, and packs to at most {},{:03} bytes",
+            MAX_CHUNK.ilog2(),
+            bytes / thousand,
+            bytes % thousand
+        ),
+        format!("`loss_cap` below 10^{}", MAX_LOSS_CAP.ilog10()),
+    ];
+    for said in said {
+        assert!(ROUND.contains(&said), "02 does not say '{said}'");
+    }
+    assert!(MAX_CHUNK.is_power_of_two() && MAX_LOSS_CAP == 10u64.pow(MAX_LOSS_CAP.ilog10()));
 }
 
 /// The numbers nnn of TAC-nnn in a text, in order.

@@ -78,7 +78,7 @@ pub struct Me {
     /// The ledger's origin: its public name, such as `example.org/tacita`.
     pub origin: String,
     /// Uploads that may be in flight at once; others wait. Twice as many may lie on the disk of the state directory.
-    #[serde(default = "thirty_two")]
+    #[serde(default = "uploads_in_flight")]
     pub uploads_in_flight: u16,
     /// For demonstrations on one machine: limits that let hundreds of clients share one address.
     #[serde(default)]
@@ -92,8 +92,11 @@ fn ten() -> NonZeroU16 {
     NonZeroU16::MIN.saturating_add(9)
 }
 
-fn thirty_two() -> u16 {
-    32
+/// Uploads in flight where the configuration names no number.
+const UPLOADS_IN_FLIGHT: u16 = 32;
+
+fn uploads_in_flight() -> u16 {
+    UPLOADS_IN_FLIGHT
 }
 
 /// The task.
@@ -105,12 +108,15 @@ pub struct TaskSection {
     /// Rounds.
     pub rounds: u32,
     /// Attempts at a round before the task stops.
-    #[serde(default = "three")]
+    #[serde(default = "attempts")]
     pub attempts: u32,
 }
 
-fn three() -> u32 {
-    3
+/// Attempts at a round where the configuration names no number.
+const ATTEMPTS: u32 = 3;
+
+fn attempts() -> u32 {
+    ATTEMPTS
 }
 
 /// The privacy target.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use rand_chacha::ChaCha20Rng;
 use sha2::{Digest as _, Sha256};
 use tacita_ledger::entry::Outcome;
-use tacita_privacy::{BudgetTicket, LocalUpdate, NoisedUpdate};
+use tacita_privacy::{
+    Alongside, BudgetTicket, Contribution, LocalUpdate, NoisedUpdate, RecordError, RecordSample, UpdateError,
+};
 use tacita_protocol::client::{
     Advertised, Agreed, Answer, Conversation, Done, Drawn, Effect, Heard, Invited, Mark, Masked, Participant,
     RecordChange, Refused, Revealed, Shared, Upload,
@@ -63,6 +65,8 @@ pub struct Client {
     noise_tape: Option<Tape>,
     now: u64,
     update: Vec<f32>,
+    alongside: Option<Alongside>,
+    records: u32,
     inner: Inner,
     manifest: Option<Arc<CheckedManifest>>,
     prepare_for: Option<Arc<CheckedManifest>>,
@@ -90,6 +94,8 @@ impl Client {
             noise_tape: None,
             now,
             update,
+            alongside: None,
+            records: 0,
             inner: Inner::Idle,
             manifest: None,
             prepare_for: None,
@@ -104,6 +110,21 @@ impl Client {
     /// Lets it prepare its update under another manifest than the one it accepts, as a confused shell would.
     pub fn prepare_for(&mut self, manifest: Arc<CheckedManifest>) {
         self.prepare_for = Some(manifest);
+    }
+
+    /// Puts this beside its update in rounds that have something there. Without, its update is the whole vector, whatever the
+    /// coordinates mean.
+    #[must_use]
+    pub fn with_alongside(mut self, beside: Alongside) -> Self {
+        self.alongside = Some(beside);
+        self
+    }
+
+    /// Gives it so many records for rounds of the record unit; each one's vector is its update, of another length.
+    #[must_use]
+    pub fn with_records(mut self, records: u32) -> Self {
+        self.records = records;
+        self
     }
 
     /// Lets the protocol draw from the tape of a text, and its noise from the tape beside it. What rounding draws comes from
@@ -279,16 +300,31 @@ impl Client {
             .clone()
             .or(self.manifest.clone())
             .ok_or(Misuse::Argument("no manifest"))?;
+        let encoded = match manifest.contribution() {
+            Contribution::Client(headroom) => {
+                let update = self.update.clone();
+                let local = match (manifest.terms(), self.alongside) {
+                    (Some(terms), Some(beside)) => LocalUpdate::joint(update, terms, beside),
+                    _ => LocalUpdate::new(update),
+                };
+                let clipped = local.and_then(|update| update.clip(manifest.encoding()));
+                let clipped = clipped.map_err(|e| wrong(e.to_string()))?;
+                clipped
+                    .encode(headroom, &mut self.rng)
+                    .map_err(|e| wrong(e.to_string()))?
+            }
+            Contribution::Record(headroom) => {
+                let sample = RecordSample::draw(self.records, headroom.terms(), &mut self.rng);
+                let vector = |row: &u32| {
+                    let length = 1.0 / (1 + row) as f32;
+                    LocalUpdate::new(self.update.iter().map(|value| value * length).collect())
+                };
+                sample
+                    .encode(headroom, &mut self.rng, |rows| rows.iter().map(vector).collect())
+                    .map_err(|e: RecordError<UpdateError>| wrong(e.to_string()))?
+            }
+        };
         let ticket = self.ticket.as_mut().ok_or(Misuse::Argument("no ticket"))?;
-        let headroom = manifest
-            .headroom()
-            .ok_or(Misuse::Argument("not the client unit"))?;
-        let clipped = LocalUpdate::new(self.update.clone())
-            .and_then(|update| update.clip(manifest.encoding()))
-            .map_err(|e| wrong(e.to_string()))?;
-        let encoded = clipped
-            .encode(headroom, &mut self.rng)
-            .map_err(|e| wrong(e.to_string()))?;
         match &mut self.noise_tape {
             Some(tape) => encoded.noise(ticket, tape),
             None => encoded.noise(ticket, &mut self.rng),

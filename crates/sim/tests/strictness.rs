@@ -10,12 +10,14 @@ use std::sync::{Arc, LazyLock};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use tacita_ledger::Entry;
-use tacita_protocol::manifest::Manifest;
-use tacita_protocol::messages::{ClientMessage, DealtBox, ServerMessage, ShareRoot, Shares};
+use tacita_protocol::client::Invited;
+use tacita_protocol::limits::MAX_LOSS_CAP;
+use tacita_protocol::manifest::{Manifest, ManifestClip, ManifestMetrics};
+use tacita_protocol::messages::{ClientMessage, DealtBox, Invitation, ServerMessage, ShareRoot, Shares};
 use tacita_protocol::server::Gathering;
 use tacita_protocol::spool::MemoryStash;
-use tacita_protocol::{Abort, DecodeError, Refusal, RoundError, limits};
-use tacita_sim::{Cast, Moment, NOW, Noise, Plan, Script, Setting, State, World, forge};
+use tacita_protocol::{Abort, DecodeError, Misuse, Refusal, RoundError, limits};
+use tacita_sim::{Cast, MemoryRecord, Moment, NOW, Noise, Plan, Script, Setting, State, World, forge};
 
 static FOUR: LazyLock<Arc<Cast>> = LazyLock::new(|| Arc::new(Cast::new(4, 21).unwrap()));
 
@@ -68,6 +70,149 @@ fn sizes_that_cannot_be_served() {
         Refusal::ManifestField("neighbours")
     );
     assert!(manifest(&Setting::new(500, 25, 375)).check().is_ok());
+}
+
+/// Failure: a manifest too long to be written down is signed for, or checked, as some other one.
+#[test]
+fn manifests_that_cannot_be_written_down() {
+    let mut long = manifest(&Setting::new(4, 1, 3));
+    // One byte more than its length counts. No peer can send it; a caller of this process can make it.
+    long.epsilon = vec![b'1'; 256].into();
+    assert_eq!(long.digest(), Err(Misuse::Encoding));
+    assert_eq!(
+        long.clone().check().unwrap_err(),
+        Refusal::ManifestField("length")
+    );
+    let invitation = Invitation {
+        manifest: long,
+        signature: [0; 64],
+        checkpoint: Vec::new().into(),
+        consistency: Vec::new().into(),
+        model_length: 0,
+        previous: Vec::new().into(),
+    };
+    let member = Arc::new(FOUR.participant(0).unwrap());
+    let accepted = Invited::accept(invitation, member, &mut MemoryRecord::new(None), NOW);
+    let refused = accepted.err().map(|refused| refused.error);
+    assert_eq!(refused, Some(Refusal::ManifestField("length").into()));
+}
+
+/// 0.64, 0.48 and 0.6 side by side: the clip norm is 1.
+fn beside(m: &mut Manifest) {
+    m.update_clip = b"0.64".as_slice().into();
+    m.metrics = vec![metrics(b"0.75", b"4")].into();
+    m.adaptive_clip = vec![clip(b"0.5,0.2,0.64,0.1,10", b"0.9375")].into();
+}
+
+fn metrics(scale: &[u8], loss_cap: &[u8]) -> ManifestMetrics {
+    ManifestMetrics {
+        scale: scale.into(),
+        loss_cap: loss_cap.into(),
+    }
+}
+
+fn clip(rule: &[u8], count_scale: &[u8]) -> ManifestClip {
+    ManifestClip {
+        rule: rule.into(),
+        count_scale: count_scale.into(),
+    }
+}
+
+/// 0.8 and 0.6 side by side.
+fn weighted(m: &mut Manifest) {
+    m.weighting = 1;
+    m.weight_cap = 100;
+    m.weight_scale = b"0.6".as_slice().into();
+    m.update_clip = b"0.8".as_slice().into();
+}
+
+/// Failure: what travels beside the update has no size, several, or one that no clip norm follows from.
+#[test]
+fn what_travels_beside_an_update() {
+    type Edit = fn(&mut Manifest);
+    let base = manifest(&Setting::new(4, 1, 3));
+    for good in [beside as Edit, weighted] {
+        let mut manifest = base.clone();
+        good(&mut manifest);
+        assert!(manifest.check().is_ok());
+    }
+    let cases: [(Edit, Edit, &str); 17] = [
+        (
+            weighted,
+            |m| m.weight_scale = b"0".as_slice().into(),
+            "weight scale",
+        ),
+        (weighted, |m| m.weight_scale = Vec::new().into(), "weight scale"),
+        (weighted, |m| m.update_clip = Vec::new().into(), "update clip"),
+        (
+            weighted,
+            |m| m.update_clip = b"0".as_slice().into(),
+            "update clip",
+        ),
+        (weighted, |m| m.weighting = 2, "weighting"),
+        (
+            beside,
+            |m| m.metrics = vec![metrics(b"0", b"4")].into(),
+            "metrics",
+        ),
+        (
+            beside,
+            |m| m.metrics = vec![metrics(b"0.75", b"0")].into(),
+            "metrics",
+        ),
+        (
+            beside,
+            |m| m.metrics = vec![metrics(b"0.75", b"4"); 2].into(),
+            "metrics",
+        ),
+        (
+            beside,
+            |m| m.metrics = vec![metrics(b"0.75", MAX_LOSS_CAP.to_string().as_bytes())].into(),
+            "metrics",
+        ),
+        (
+            beside,
+            |m| m.adaptive_clip = vec![clip(b"0.5", b"0.9375")].into(),
+            "adaptive clip",
+        ),
+        (
+            beside,
+            |m| m.adaptive_clip = vec![clip(b"0.5,0.2,0.64,0.1,10", b"0")].into(),
+            "adaptive clip",
+        ),
+        (
+            beside,
+            |m| m.adaptive_clip = vec![clip(b"0.5,0.2,0.64,0.1,10", b"0.9375"); 2].into(),
+            "adaptive clip",
+        ),
+        // A clip norm of the update above all that the rule can give.
+        (
+            beside,
+            |m| m.adaptive_clip = vec![clip(b"0.5,0.2,0.5,0.1,0.6", b"0.9375")].into(),
+            "update clip",
+        ),
+        (beside, |m| m.clip = b"1.5".as_slice().into(), "weighting"),
+        // All coordinates are taken by what is beside an update of none.
+        (
+            beside,
+            |m| (m.dimension, m.block, m.padded) = (3, 4, 4),
+            "dimension",
+        ),
+        (|_| {}, |m| m.update_clip = b"1".as_slice().into(), "weighting"),
+        (|_| {}, |m| m.weight_scale = b"0.6".as_slice().into(), "weighting"),
+    ];
+    for (good, edit, field) in cases {
+        let mut manifest = base.clone();
+        good(&mut manifest);
+        edit(&mut manifest);
+        assert_eq!(manifest.check().unwrap_err(), Refusal::ManifestField(field));
+    }
+    // The largest loss that counts, but one.
+    let mut manifest = base.clone();
+    beside(&mut manifest);
+    let most = (MAX_LOSS_CAP - 1).to_string();
+    manifest.metrics = vec![metrics(b"0.75", most.as_bytes())].into();
+    assert!(manifest.check().is_ok());
 }
 
 /// Failure: a small frame of empty elements becomes a message many times its size.

@@ -68,7 +68,7 @@ class Maker:
         self.cases.append(Case(name, "to member", given, rule))
 
 
-def _flip(data: bytes, at: int = 0) -> bytes:
+def flip(data: bytes, at: int = 0) -> bytes:
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
 
 
@@ -103,7 +103,7 @@ def _invitations(make: Maker) -> None:
     ) -> None:
         make.add(f"invitation, {name}", round_, "invite", 0, Invitation, change, rule, **flags)
 
-    add("signature of another key", lambda w, m: m.replace(signature=_flip(m.signature)), "TAC-002")
+    add("signature of another key", lambda w, m: m.replace(signature=flip(m.signature)), "TAC-002")
     add("another version", lambda w, m: signed(w, m, version=2), "TAC-001")
     add("k lowered", lambda w, m: signed(w, m, neighbours=2), "TAC-004")
     add("t lowered", lambda w, m: signed(w, m, threshold=2), "TAC-004")
@@ -218,7 +218,7 @@ def _rosters(make: Maker) -> None:
     add("entry of another identity", entry(1, identity=bytes(32)), "TAC-020")
     add("proof a hash short", proof(lambda p: p[:-1]), "TAC-021")
     add("proof a hash long", proof(lambda p: [*p, bytes(32)]), "TAC-021")
-    add("proof changed", proof(lambda p: [_flip(p[0]), *p[1:]]), "TAC-021")
+    add("proof changed", proof(lambda p: [flip(p[0]), *p[1:]]), "TAC-021")
     add("fingerprint changed", entry(1, fingerprint=bytes(32)), "TAC-021")
     add("an entry missing", lambda w, m: m.replace(entries=m.entries[:3]), "TAC-025")
     add(
@@ -361,7 +361,7 @@ def _sharers(make: Maker) -> None:
     add("share root not signed", unsigned, "TAC-031")
     add("proof a hash short", proof, "TAC-031")
     add("too few holders", lambda w, m: _resharers(w, [0, 1], _roots(w)), "TAC-033")
-    add("a box damaged", box(1, lambda b: b.replace(ciphertext=_flip(b.ciphertext, 70))), None)
+    add("a box damaged", box(1, lambda b: b.replace(ciphertext=flip(b.ciphertext, 70))), None)
     add("a box missing", lambda w, m: m.replace(boxes=m.boxes[1:]), None)
     add("boxes exchanged", exchanged, None)
     add("a second box behind the first", second, None)
@@ -393,7 +393,7 @@ def _sharer_ciphertexts(make: Maker) -> None:
     def add(name: str, change: Callable[[World, Any], Struct], rule: str | None) -> None:
         make.add(f"sharers, {name}", KEM, "sharers", member, Sharers, change, rule)
 
-    add("mask ciphertext changed", of(lambda e: {"mask_ciphertext": _flip(e.mask_ciphertext, 9)}), "TAC-037")
+    add("mask ciphertext changed", of(lambda e: {"mask_ciphertext": flip(e.mask_ciphertext, 9)}), "TAC-037")
     add("mask ciphertext missing", entry(maker, mask_ciphertext=b"", ciphertext_proof=[]), "TAC-037")
     add("mask ciphertext a byte short", of(lambda e: {"mask_ciphertext": e.mask_ciphertext[:-1]}), "TAC-037")
     add(
@@ -407,7 +407,7 @@ def _sharer_ciphertexts(make: Maker) -> None:
     def share_ciphertext(world: World, message: Sharers) -> Sharers:
         first, *rest = message.boxes
         return message.replace(
-            boxes=[first.replace(share_ciphertext=_flip(first.share_ciphertext, 5)), *rest]
+            boxes=[first.replace(share_ciphertext=flip(first.share_ciphertext, 5)), *rest]
         )
 
     add("share ciphertext changed", share_ciphertext, None)
@@ -461,7 +461,7 @@ def _quorum(make: Maker) -> None:
     def damaged(at: int) -> Callable[[World, RevealRequest], RevealRequest]:
         def change(world: World, message: RevealRequest) -> RevealRequest:
             signatures = list(message.signatures)
-            signatures[at] = _flip(signatures[at], 40)
+            signatures[at] = flip(signatures[at], 40)
             return message.replace(signatures=signatures)
 
         return change
@@ -487,7 +487,7 @@ def _quorum(make: Maker) -> None:
     add("certificates of signers withheld", lambda w, m: m, "TAC-057", RING, withheld=True)
 
 
-def _relogged(world: World, entries: list[bytes], reserved: int, charged: int) -> Json:
+def relogged(world: World, entries: list[bytes], reserved: int, charged: int) -> Json:
     """Head and proofs over other entries behind those before the round."""
     log = ledger.Log(world.setup.cast.origin, world.setup.cast.log_seed)
     for entry in entries:
@@ -516,13 +516,13 @@ def _charge(make: Maker) -> None:
             for name, value in fields.items():
                 (charge if name in charge else reserve)[name] = value
             texts = [ledger_entries.encode(reserve), ledger_entries.encode(charge)]
-            return message.replace(**_relogged(world, texts, 0, 1))
+            return message.replace(**relogged(world, texts, 0, 1))
 
         return change
 
     def before(world: World, message: RevealRequest) -> RevealRequest:
         reserve, charge = (ledger_entries.encode(e) for e in entries(world))
-        return message.replace(**_relogged(world, [charge, reserve], 1, 0))
+        return message.replace(**relogged(world, [charge, reserve], 1, 0))
 
     def not_under(world: World, message: RevealRequest) -> RevealRequest:
         return message.replace(charge=message.charge.replace(proof=[bytes(32)]))

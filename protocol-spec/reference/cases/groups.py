@@ -9,6 +9,7 @@ from . import (
     clips,
     graphs,
     noise_layers,
+    own_part,
     primitives,
     protocol,
     rounds,
@@ -39,7 +40,8 @@ GROUPS: dict[str, Callable[[], list[Case]]] = {
     "signers": signers.cases,
     "wire": wire.wire,
     "parts": wire.in_parts,
+    "hello": wire.hellos,
     "rounds": rounds.rounds,
-    "to-member": bad_to_member.to_member,
+    "to-member": lambda: [*bad_to_member.to_member(), *own_part.to_member()],
     "to-server": bad_to_server.to_server,
 }

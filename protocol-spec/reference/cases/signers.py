@@ -14,6 +14,11 @@ def _signature(index: int) -> bytes:
     return index.to_bytes(2, "big") * 32
 
 
+def _digest(given: Json) -> bytes:
+    statement, listed, root = (bytes.fromhex(given[name]) for name in ("statement", "signers", "root"))
+    return signers.digest(statement, listed, root)
+
+
 def cases() -> list[Case]:
     given: Json = {
         "size": _SIZE,
@@ -32,6 +37,9 @@ def cases() -> list[Case]:
         "list with a spare bit": ({"signers": given["signers"][:-2] + "ff"}, "TAC-080"),
         "list with a drop-out": ({"signers": bitmap.encode(_SIZE, range(_SIZE)).hex()}, "TAC-080"),
         "list one short of m": ({"signers": fewer}, "TAC-055"),
+        # Not even the same list may come again.
+        "list fixed before": ({"fixed": _digest(given).hex()}, "TAC-081"),
+        "another list fixed before": ({"fixed": "00" * 32}, "TAC-081"),
         "list without t neighbours": ({"neighbours": [3, 7, 500]}, "TAC-056"),
     }
     out = [Case("list fixed and drawn from", "fix signers", given)]

@@ -53,6 +53,30 @@ def wire() -> list[Case]:
     return cases + _from_server()
 
 
+def hellos() -> list[Case]:
+    """Which attempt a member goes on with."""
+    ours, other = "11" * 32, "22" * 32
+
+    def given(attempt: str, running: str | None, is_in: bool) -> Json:
+        named = bytes.fromhex(attempt)
+        hello = messages.encode(Hello(version=1, ledger_size=3, attempt=named, model_received=0)).hex()
+        return {"hello": hello, "running": running, "is_in": is_in}
+
+    good = {
+        "with the attempt that is running": given(ours, ours, True),
+        "anew, though an attempt is running": given("", ours, True),
+        "anew, and none is running": given("", None, False),
+    }
+    bad = {
+        "with another attempt": given(other, ours, True),
+        "with an attempt that is over": given(ours, None, True),
+        "with an attempt that it is not in": given(ours, ours, False),
+        "with a part of the round id": given(ours[:-2], ours, True),
+    }
+    cases = [Case(f"hello, {n}", "goes on", g) for n, g in good.items()]
+    return cases + [Case(f"hello, {n}", "goes on", g, "TAC-077") for n, g in bad.items()]
+
+
 def _end(suspects: int) -> str:
     return messages.encode(UploadEnd(suspects=list(range(suspects)), noise_anchor=b"", signature=bytes(64))).hex()
 

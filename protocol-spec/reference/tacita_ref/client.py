@@ -79,6 +79,8 @@ class Participant:
     shelf: Shelf
     now: int
     policy: Policy = Policy()
+    # Whether there is a budget at all; if so, it admits every charge.
+    budget: bool = True
     spent: set[bytes] = field(default_factory=set)
     head: ledger.Head | None = None
 
@@ -119,6 +121,7 @@ class Client:
         require((shown.size, shown.root) == (fields.ledger_size, fields.ledger_root), "TAC-011")
         self.head = shown
         self._check_clip(message)
+        require(fields.mechanism == 0 or me.budget, "TAC-009")
         return [self._advertise()]
 
     def _check_clip(self, message: Invitation) -> None:
@@ -296,8 +299,11 @@ class Client:
 
     # 3.5 and 3.6
 
-    def handle_sharers(self, message: Sharers, encoded: Sequence[int], model_digest: bytes) -> list[Struct]:
-        """Checks U1, opens the boxes, answers with the masked upload of `encoded` (integers modulo 2^b)."""
+    def handle_sharers(
+        self, message: Sharers, encoded: Sequence[int], model_digest: bytes, made_for: bytes | None = None
+    ) -> list[Struct]:
+        """Checks U1, opens the boxes, answers with the masked upload of `encoded` (integers modulo 2^b), which was made for
+        the manifest of digest `made_for`, or for this one."""
         m, r, fields = self.manifest.digest, self.root, self.manifest.fields
         require(model_digest == fields.model_digest, "TAC-012")
         self.sharers = bitmap.decode(self.size, message.sharers, "TAC-030")
@@ -324,6 +330,7 @@ class Client:
             self._take_mask_ciphertext(entry)
         self.digest = sharers.digest(self.size, message.sharers, message.merkle_root)
         suspects = self._open_boxes(message, roots)
+        require(made_for in (None, m), "TAC-034")
         return self._upload(encoded, suspects, model_digest)
 
     def _take_mask_ciphertext(self, entry: Struct) -> None:

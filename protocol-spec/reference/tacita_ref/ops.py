@@ -355,11 +355,23 @@ def _statement(i: Json) -> Json:
 def _fix_signers(i: Json) -> Json:
     survivors = bitmap.decode(i["size"], b(i["survivors"]), "bitmap")
     given = b(i["signers"])
+    fixed = b(i["fixed"]) if "fixed" in i else None
     listed = signers.check_list(
-        i["size"], given, survivors, i["minimum"], i["neighbours"], i["threshold"]
+        i["size"], given, survivors, i["minimum"], i["neighbours"], i["threshold"], fixed
     )
     drawn = signers.draw(listed, Tape(i["tape"]))
     return {"digest": signers.digest(b(i["statement"]), given, b(i["root"])).hex(), "drawn": drawn}
+
+
+@op("goes on")
+def _goes_on(i: Json) -> Json:
+    """Whether a hello goes on with the attempt that is running, which its sender is in or not."""
+    hello = messages.read(messages.CLIENT, b(i["hello"]))
+    assert isinstance(hello, messages.Hello)
+    named = hello.attempt != b""
+    running = i["running"] is not None and hello.attempt == b(i["running"])
+    require(not named or (running and i["is_in"]), "TAC-077")
+    return {"goes_on": named}
 
 
 @op("draws")

@@ -12,7 +12,7 @@ from .messages import Model
 from .refusal import Refused
 from .tagged import sha256
 from .tls import Struct, decode
-from .world import Sent, Setup, World
+from .world import Sent, Setup, Unusual, World
 
 Json = dict[str, Any]
 b = bytes.fromhex
@@ -89,29 +89,25 @@ def to_member(given: Json, base: Json, cast: Cast) -> Json:
         client.me.policy = Policy()
     if "spent" in given:
         client.me.spent.add(b(given["spent"]))
+    client.me.budget = not given.get("no_budget")
     message = messages.read(messages.SERVER, b(given["message"]))
     if not given.get("withheld"):
         for ahead in world.said_to(member, step):
-            if type(ahead) is type(message) or isinstance(ahead, Model):
+            if type(ahead) is type(message):
+                if given.get("answered"):
+                    world.hear(member, ahead)
+                break
+            if isinstance(ahead, Model):
                 break
             world.hear(member, ahead)
-    model = b(given["model"]) if "model" in given else base_model(base)
-    signed = b(given["signed"]) if "signed" in given else None
-    answers = _hear(world, member, message, model, signed)
+    prepared = decode(Manifest.read, b(given["prepared_for"])).digest() if "prepared_for" in given else None
+    unusual = Unusual(
+        model=b(given["model"]) if "model" in given else None,
+        made_for=prepared,
+        signed=b(given["signed"]) if "signed" in given else None,
+    )
+    answers = world.hear(member, message, unusual)
     return {"answers": [messages.encode(answer).hex() for answer in answers]}
-
-
-def base_model(base: Json) -> bytes:
-    return b(base["model"])
-
-
-def _hear(world: World, member: int, message: Struct, model: bytes, signed: bytes | None) -> list[Struct]:
-    client = world.clients[member]
-    if isinstance(message, messages.Sharers):
-        return client.handle_sharers(message, world.setup.encoded[member], sha256(model))
-    if isinstance(message, messages.AgreeRequest):
-        return client.handle_agree(message, signed)
-    return world.hear(member, message)
 
 
 def to_server(given: Json, base: Json, cast: Cast) -> Json:

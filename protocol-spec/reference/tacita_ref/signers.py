@@ -26,12 +26,21 @@ def digest(s: bytes, signers: bytes, root_: bytes) -> bytes:
     return tagged_hash(labels.SIGNERS, s, signers, root_)
 
 
-def check_list(size: int, signers: bytes, survivors: Sequence[int], m: int, near: Sequence[int], t: int) -> list[int]:
-    """The signers of a list that a client may fix."""
+def check_list(
+    size: int,
+    signers: bytes,
+    survivors: Sequence[int],
+    m: int,
+    near: Sequence[int],
+    t: int,
+    fixed: bytes | None = None,
+) -> list[int]:
+    """The signers of a list that a client may fix, whose record holds `fixed` for this round."""
     listed = bitmap.decode(size, signers, "TAC-080")
     require(set(listed) <= set(survivors), "TAC-080", "not within U2")
     require(len(listed) >= m, "TAC-055")
     require(len(set(near) & set(listed)) >= t, "TAC-056")
+    require(fixed is None, "TAC-081")
     return listed
 
 

@@ -6,11 +6,13 @@ by rising number; then the server closes the phase. Numbers are places in the ca
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from . import messages
 from .cast import Cast
 from .certificates import Shelf
 from .client import Client, Participant, Policy
+from .conversation import Conversation
 from .ledger import Head, Log, head_text
 from .manifest import Manifest, check
 from .messages import Agreement, Certificates, Chunk, Model, Reveal, RevealRequest, Shares
@@ -64,6 +66,18 @@ class Setup:
     certificates: Callable[[str, int], Sequence[int] | None] = lambda step, member: None
 
 
+@dataclass(frozen=True)
+class Unusual:
+    """Where a member is not as in an honest round."""
+
+    # The bytes of the model that its update was trained from.
+    model: bytes | None = None
+    # The digest of the manifest that its update was made for.
+    made_for: bytes | None = None
+    # A statement that its record holds for this round.
+    signed: bytes | None = None
+
+
 class World:
     def __init__(self, setup: Setup) -> None:
         self.setup = setup
@@ -75,6 +89,7 @@ class World:
         self.server = Server(self.checked, log, cast.server.seed, cast.now)
         self.sent: list[Sent] = []
         self.clients = [self._client(number, log) for number in range(setup.members)]
+        self._conversations = [Conversation() for _ in self.clients]
 
     def _client(self, number: int, log: Log) -> Client:
         cast, setup = self.setup.cast, self.setup
@@ -163,21 +178,28 @@ class World:
                 shown.append(other)
         return sorted(shown)
 
-    def hear(self, member: int, message: Struct) -> list[Struct]:
+    def hear(self, member: int, message: Struct, unusual: Unusual | None = None) -> list[Struct]:
         """One message from the server to one member; its answers."""
-        client, setup = self.clients[member], self.setup
         if isinstance(message, Certificates):
             for der in message.list:
-                client.me.shelf.admit(der)
+                self.clients[member].me.shelf.admit(der)
             return []
+        if isinstance(message, Model):
+            return []
+        act = partial(self._act, member, message, unusual or Unusual())
+        return self._conversations[member].hear(message, act)
+
+    def _act(self, member: int, message: Struct, unusual: Unusual) -> list[Struct]:
+        client, setup = self.clients[member], self.setup
         if isinstance(message, messages.Invitation):
             return client.handle_invitation(message)
         if isinstance(message, messages.Roster):
             return client.handle_roster(message)
         if isinstance(message, messages.Sharers):
-            return client.handle_sharers(message, setup.encoded[member], sha256(setup.model))
+            model = setup.model if unusual.model is None else unusual.model
+            return client.handle_sharers(message, setup.encoded[member], sha256(model), unusual.made_for)
         if isinstance(message, messages.AgreeRequest):
-            return client.handle_agree(message)
+            return client.handle_agree(message, unusual.signed)
         if isinstance(message, RevealRequest):
             return client.handle_reveal_request(message)
         if isinstance(message, messages.Outcome):

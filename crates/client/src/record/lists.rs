@@ -26,6 +26,18 @@ pub struct Papers {
     pub(crate) manifest_signature: [u8; 64],
 }
 
+impl Papers {
+    /// From the certificates (DER) of client and server, and the signature of an invitation.
+    #[must_use]
+    pub fn new(own: &[u8], server: &[u8], manifest_signature: [u8; 64]) -> Self {
+        let (own, server) = (own.into(), server.into());
+        Self {
+            certificates: Certificates { own, server },
+            manifest_signature,
+        }
+    }
+}
+
 /// The upload of one attempt, as it was signed: for this list of sharers. Bytes are hex.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

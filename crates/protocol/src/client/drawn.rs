@@ -32,10 +32,7 @@ impl Agreed {
         let signers = signers::check_list(message.signers.as_slice(), &self.survivors)?;
         self.check_counts(&signers)?;
         let round_id = context.manifest.fields().round_id;
-        // TAC-081, also across a restart. Not even the same list again: other draws would be another chance for a false one.
-        if record.fixed_signers(&round_id).is_some() {
-            return Err(Refusal::SecondSigners.into());
-        }
+        signers::check_first(record.fixed_signers(&round_id).as_ref())?;
         let drawn = signers::draw(&signers, rng);
         let effects = vec![
             Effect::Persist(RecordChange::FixedSigners {

@@ -4,6 +4,7 @@ use tacita_privacy::{ClipRule, Decimal, ExampleWeighting, JointTerms, MetricTerm
 use tls_codec::{TlsByteVecU8, TlsDeserialize, TlsSerialize, TlsSize};
 
 use super::{Manifest, decimal, text};
+use crate::limits;
 use crate::refusal::Refusal;
 
 /// Federated metrics: loss and accuracy of the model received, as noised coordinates.
@@ -80,8 +81,7 @@ impl Manifest {
             }),
             _ => return Err(field("weighting")),
         };
-        // Published losses are counted in units of 10^-6 of at most 64 bits.
-        let limit = Decimal::new(1_000_000_000, 0).map_err(|_| field("metrics"))?;
+        let limit = Decimal::new(limits::MAX_LOSS_CAP, 0).map_err(|_| field("metrics"))?;
         let metrics = match one(self.metrics.as_slice(), "metrics")? {
             None => None,
             Some(stated) => Some(MetricTerms {

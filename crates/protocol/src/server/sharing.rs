@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Collecting;
 use crate::dealt::Dealt;
-use crate::limits::MAX_BOX;
+use crate::limits::{MAX_BOX, MIN_BOX};
 use crate::manifest::CheckedManifest;
 use crate::messages::{RosterMessage, Shares};
 use crate::refusal::{Abort, Misuse, Refusal, RoundError};
@@ -12,9 +12,6 @@ use crate::roster::Roster;
 use crate::sharers::SharersList;
 use crate::sharing::{Place, verify_share_root};
 use crate::spool::Stash;
-
-/// Shortest box: two shares and the tag.
-const MIN_BOX: usize = 64 + 16;
 
 /// Step 4 at the server.
 pub struct Sharing {

@@ -16,7 +16,7 @@ use crate::head;
 use crate::manifest::Manifest;
 use crate::messages::{Advertise, ClientMessage, ServerMessage, ShareRoot};
 use crate::refusal::DecodeError;
-use crate::{ledger_entries, parts, roster, sharers, upload};
+use crate::{ledger_entries, parts, roster, server, sharers, upload};
 
 /// A struct that takes up all of its bytes.
 fn read<T: tls_codec::Deserialize>(bytes: &[u8]) -> Result<T, String> {
@@ -223,6 +223,18 @@ fn vectors_of_manifests_and_heads() {
     assert!(run("clip", clips).1 > 0);
 }
 
+/// Which attempt a member goes on with.
+fn hellos(op: &str, i: &Given<'_>) -> Answer {
+    assert_eq!(op, "goes on");
+    let ClientMessage::Hello(hello) = ClientMessage::decode(&i.bytes("hello")).unwrap() else {
+        panic!("not a hello");
+    };
+    let running = i.0["running"].as_str().map(|_| i.hash("running"));
+    let is_in = i.0["is_in"].as_bool().unwrap();
+    let goes_on = server::resumes(&hello, running.as_ref(), is_in).map_err(rule)?;
+    Ok(json!({ "goes_on": goes_on }))
+}
+
 /// A frame of megabytes in a few: its first bytes, then zeros.
 fn frame(of: &Given<'_>) -> Vec<u8> {
     let mut bytes = of.bytes("head");
@@ -266,6 +278,7 @@ fn in_parts(op: &str, i: &Given<'_>) -> Answer {
 fn vectors_of_messages() {
     assert!(run("wire", wire).1 > 0);
     assert!(run("parts", in_parts).1 > 0);
+    assert!(run("hello", hellos).1 > 0);
 }
 
 #[test]

@@ -22,6 +22,8 @@ fn signers(op: &str, i: &Given<'_>) -> Answer {
             let (near, threshold) = (i.shorts("neighbours"), i.short("threshold"));
             let list = signers::check_list(&i.bytes("signers"), &survivors).map_err(rule)?;
             signers::check_counts(&list, i.short("minimum"), near.into_iter(), threshold).map_err(rule)?;
+            let fixed = i.0.get("fixed").map(|_| i.hash("fixed"));
+            signers::check_first(fixed.as_ref()).map_err(rule)?;
             json!({
                 "digest": hex::encode(signers::digest(&i.hash("statement"), &list, &i.hash("root"))),
                 "drawn": signers::draw(&list, &mut Tape::new(i.text("tape"))),

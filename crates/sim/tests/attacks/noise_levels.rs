@@ -242,3 +242,21 @@ fn one_seed_and_no_kept_layer() {
     let share = NoiseShare::of_round(Mechanism::Skellam, SHARE << 16, (7, 5, 1), &[1, 2]).unwrap();
     assert_eq!(stated(&report), 6 * u128::from(share.kept_variance_q16(6)));
 }
+
+/// Failure: an update is masked whose noise has no layers in a round that takes some off, or has them where none are.
+#[test]
+fn updates_of_rounds_with_other_levels() {
+    for (before, now) in [(Vec::new(), vec![1, 2]), (vec![1, 2], Vec::new())] {
+        let mut world = world(false);
+        world.setting().levels = before;
+        let honest = plan(&mut world, &[]);
+        let first = world.run_honest(&honest).unwrap();
+        world.setting().levels = now;
+        let mut confused = plan(&mut world, &[]);
+        confused.prepared_for.insert(0, first.manifest);
+        let report = world.run_honest(&confused).unwrap();
+        refused(&report, &[0], &Refusal::Update("noise levels"));
+        assert_eq!(report.result().unwrap().survivors.len(), 6);
+        private(&report);
+    }
+}

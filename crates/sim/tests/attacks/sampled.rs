@@ -450,7 +450,8 @@ fn two_identities_that_begin_alike() {
     }
 }
 
-/// Failure: a member takes a list of beginnings in which one comes twice, or the last is cut short.
+/// Failure: a member takes a list of beginnings in which one comes twice, or the last is cut short, or counts so many that
+/// their number wraps.
 #[test]
 fn lists_of_beginnings() {
     let mut attack = Script::new().edit(|_, to, message| {
@@ -461,16 +462,21 @@ fn lists_of_beginnings() {
                 1 => list.truncate(8 * 1000 + 4),
                 // Whole identities, as in a smaller cohort, do not carry the graph.
                 2 => list = list.iter().flat_map(|byte| [*byte; 4]).collect(),
+                // 65,536 more, above all: 1,001 once more in sixteen bits.
+                3 => list.extend((u64::MAX - 65_535..=u64::MAX).flat_map(u64::to_be_bytes)),
                 _ => return,
             }
             roster.identities = list.into();
         }
     });
-    let world = World::new(LARGE.clone(), Setting::new(1001, 0, 998), 4);
+    let world = World::new(LARGE.clone(), Setting::new(1001, 0, 997), 4);
     let report = world.unwrap().run(&Plan::new(), &mut attack).unwrap();
     private(&report);
     refuses(&report, 0, &Refusal::Roster("identities are not strictly rising"));
     refuses(&report, 1, &Refusal::Roster("the list ends inside an identity"));
-    refuses(&report, 2, &Refusal::Roster("size outside max(m, k + 1) to n"));
-    assert_eq!(report.result().unwrap().responders, 998);
+    for member in [2, 3] {
+        let reason = Refusal::Roster("size outside max(m, k + 1) to n");
+        refuses(&report, member, &reason);
+    }
+    assert_eq!(report.result().unwrap().responders, 997);
 }

@@ -1,12 +1,15 @@
 //! `to-member.json` and `to-server.json`: messages in place of the honest ones.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tacita_protocol::client::{RecordChange, SignedSharers, SignedStatement};
+use tacita_protocol::manifest::Manifest;
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::{DecodeError, Refusal, RoundError};
-use tacita_sim::{Cast, Score, Stage, Walk};
+use tacita_sim::{Cast, MemoryRecord, Score, Stage, Walk};
+use tls_codec::Deserialize as _;
 
 use super::cast::cast;
 use super::rounds::{client, clients, score, stage};
@@ -97,6 +100,13 @@ fn to_member(cast: &Cast, given: &Value, base: &Value) -> Result<Value, String> 
     let message = ServerMessage::decode(&bytes(given, "message")).map_err(malformed)?;
     let honest = walk.said_to(member, step).unwrap();
     let client = walk.client(member).unwrap();
+    if given.get("no_budget").is_some() {
+        *client.record_mut() = MemoryRecord::new(None);
+    }
+    if given.get("prepared_for").is_some() {
+        let other = Manifest::tls_deserialize(&mut bytes(given, "prepared_for").as_slice()).unwrap();
+        client.prepare_for(Arc::new(other.check().unwrap()));
+    }
     for change in recorded(given, &score) {
         client.record_mut().apply(change);
     }
@@ -104,6 +114,10 @@ fn to_member(cast: &Cast, given: &Value, base: &Value) -> Result<Value, String> 
         for ahead in honest.iter().take_while(|ahead| ahead.name() != message.name()) {
             client.handle(ahead.clone());
         }
+    }
+    if given.get("answered").is_some() {
+        let own = honest.iter().find(|own| own.name() == message.name()).unwrap();
+        assert!(client.handle(own.clone()).is_empty() == (step == Stage::Outcome));
     }
     if given.get("model").is_some() {
         // One byte more than the model that the member has heard: another model.

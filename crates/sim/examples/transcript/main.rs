@@ -16,13 +16,22 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tacita_ledger::Entry;
 use tacita_ledger::entry::Release;
-use tacita_privacy::{Budget, BudgetFilter, Decimal};
+use tacita_privacy::{Budget, BudgetFilter, Decimal, PrivacyUnit};
 use tacita_protocol::kem::KeyAgreement;
 use tacita_protocol::ledger_entries::{self, hex_digest};
+use tacita_protocol::manifest::Manifest;
 use tacita_sim::cast::NOW;
 use tacita_sim::{Cast, Client, Ledger, MemoryRecord, Noise, Score, Setting, SimError, Stage, Walk};
 
+mod content;
+
+use content::Content;
+
 type Failure = Box<dyn Error>;
+
+/// Between which discrete Gaussian shares are accepted (02 section 3.1).
+const NARROWEST_GAUSSIAN: u64 = 294_912;
+const WIDEST_GAUSSIAN: u64 = 6_553_600_000_000;
 
 /// Members of the cast; the first ones take part.
 const CAST: usize = 72;
@@ -100,11 +109,14 @@ fn counts(draw: &mut Draw, number: u64) -> Result<(u16, u16, u16), Failure> {
     Ok((n.try_into()?, c.try_into()?, (n - d).try_into()?))
 }
 
-fn setting(draw: &mut Draw, number: u64) -> Result<Setting, Failure> {
+fn setting(draw: &mut Draw, number: u64) -> Result<(Setting, Content), Failure> {
     let (n, c, m) = counts(draw, number)?;
     let mut setting = Setting::new(n, c, m);
+    setting.grid = 1 << draw.between(6, 14);
+    setting.noise = noise(draw, setting.grid);
+    let content = Content::draw(draw, setting.noise)?;
     let longest = if draw.one_in(4) { 300 } else { 40 };
-    setting.dimension = draw.between(1, longest).try_into()?;
+    setting.dimension = u32::try_from(draw.between(1, longest))? + content.extra();
     if draw.one_in(2) {
         let whole = setting.dimension.next_power_of_two().ilog2();
         setting.block = Some(1 << draw.below(u64::from(whole) + 1));
@@ -114,15 +126,9 @@ fn setting(draw: &mut Draw, number: u64) -> Result<Setting, Failure> {
     if !draw.one_in(every) {
         setting.agreement = KeyAgreement::Classical;
     }
-    setting.grid = 1 << draw.between(6, 14);
     setting.chunk = 64 << draw.below(3);
-    if draw.one_in(3) {
-        // A standard deviation of half the clip norm and more, which any budget covers once.
-        let square = u64::from(setting.grid).pow(2);
-        setting.noise = Noise::Skellam(draw.between(square << 14, square << 16));
-    }
     let tolerated = u32::from(setting.cohort - setting.minimum_survivors);
-    if setting.noise != Noise::None && tolerated > 0 && !draw.one_in(4) {
+    if matches!(setting.noise, Noise::Skellam(_)) && tolerated > 0 && !draw.one_in(4) {
         // Some of the levels below the last, on a grid that leaves room for them.
         setting.levels = (1..tolerated).filter(|_| draw.one_in(2)).collect();
         setting.levels.truncate(7);
@@ -130,17 +136,30 @@ fn setting(draw: &mut Draw, number: u64) -> Result<Setting, Failure> {
     }
     setting.model = vec![0; draw.between(1, 500).try_into()?];
     draw.0.fill_bytes(&mut setting.model);
-    Ok(setting)
+    Ok((setting, content))
+}
+
+/// None in half of the rounds, of one law or the other in the rest.
+fn noise(draw: &mut Draw, grid: u32) -> Noise {
+    // A standard deviation of half the clip norm and more, which any budget covers once.
+    let square = u64::from(grid).pow(2);
+    let variance = draw.between(square << 14, square << 16);
+    match draw.below(6) {
+        0 | 1 => Noise::Skellam(variance),
+        2 => Noise::DiscreteGaussian(variance.clamp(NARROWEST_GAUSSIAN, WIDEST_GAUSSIAN)),
+        _ => Noise::None,
+    }
 }
 
 /// Earlier attempts that were given up.
-fn prior(draw: &mut Draw, setting: &Setting) -> Result<Vec<Entry>, Failure> {
+fn prior(draw: &mut Draw, setting: &Setting, content: &Content) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
     for attempt in 0..draw.below(4) {
         let mut round_id = [0; 32];
         draw.0.fill_bytes(&mut round_id);
-        let empty = tacita_ledger::tree::empty_root();
-        let manifest = setting.manifest(1, round_id, (0, empty), NOW)?.check()?;
+        let mut manifest = before(setting, round_id)?;
+        content.state_first(&mut manifest, setting)?;
+        let manifest = manifest.check()?;
         entries.push(ledger_entries::reserve(&manifest, NOW - 100 + attempt));
         entries.push(Entry::Release(Release {
             round_id: hex_digest(&round_id),
@@ -149,7 +168,16 @@ fn prior(draw: &mut Draw, setting: &Setting) -> Result<Vec<Entry>, Failure> {
             reason: "too few clients joined".to_owned(),
         }));
     }
+    let mut round_id = [0; 32];
+    draw.0.fill_bytes(&mut round_id);
+    entries.extend(content.round_before(before(setting, round_id)?)?);
     Ok(entries)
+}
+
+/// The manifest of an earlier attempt at the first round, without its content.
+fn before(setting: &Setting, round_id: [u8; 32]) -> Result<Manifest, Failure> {
+    let empty = tacita_ledger::tree::empty_root();
+    Ok(setting.manifest(1, round_id, (0, empty), NOW)?)
 }
 
 /// Who falls silent when: on the complete graph at most n - m anywhere, on the ring where the graph still carries it.
@@ -201,16 +229,17 @@ impl<E: Into<Failure>> From<E> for Stop {
 
 fn attempt_at(cast: &Cast, number: u64, seed: u64) -> Result<Value, Stop> {
     let mut draw = Draw(ChaCha20Rng::seed_from_u64(seed));
-    let setting = setting(&mut draw, number)?;
-    let prior = prior(&mut draw, &setting)?;
+    let (setting, content) = setting(&mut draw, number)?;
+    let prior = prior(&mut draw, &setting, &content)?;
     let mut ledger = Ledger::create(cast.log_key().clone(), cast.log_verifier().clone())?;
     for entry in &prior {
         ledger.append(entry)?;
     }
     let mut round_id = [0; 32];
     draw.0.fill_bytes(&mut round_id);
-    let mut manifest =
-        setting.manifest(1 + (number as u32), round_id, (ledger.size(), ledger.root()), NOW)?;
+    let round = content.round().unwrap_or(1 + (number as u32));
+    let mut manifest = setting.manifest(round, round_id, (ledger.size(), ledger.root()), NOW)?;
+    content.state(&mut manifest, &setting)?;
     // A wider ring than needed is allowed.
     manifest.bits = (manifest.bits + draw.below(9) as u8).min(62);
     if draw.one_in(6) {
@@ -230,7 +259,7 @@ fn attempt_at(cast: &Cast, number: u64, seed: u64) -> Result<Value, Stop> {
         .map(|i| format!("round {seed}, member {i}"))
         .collect();
     let clients = (0..members)
-        .map(|member| client(cast, &setting, &mut draw, member, &tapes))
+        .map(|member| client(cast, (&setting, &content), &mut draw, member, &tapes))
         .collect::<Result<Vec<_>, _>>()?;
     let mut walk = Walk::open(cast, &score, clients)?;
     let sum = walk.run().map_err(Stop::Aborted)?;
@@ -251,7 +280,7 @@ fn attempt_at(cast: &Cast, number: u64, seed: u64) -> Result<Value, Stop> {
 
 fn client(
     cast: &Cast,
-    setting: &Setting,
+    (setting, content): (&Setting, &Content),
     draw: &mut Draw,
     member: usize,
     tapes: &[String],
@@ -263,7 +292,7 @@ fn client(
             delta: Decimal::new(1, 2)?,
         })?),
     };
-    let update: Vec<f32> = (0..setting.dimension)
+    let update: Vec<f32> = (content.extra()..setting.dimension)
         .map(|_| draw.between(0, 2000) as f32 / 1000.0 - 1.0)
         .collect();
     let tape = tapes.get(member).ok_or("no tape")?;
@@ -271,8 +300,12 @@ fn client(
     let mut participant = cast.participant(member)?;
     participant.cache = Arc::default();
     participant.policy.require_post_quantum = false;
+    participant.policy.units = vec![PrivacyUnit::Client, PrivacyUnit::Record];
     let record = MemoryRecord::new(budget);
-    Ok(Client::new(Arc::new(participant), record, rng, update, NOW).with_tapes(tape))
+    let client = Client::new(Arc::new(participant), record, rng, update, NOW).with_tapes(tape);
+    Ok(client
+        .with_alongside(Content::alongside(draw))
+        .with_records(draw.below(60).try_into()?))
 }
 
 fn said(said: &tacita_sim::Said) -> Value {
