@@ -442,7 +442,11 @@ const SHELLS: [(&str, &str, &str, &str, &str); 19] = [
 fn constant(file: &str, name: &str) -> String {
     let text = fs::read_to_string(root().join("crates").join(file)).unwrap();
     let lines = text.lines().filter_map(|line| {
-        let line = line.trim_start().strip_prefix("pub(crate) ").unwrap_or(line);
+        let line = line.trim_start();
+        let line = ["pub(crate) ", "pub "]
+            .iter()
+            .find_map(|public| line.strip_prefix(public))
+            .unwrap_or(line);
         let (_, value) = line.strip_prefix(&format!("const {name}: "))?.split_once(" = ")?;
         value.strip_suffix(';').map(str::to_owned)
     });
