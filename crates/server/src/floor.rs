@@ -276,7 +276,8 @@ impl Floor {
 
     /// Runs one phase: until everybody in `expected` is done or out, or `limit` has passed. Who lost its connection may come
     /// back until then; who said `leave` is not waited for. A refused message takes its sender out of the round, and it is
-    /// told; the others go on.
+    /// told; the others go on. That holds for who is done with the phase too (TAC-072): its first answer stands, and nothing that
+    /// it says after the refusal is heard or logged.
     ///
     /// # Errors
     /// An abort that a message led to, or what is wrong with one that was to be made.
@@ -288,6 +289,7 @@ impl Floor {
     ) -> Result<(), RoundError> {
         let deadline = Instant::now() + limit;
         expected.retain(|identity| !self.gone.contains(identity));
+        let mut done = HashSet::new();
         while !expected.is_empty() {
             let (identity, message, _held) = match self.step(deadline).await {
                 Some(Step::Message(identity, message, held)) => (identity, message, held),
@@ -325,12 +327,19 @@ impl Floor {
                     return Ok(());
                 }
             };
-            if self.gone.contains(&identity) || !expected.contains(&identity) {
+            let repeats = done.contains(&identity);
+            // Who is not in this phase may not know yet that its last attempt is over.
+            if self.gone.contains(&identity) || !(repeats || expected.contains(&identity)) {
                 continue;
             }
             let kind = message.name();
             match desk(Call::Said(&identity, message)) {
-                Ok(Progress::Done) => drop(expected.remove(&identity)),
+                // The same bytes once more change nothing.
+                Ok(_) if repeats => {}
+                Ok(Progress::Done) => {
+                    expected.remove(&identity);
+                    done.insert(identity);
+                }
                 Ok(Progress::More) => {}
                 Ok(Progress::Reply) => {
                     if let Some(session) = self.lobby.get(&identity).cloned()
