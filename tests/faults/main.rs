@@ -38,4 +38,5 @@ mod f39_fork_shown_to_some;
 mod f40_stolen_ledger_key;
 mod f41_wrong_accounts;
 mod f42_too_little_noise;
+mod f50_another_version;
 mod f51_sharers_lists;

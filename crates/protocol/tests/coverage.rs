@@ -176,6 +176,48 @@ fn every_rule_is_checked_by_code_and_asserted_by_a_test() {
     assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
+/// Code in these folders is one side's.
+const SIDES: [(&str, [&str; 2]); 2] = [
+    ("S", ["crates/protocol/src/server", "crates/server/src"]),
+    ("C", ["crates/protocol/src/client", "crates/client/src"]),
+];
+
+/// The table's sides are those that raise a rule. What one side's code says is its rule; and a rule of the server's is named
+/// there, by the code or, where the check lies in a room that both sides use, under the errors of the call that makes it.
+#[test]
+fn rules_are_of_the_sides_that_raise_them() {
+    let table = ROUND.split("\n## 7. Rules").nth(1).unwrap();
+    let by_number = by_number();
+    let mut wrong = Vec::new();
+    for (side, folders) in SIDES {
+        let (mut code, mut all) = (String::new(), String::new());
+        for (path, text) in folders.into_iter().flat_map(sources) {
+            let product = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            if !path.ends_with("tests.rs") {
+                all.push_str(product);
+                let code_lines = product
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"));
+                code.extend(code_lines.flat_map(|line| [line, "\n"]));
+            }
+        }
+        for row in table.lines().filter_map(|line| line.strip_prefix("| TAC-")) {
+            let sides = row.split('|').nth(1).unwrap();
+            let path = format!("Refusal::{}", by_number[&row[..3]]);
+            match sides.contains(side) {
+                false if names(&code, &path) => {
+                    wrong.push(format!("TAC-{}: {side} raises it too", &row[..3]))
+                }
+                true if side == "S" && !names(&all, &path) => {
+                    wrong.push(format!("TAC-{}: {side} does not raise it", &row[..3]));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn every_reason_is_produced_by_a_test() {
     let (code, tests) = code_and_tests();

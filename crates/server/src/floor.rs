@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
-use tacita_protocol::server::resumes;
-use tacita_protocol::{Hash, RoundError};
+use tacita_protocol::server::{check_version, resumes};
+use tacita_protocol::{Hash, Refusal, RoundError};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout_at};
 
@@ -76,6 +76,8 @@ pub(crate) struct Floor {
     running: Option<Attempt>,
     /// The last one that ended in an outcome.
     concluded: Option<Attempt>,
+    /// Who was refused for its version since the last attempt began: the log has each name once.
+    strangers: HashSet<Hash>,
     stop: watch::Receiver<bool>,
 }
 
@@ -92,6 +94,7 @@ impl Floor {
             gone: HashSet::new(),
             running: None,
             concluded: None,
+            strangers: HashSet::new(),
             stop,
         }
     }
@@ -103,6 +106,7 @@ impl Floor {
     /// An attempt with these members begins.
     pub(crate) fn begin(&mut self, id: [u8; 32], members: HashSet<Hash>) {
         self.gone.clear();
+        self.strangers.clear();
         self.concluded = None;
         self.running = Some(Attempt {
             id,
@@ -162,6 +166,13 @@ impl Floor {
             },
             What::Message(message) => match self.lobby.get(&event.identity) {
                 Some(session) if session.id == event.session => match *message {
+                    ClientMessage::Hello(hello) if check_version(&hello).is_err() => {
+                        let session = session.clone();
+                        // Not invited, for as long as the connection takes to end.
+                        session.take();
+                        self.refuse_version(&session, &Refusal::Version(hello.version));
+                        left(self)
+                    }
                     ClientMessage::Hello(hello) if hello.attempt.as_slice().is_empty() => {
                         // Done with its round, however it ended for it.
                         session.is_back(hello.ledger_size);
@@ -181,8 +192,20 @@ impl Floor {
         })
     }
 
+    /// TAC-001.
+    fn refuse_version(&mut self, session: &Session, refusal: &Refusal) {
+        if self.strangers.insert(session.certificate.identity.0) {
+            tracing::warn!(client = %session.certificate.name, message = "hello", error = %refusal, "refused");
+        }
+        session.refuse(&refusal.to_string());
+    }
+
     fn join(&mut self, session: Arc<Session>) -> Step {
         let (name, identity) = (session.certificate.name.clone(), session.certificate.identity.0);
+        if let Err(refusal) = check_version(session.hello()) {
+            self.refuse_version(&session, &refusal);
+            return Step::Nothing;
+        }
         if !self.lobby.join(session.clone()) {
             session.close("this name is connected already");
             tracing::warn!(client = %name, "refused a second session of a connected name");
@@ -253,7 +276,8 @@ impl Floor {
 
     /// Runs one phase: until everybody in `expected` is done or out, or `limit` has passed. Who lost its connection may come
     /// back until then; who said `leave` is not waited for. A refused message takes its sender out of the round, and it is
-    /// told; the others go on.
+    /// told; the others go on. That holds for who is done with the phase too (TAC-072): its first answer stands, and nothing that
+    /// it says after the refusal is heard or logged.
     ///
     /// # Errors
     /// An abort that a message led to, or what is wrong with one that was to be made.
@@ -265,6 +289,7 @@ impl Floor {
     ) -> Result<(), RoundError> {
         let deadline = Instant::now() + limit;
         expected.retain(|identity| !self.gone.contains(identity));
+        let mut done = HashSet::new();
         while !expected.is_empty() {
             let (identity, message, _held) = match self.step(deadline).await {
                 Some(Step::Message(identity, message, held)) => (identity, message, held),
@@ -302,12 +327,19 @@ impl Floor {
                     return Ok(());
                 }
             };
-            if self.gone.contains(&identity) || !expected.contains(&identity) {
+            let repeats = done.contains(&identity);
+            // Who is not in this phase may not know yet that its last attempt is over.
+            if self.gone.contains(&identity) || !(repeats || expected.contains(&identity)) {
                 continue;
             }
             let kind = message.name();
             match desk(Call::Said(&identity, message)) {
-                Ok(Progress::Done) => drop(expected.remove(&identity)),
+                // The same bytes once more change nothing.
+                Ok(_) if repeats => {}
+                Ok(Progress::Done) => {
+                    expected.remove(&identity);
+                    done.insert(identity);
+                }
                 Ok(Progress::More) => {}
                 Ok(Progress::Reply) => {
                     if let Some(session) = self.lobby.get(&identity).cloned()

@@ -167,6 +167,11 @@ impl Session {
         });
     }
 
+    /// Closes it: its owner has to mend something first.
+    pub(crate) fn refuse(&self, reason: &str) {
+        self.connection.close(CLOSE_REFUSED, reason);
+    }
+
     /// Closes it for now: its owner may come back.
     pub(crate) fn close(&self, reason: &str) {
         self.connection.close(CLOSE_COME_BACK, reason);
@@ -319,15 +324,10 @@ pub(crate) async fn serve(
             return;
         }
     };
-    let hello = match hello {
-        Ok(ClientMessage::Hello(hello)) if hello.version == tacita_protocol::limits::VERSION => hello,
-        _ => {
-            connection.close(
-                CLOSE_REFUSED,
-                "the first message must be a hello of protocol version 1",
-            );
-            return;
-        }
+    // Of whatever version: the driver refuses another one by name.
+    let Ok(ClientMessage::Hello(hello)) = hello else {
+        connection.close(CLOSE_REFUSED, "the first message must be a hello");
+        return;
     };
     let (out, queue) = mpsc::unbounded_channel();
     let queued = Arc::new(AtomicUsize::new(0));

@@ -67,6 +67,6 @@ pub use setting::{Noise, Setting};
 pub use stage::{Attack, Backstage, Honest, Moment, Stage};
 pub use streaming::Streaming;
 pub use tape::Tape;
-pub use view::View;
+pub use view::{Desk, View};
 pub use walk::{Said, Score, Walk};
 pub use world::{Plan, World};

@@ -31,6 +31,9 @@ enum Phase {
     Over(RoundError),
 }
 
+/// What a ledger desk that is not to be trusted makes of the committed charge that it was to bring back.
+pub type Desk = Arc<dyn Fn(&View, &mut CommittedCharge) + Send + Sync>;
+
 /// An honest server machine in one round.
 pub struct View {
     manifest: Arc<CheckedManifest>,
@@ -42,6 +45,7 @@ pub struct View {
     suspects: Vec<(u16, u16)>,
     outcome: Option<OutcomeMessage>,
     disk: Box<dyn Spool>,
+    desk: Option<Desk>,
     /// Until the roster is fixed.
     stash: Option<Box<dyn Stash>>,
 }
@@ -69,8 +73,14 @@ impl View {
             suspects: Vec::new(),
             outcome: None,
             disk,
+            desk: None,
             stash: Some(stash),
         })
+    }
+
+    /// Puts the ledger desk in other hands.
+    pub fn replace_desk(&mut self, desk: Desk) {
+        self.desk = Some(desk);
     }
 
     /// The exact sum, once the round is finished.
@@ -79,6 +89,11 @@ impl View {
             Phase::Finished(sum) => Some(sum),
             _ => None,
         }
+    }
+
+    /// The manifest of the round.
+    pub fn manifest(&self) -> &Arc<CheckedManifest> {
+        &self.manifest
     }
 
     /// The roster, once fixed.
@@ -281,12 +296,16 @@ impl View {
     fn commit(&mut self, charge: &Entry) -> Result<CommittedCharge, SimError> {
         let index = self.ledger.append(charge)?;
         self.charged = Some(index);
-        Ok(CommittedCharge {
+        let mut committed = CommittedCharge {
             checkpoint: self.ledger.checkpoint(),
             consistency: self.ledger.consistency(self.manifest.fields().ledger_size)?,
             manifest: self.ledger.proven(self.reserved)?,
             charge: self.ledger.proven(index)?,
-        })
+        };
+        if let Some(desk) = &self.desk {
+            desk(self, &mut committed);
+        }
+        Ok(committed)
     }
 
     /// The outcome of a finished round, or the release of one that was never charged.

@@ -20,7 +20,7 @@ use crate::record::MemoryRecord;
 use crate::report::{ClientEnd, Report, Sent, Turned, ViewEnd};
 use crate::setting::Setting;
 use crate::stage::{Attack, Backstage, Honest, Moment, Stage};
-use crate::view::View;
+use crate::view::{Desk, View};
 
 /// Changes what one member is and trusts, before the round.
 pub type Adjust<'a> = Box<dyn Fn(usize, &mut Participant) + 'a>;
@@ -40,6 +40,8 @@ pub struct Plan<'a> {
     pub prepared_for: BTreeMap<usize, Arc<CheckedManifest>>,
     /// The server's disk for uploads in flight.
     pub disk: Disk,
+    /// The server's ledger desk, if it does not bring back what was committed.
+    pub desk: Option<Desk>,
     /// The id of the attempt, if it shall not be fresh.
     pub round_id: Option<[u8; 32]>,
 }
@@ -156,9 +158,11 @@ impl World {
         let views = (0..attack.views())
             .map(|_| {
                 let disk = (Box::new(plan.disk.clone()) as _, Box::new(plan.disk.clone()) as _);
-                View::open(checked.clone(), self.ledger.clone(), disk)
+                let mut view = View::open(checked.clone(), self.ledger.clone(), disk)?;
+                plan.desk.iter().for_each(|desk| view.replace_desk(desk.clone()));
+                Ok(view)
             })
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Result<Vec<_>, SimError>>()?;
         let cast = self.cast.clone();
         let mut round = Round {
             clients: self.clients(plan)?,

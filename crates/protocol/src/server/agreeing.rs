@@ -194,11 +194,12 @@ impl Agreeing {
         Ok(())
     }
 
-    /// Step 8: goes on only with proof that this very charge is in the ledger.
+    /// Step 8: goes on only with proof that this very charge is in the ledger, behind the reserve of this very manifest: what
+    /// every member will check (TAC-011, TAC-060, TAC-061), before any is asked.
     ///
     /// # Errors
-    /// [`Refusal::Charge`] or [`Refusal::LedgerInclusion`] if what the shell brings is not that proof;
-    /// [`Abort::NoQuorum`].
+    /// [`Refusal::CheckpointSignature`], [`Refusal::LedgerInclusion`] or [`Refusal::Charge`] if what the shell brings is not
+    /// that proof; as [`Agreeing::charge`].
     pub fn commit(self, committed: CommittedCharge, log_key: &VerifierKey) -> Result<Revealing, RoundError> {
         let signed = SignedCheckpoint::verify(&committed.checkpoint, log_key)
             .map_err(|_| Refusal::CheckpointSignature)?;
@@ -210,10 +211,15 @@ impl Agreeing {
         };
         head::included(&committed.charge, &head)?;
         head::included(&committed.manifest, &head)?;
-        let Ok(Entry::Charge(entry)) = Entry::decode(committed.charge.bytes.as_slice()) else {
+        let manifest = Entry::decode(committed.manifest.bytes.as_slice()).map_err(|_| Refusal::Charge)?;
+        let charge = Entry::decode(committed.charge.bytes.as_slice()).map_err(|_| Refusal::Charge)?;
+        let (Entry::Manifest(reserved), Entry::Charge(charged)) = (&manifest, &charge) else {
             return Err(Refusal::Charge.into());
         };
-        if Entry::Charge(entry.clone()) != self.charge(entry.time)? {
+        if manifest != ledger_entries::reserve(&self.manifest, reserved.time)
+            || charge != self.charge(charged.time)?
+            || committed.manifest.index >= committed.charge.index
+        {
             return Err(Refusal::Charge.into());
         }
         Ok(Revealing::new(self, committed, checkpoint))

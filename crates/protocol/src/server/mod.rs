@@ -24,9 +24,21 @@ pub use revealing::Revealing;
 pub use sharing::Sharing;
 pub use unmask::UnmaskedSum;
 
-use crate::limits::MAX_BUNDLE;
+use crate::limits::{MAX_BUNDLE, VERSION};
 use crate::messages::{Hello, ServerMessage};
 use crate::refusal::Refusal;
+
+/// Whether the sender of a hello, whenever it comes, speaks this version.
+///
+/// # Errors
+/// [`Refusal::Version`] (TAC-001): its sender is not a member of anything here.
+pub fn check_version(hello: &Hello) -> Result<(), Refusal> {
+    if hello.version == VERSION {
+        Ok(())
+    } else {
+        Err(Refusal::Version(hello.version))
+    }
+}
 
 /// Whether the sender of a hello goes on with the attempt that is `running`, which it is still in or not.
 ///
@@ -61,6 +73,18 @@ pub fn certificate_bundles<'a>(certificates: impl IntoIterator<Item = &'a [u8]>)
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_version_is_spoken() {
+        assert_eq!(check_version(&Hello::fresh(7)), Ok(()));
+        for version in [0, VERSION + 1, u16::MAX] {
+            let hello = Hello {
+                version,
+                ..Hello::fresh(7)
+            };
+            assert_eq!(check_version(&hello), Err(Refusal::Version(version)));
+        }
+    }
 
     #[test]
     fn only_a_member_goes_on_and_only_with_the_attempt_that_runs() {

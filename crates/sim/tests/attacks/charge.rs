@@ -6,7 +6,7 @@ use tacita_ledger::{Charge, Entry, statement_digest};
 use tacita_protocol::bitmap::Bitmap;
 use tacita_protocol::messages::{OutcomeMessage, Proof, RevealRequest, ServerMessage};
 use tacita_protocol::{Abort, Refusal, RoundError, ledger_entries};
-use tacita_sim::{Backstage, Ledger, NOW, Plan, Report, Script, State, World};
+use tacita_sim::{Backstage, Ledger, NOW, Plan, Report, Script, State, View, World};
 
 use crate::{aborted, against, exact, four, nothing_exposed, private, refused, run};
 
@@ -51,12 +51,17 @@ pub(crate) fn charged(request: &RevealRequest) -> Charge {
 
 /// The same charge for another list of survivors, all digests right.
 pub(crate) fn of_another_list(at: &Backstage<'_>, honest: &Charge, survivors: &[u16]) -> Vec<u8> {
-    let roster = at.views[0].roster().unwrap();
+    of_survivors(&at.views[0], honest, survivors)
+}
+
+pub(crate) fn of_survivors(view: &View, honest: &Charge, survivors: &[u16]) -> Vec<u8> {
+    let (manifest, roster) = (view.manifest(), view.roster().unwrap());
     let list = Bitmap::from_indices(roster.size(), survivors.iter().copied());
     let sharers: [u8; 32] = unhex(&honest.sharers_digest);
+    let uploads: [u8; 32] = unhex(&honest.uploads_root);
     let size = u64::from(roster.size());
-    let s = statement_digest(at.manifest.digest(), roster.root(), &sharers, size, list.bytes());
-    let entry = ledger_entries::charge(at.manifest, roster.root(), &sharers, &list, &s, &[0; 32], NOW);
+    let s = statement_digest(manifest.digest(), roster.root(), &sharers, size, list.bytes());
+    let entry = ledger_entries::charge(manifest, roster.root(), &sharers, &list, &s, &uploads, NOW);
     entry.encode().unwrap()
 }
 

@@ -10,6 +10,7 @@ mod checker;
 mod clips;
 mod codec;
 mod dealers;
+mod desk;
 mod disk;
 mod flips;
 mod manifest;
