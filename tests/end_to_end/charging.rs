@@ -98,7 +98,8 @@ fn dies_in_a_round(federation: &Federation, dies: Dies) {
     until("the others are charged without it", || {
         federation.entries_of("charge").len() > before
     });
-    runtime.shutdown_background();
+    // Its store is closed when this returns: the next one opens it.
+    runtime.shutdown_timeout(Duration::from_secs(10));
     let charge = &federation.entries_of("charge")[before];
     assert_eq!(charge["roster_size"], 3, "it was a member");
     assert_eq!(
