@@ -212,7 +212,11 @@ impl Member {
         for act in self.reorder(acts) {
             match act {
                 Act::Persist(change) => self.record()?.apply(change)?,
-                Act::Spend(change, packed) => {
+                Act::Spend(change, mut packed) => {
+                    if self.mutant == Mutant::StoresSecrets {
+                        let play = self.process.as_ref().and_then(|process| process.play.as_ref());
+                        packed.extend(play.iter().flat_map(|play| play.mask));
+                    }
                     let ticket = self.ticket();
                     let spent = if self.mutant == Mutant::KeepsNoCharge {
                         Ok(())
