@@ -63,6 +63,8 @@ pub struct Cast {
     deny: DenyList,
     policy: ConsentPolicy,
     cache: Arc<CertificateCache>,
+    /// What all keys were drawn from, if they were drawn.
+    pub(crate) seed: Option<u64>,
 }
 
 impl Cast {
@@ -96,6 +98,7 @@ impl Cast {
             deny,
             policy: permissive()?,
             cache,
+            seed: Some(seed),
         })
     }
 
@@ -121,6 +124,7 @@ impl Cast {
             deny,
             policy: permissive()?,
             cache: Arc::new(CertificateCache::default()),
+            seed: None,
         })
     }
 

@@ -16,7 +16,9 @@ use tacita_protocol::manifest::CheckedManifest;
 use tacita_protocol::messages::{ClientMessage, ServerMessage};
 use tacita_protocol::{Misuse, Refusal, RoundError};
 
+use crate::faults::machines;
 use crate::record::MemoryRecord;
+use crate::secrets::{self, Secret};
 use crate::tape::Tape;
 
 /// Where a client stands, for reports.
@@ -75,6 +77,9 @@ pub struct Client {
     encoded: Option<Vec<i64>>,
     refusal: Option<RoundError>,
     conversation: Conversation,
+    /// What it drew that nobody may see, until the world takes it.
+    secrets: Vec<Secret>,
+    mask: [u8; 32],
 }
 
 impl Client {
@@ -104,6 +109,8 @@ impl Client {
             encoded: None,
             refusal: None,
             conversation: Conversation::default(),
+            secrets: Vec::new(),
+            mask: [0; 32],
         }
     }
 
@@ -167,6 +174,11 @@ impl Client {
             Inner::Done(done) => Some(done.outcome()),
             _ => None,
         }
+    }
+
+    /// What it drew since the last call that nobody may see.
+    pub(crate) fn take_secrets(&mut self) -> Vec<Secret> {
+        std::mem::take(&mut self.secrets)
     }
 
     /// The durable record.
@@ -245,6 +257,12 @@ impl Client {
                     Invited::accept(invitation, self.participant.clone(), &mut self.record, self.now)?;
                 self.ticket = Some(ticket);
                 self.manifest = Some(invited.manifest().clone());
+                if self.tape.is_none() {
+                    let agreement = invited.manifest().key_agreement();
+                    let drawn = secrets::of_advertising(self.rng.clone(), agreement);
+                    self.mask = drawn.first().map_or([0; 32], |(_, mask)| *mask);
+                    self.secrets.extend(drawn);
+                }
                 let (advertised, more) = match &mut self.tape {
                     Some(tape) => invited.advertise(tape)?,
                     None => invited.advertise(&mut self.rng)?,
@@ -254,6 +272,11 @@ impl Client {
             }
             (Inner::Advertised(state), ServerMessage::Roster(roster)) => {
                 let roster = roster.clone();
+                if let (None, Some(manifest)) = (&self.tape, &self.manifest) {
+                    let (rng, own) = (self.rng.clone(), self.participant.certificate.identity.0);
+                    let drawn = secrets::of_dealing(rng, manifest, &roster, &own, &self.mask);
+                    self.secrets.extend(drawn);
+                }
                 let (shared, effects) = match &mut self.tape {
                     Some(tape) => state.handle_roster(roster, self.now, tape)?,
                     None => state.handle_roster(roster, self.now, &mut self.rng)?,
@@ -300,6 +323,13 @@ impl Client {
             .clone()
             .or(self.manifest.clone())
             .ok_or(Misuse::Argument("no manifest"))?;
+        if self.noise_tape.is_none() {
+            let (update, rng) = (self.update.clone(), self.rng.clone());
+            let first = machines::secret_of_noise(&manifest, update, rng);
+            let chain = first.map(|first| secrets::chain(&manifest, first));
+            let seeds = chain.into_iter().flatten().map(|seed| (secrets::LAYER, seed));
+            self.secrets.extend(seeds);
+        }
         let encoded = match manifest.contribution() {
             Contribution::Client(headroom) => {
                 let update = self.update.clone();

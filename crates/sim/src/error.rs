@@ -46,6 +46,9 @@ pub enum SimError {
     /// An index outside the cast.
     #[error("the cast has no member {0}")]
     NoMember(usize),
+    /// A one-time value was used twice, or a secret shows: no attack may bring that about.
+    #[error("a checker saw that {0}")]
+    Checker(String),
     /// Bytes that were encoded a moment ago do not decode.
     #[error("a frame of our own does not decode: {0}")]
     Codec(#[from] tacita_protocol::DecodeError),

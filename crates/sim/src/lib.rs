@@ -8,6 +8,7 @@
 //!           |  every message walks: Message -> bytes -> Message, in both directions
 //!           |  Client (client.rs)  <-- Attack may edit, withhold, replace, add -->  View (view.rs)
 //!         Report: the sum or the reason per view, the end of every client, everything the server received
+//!           |-- eyes.rs       at every message: nothing one-time twice, no secret in the clear (once.rs, canary.rs, secrets.rs)
 //!           |-- plain.rs      what the sum must be: the same integers, added in the open
 //!           `-- knowledge.rs  what the server and its colluders could unmask with all they have seen
 //! ```
@@ -31,21 +32,25 @@
 //! # }
 //! ```
 
+mod canary;
 pub mod cast;
 pub mod client;
 pub mod disk;
 mod error;
+mod eyes;
 pub mod faults;
 pub mod forge;
 pub mod fuzzing;
 pub mod histories;
 pub mod knowledge;
 pub mod ledger;
+pub mod once;
 pub mod plain;
 pub mod record;
 pub mod report;
 pub mod scale;
 pub mod script;
+mod secrets;
 pub mod setting;
 pub mod stage;
 pub mod streaming;

@@ -16,11 +16,14 @@ use tacita_protocol::messages::{ClientMessage, Invitation, ServerMessage};
 use tacita_protocol::spool::{MemoryStash, Spool};
 use tacita_protocol::{Misuse, RoundError};
 
+use crate::canary::Canaries;
 use crate::cast::{Cast, NOW};
 use crate::error::SimError;
 use crate::ledger::Ledger;
+use crate::once::Once;
 use crate::record::MemoryRecord;
 use crate::scale::Meter;
+use crate::secrets;
 use crate::setting::Setting;
 use crate::stage::Stage;
 use crate::view::View;
@@ -54,6 +57,8 @@ pub struct Streaming<'a> {
     view: View,
     members: Vec<Member>,
     meter: Meter,
+    once: Once,
+    canaries: Canaries,
 }
 
 impl<'a> Streaming<'a> {
@@ -80,6 +85,8 @@ impl<'a> Streaming<'a> {
             model: Sha256::digest(&setting.model).into(),
             members: Vec::new(),
             meter: Meter::default(),
+            once: Once::without_boxes(),
+            canaries: Canaries::of(cast),
         };
         for number in 0..cast.len() {
             round.invite(number, invitation.clone())?;
@@ -112,10 +119,15 @@ impl<'a> Streaming<'a> {
         let participant = Arc::new(self.cast.participant(number)?);
         let mut record = MemoryRecord::default();
         let mut rng = ChaCha20Rng::seed_from_u64(number as u64);
+        // Not the one that the keys of a cast are drawn from.
+        rng.set_stream(1);
         let message = ServerMessage::Invitation(Box::new(invitation.clone()));
         self.meter.down(&message, "")?;
         let (invited, ticket, _) =
             Invited::accept(invitation, participant.clone(), &mut record, NOW).map_err(refused)?;
+        for (what, secret) in secrets::of_advertising(rng.clone(), self.manifest.key_agreement()) {
+            self.canaries.add(what, &secret);
+        }
         let (advertised, effects) = invited.advertise(&mut rng).map_err(refused)?;
         self.members.push(Member {
             participant,
@@ -183,7 +195,10 @@ impl<'a> Streaming<'a> {
             match effect {
                 Effect::Persist(RecordChange::Head(_)) => {}
                 Effect::Persist(change) => self.member(number)?.record.apply(change),
-                Effect::Send(message) => self.feed(number, &message)?,
+                Effect::Send(message) => {
+                    self.watch(number, &message)?;
+                    self.feed(number, &message)?;
+                }
                 Effect::Upload { update, end } => {
                     let upload = Answer::Upload(Box::new(Upload::new(update, end)));
                     for message in upload.messages(0) {
@@ -193,6 +208,19 @@ impl<'a> Streaming<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What leaves a member: one-time values and secrets. Chunks alone are let pass, which are many and masked.
+    fn watch(&mut self, number: usize, message: &ClientMessage) -> Result<(), SimError> {
+        let frame = message.encode()?;
+        self.once.leaves(number, &self.manifest, message, &frame);
+        let mut wrong = self.once.wrong();
+        wrong.extend(self.canaries.in_bytes(&frame).map(str::to_owned));
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(SimError::Checker(wrong.join("; ")))
+        }
     }
 
     /// A member makes its vector, masks it in place, and uploads it. `masked` is called in between.

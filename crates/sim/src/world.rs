@@ -14,6 +14,7 @@ use crate::cast::{Cast, NOW};
 use crate::client::{Client, State};
 use crate::disk::Disk;
 use crate::error::SimError;
+use crate::eyes::Eyes;
 use crate::knowledge::Knowledge;
 use crate::ledger::Ledger;
 use crate::record::MemoryRecord;
@@ -68,6 +69,7 @@ pub struct World {
     records: Vec<MemoryRecord>,
     ledger: Ledger,
     rng: ChaCha20Rng,
+    eyes: Eyes,
     round: u32,
     now: u64,
 }
@@ -81,11 +83,12 @@ impl World {
         let ledger = Ledger::create(cast.log_key().clone(), cast.log_verifier().clone())?;
         let records = (0..cast.len()).map(|_| MemoryRecord::default()).collect();
         Ok(Self {
+            eyes: Eyes::new(&cast),
+            rng: chance(seed, &cast),
             cast,
             setting,
             records,
             ledger,
-            rng: ChaCha20Rng::seed_from_u64(seed),
             round: 1,
             now: NOW,
         })
@@ -119,6 +122,16 @@ impl World {
         self.records.get_mut(member).ok_or(SimError::NoMember(member))
     }
 
+    /// Shares revealed in all rounds so far of which the world knew beforehand that they were dealt, and all.
+    pub fn shares_known(&self) -> (u64, u64) {
+        self.eyes.shares()
+    }
+
+    /// Starts the chance of members over, as in a virtual machine that was put back.
+    pub fn rewind(&mut self, seed: u64) {
+        self.rng = chance(seed, &self.cast);
+    }
+
     /// The clock of clients, in unix seconds; [`NOW`] unless moved.
     pub fn set_now(&mut self, now: u64) {
         self.now = now;
@@ -148,7 +161,8 @@ impl World {
     /// Runs one round to its end.
     ///
     /// # Errors
-    /// [`SimError`] if the world itself cannot go on; whatever the round comes to is in the report.
+    /// [`SimError::Checker`] if a one-time value was used twice or a secret shows; another [`SimError`] if the world itself
+    /// cannot go on. Whatever else the round comes to is in the report.
     pub fn run(&mut self, plan: &Plan<'_>, attack: &mut dyn Attack) -> Result<Report, SimError> {
         let mut round_id = [0u8; 32];
         self.rng.fill_bytes(&mut round_id);
@@ -164,8 +178,9 @@ impl World {
             })
             .collect::<Result<Vec<_>, SimError>>()?;
         let cast = self.cast.clone();
+        let clients = self.clients(plan)?;
         let mut round = Round {
-            clients: self.clients(plan)?,
+            clients,
             turned: vec![Vec::new(); views.len()],
             knowledge: Knowledge::new(
                 *checked.digest(),
@@ -183,6 +198,7 @@ impl World {
             views,
             sent: Vec::new(),
             seen: vec![(None, None); cast.len()],
+            eyes: &mut self.eyes,
         };
         for stage in Stage::ALL {
             round.stage(stage, plan, attack)?;
@@ -192,7 +208,10 @@ impl World {
             self.ledger = ledger;
         }
         self.round = self.round.saturating_add(1);
-        Ok(report)
+        match self.eyes.wrong() {
+            None => Ok(report),
+            Some(wrong) => Err(SimError::Checker(wrong)),
+        }
     }
 
     fn clients(&mut self, plan: &Plan<'_>) -> Result<Vec<Client>, SimError> {
@@ -225,6 +244,13 @@ impl World {
     }
 }
 
+/// The chance of a world. With the seed of its cast it is a stream of its own: round ids are public, and keys are not.
+fn chance(seed: u64, cast: &Cast) -> ChaCha20Rng {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    rng.set_stream(u64::from(cast.seed == Some(seed)));
+    rng
+}
+
 /// One round under way.
 struct Round<'a> {
     cast: &'a Cast,
@@ -239,6 +265,7 @@ struct Round<'a> {
     knowledge: Knowledge,
     /// The last roster and sharers list that each client was handed.
     seen: Vec<(Option<RosterMessage>, Option<SharersMessage>)>,
+    eyes: &'a mut Eyes,
 }
 
 impl Round<'_> {
@@ -280,6 +307,7 @@ impl Round<'_> {
 
     fn speak(&mut self, stage: Stage, member: usize, attack: &mut dyn Attack) -> Result<(), SimError> {
         for message in self.outgoing(stage, member, attack)? {
+            self.eyes.says(&message, &message.encode()?);
             for message in attack.to_client(&self.backstage(stage), member, message) {
                 self.deliver(stage, member, message, attack)?;
             }
@@ -347,6 +375,7 @@ impl Round<'_> {
             return Ok(());
         };
         let answers = client.handle(message.clone());
+        self.eyes.took(member, &self.manifest, client, &message);
         if let Some(seen) = self.seen.get_mut(member) {
             match message {
                 ServerMessage::Roster(roster) => seen.0 = Some(roster),
@@ -357,6 +386,9 @@ impl Round<'_> {
         for answer in answers {
             let frame = answer.encode()?;
             let answer = ClientMessage::decode(&frame)?;
+            let encoded = self.clients.get(member).and_then(Client::encoded);
+            self.eyes
+                .leaves(member, &self.manifest, encoded, (&answer, &frame));
             if let Some((roster, sharers)) = self.seen.get(member) {
                 self.knowledge
                     .learn(self.cast, member, roster.as_ref(), sharers.as_ref(), &answer);
@@ -416,6 +448,9 @@ impl Round<'_> {
         let mut clients = Vec::with_capacity(self.clients.len());
         for (client, record) in self.clients.into_iter().zip(records) {
             let state = client.state();
+            if let Some(refusal) = client.refusal() {
+                self.eyes.prints(refusal);
+            }
             clients.push(ClientEnd {
                 state,
                 refusal: client.refusal().cloned().filter(|_| state == State::Refused),

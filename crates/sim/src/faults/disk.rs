@@ -121,6 +121,13 @@ impl Disk {
             .cloned()
     }
 
+    /// Everything on it: the journal with what was replaced in it, and every file.
+    pub fn contents(&self) -> Vec<Vec<u8>> {
+        let platter = self.platter();
+        let files = platter.files.contents().values().cloned();
+        std::iter::once(platter.journal.clone()).chain(files).collect()
+    }
+
     /// All values of a space that would survive the end of the process now.
     pub fn durable_space(&self, space: &str) -> Entries {
         let platter = self.platter();

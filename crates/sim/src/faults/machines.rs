@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use rand_chacha::ChaCha20Rng;
-use rand_core::Rng as _;
 use sha2::{Digest as _, Sha256};
-use tacita_algebra::SecretScalar;
 use tacita_identity::DenyList;
 use tacita_ledger::entry::Entry;
 use tacita_ledger::note::VerifierKey;
@@ -459,18 +457,4 @@ impl HubMachine {
 /// Certificates in as few messages as possible.
 pub(crate) fn bundles(members: &[Member]) -> Vec<ServerMessage> {
     certificate_bundles(members.iter().map(|member| member.der.as_slice()))
-}
-
-/// The secrets that a member draws first when it advertises: the mask secret and the share key.
-pub(crate) fn secrets_of_advertising(mut rng: ChaCha20Rng) -> [(&'static str, [u8; 32]); 2] {
-    let mask = SecretScalar::random(&mut rng);
-    let mut share = [0u8; 32];
-    rng.fill_bytes(&mut share);
-    [("a mask secret", *mask.to_bytes()), ("a share key", share)]
-}
-
-/// The secret that a member draws first when it deals: the self-mask secret.
-pub(crate) fn secrets_of_dealing(mut rng: ChaCha20Rng) -> [(&'static str, [u8; 32]); 1] {
-    let secret = SecretScalar::random(&mut rng);
-    [("a self-mask secret", *secret.to_bytes())]
 }

@@ -26,6 +26,8 @@ pub enum Mutant {
     TellsMore,
     /// A member tells the server a secret.
     TellsSecrets,
+    /// A member stores its mask secret with its upload.
+    StoresSecrets,
     /// Disks acknowledge what they have not synced.
     DisksLie,
     /// The server asks for shares before the charge is durable.
@@ -58,7 +60,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// All of them, with the checkers of which one at least has to see it.
-    pub const ALL: [(Self, &'static str, &'static [&'static str]); 24] = [
+    pub const ALL: [(Self, &'static str, &'static [&'static str]); 25] = [
         (Self::UploadsFirst, "uploads-first", &["durable"]),
         (Self::KeepsNoCharge, "keeps-no-charge", &["durable"]),
         (Self::ForgetsRounds, "forgets-rounds", &["once"]),
@@ -69,6 +71,7 @@ impl Mutant {
         (Self::RepeatsRandomness, "repeats-randomness", &["once"]),
         (Self::TellsMore, "tells-more", &["refusal"]),
         (Self::TellsSecrets, "tells-secrets", &["canary"]),
+        (Self::StoresSecrets, "stores-secrets", &["canary"]),
         (Self::DisksLie, "disks-lie", &["durable"]),
         (Self::RevealsFirst, "reveals-first", &["durable"]),
         (Self::InvitesFirst, "invites-first", &["durable"]),

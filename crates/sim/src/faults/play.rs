@@ -19,6 +19,7 @@ use super::record::DiskRecord;
 use super::stagehand::Stagehand;
 use super::villains::{self, Standing};
 use crate::forge;
+use crate::secrets;
 
 /// Slack beyond a phase's deadline before a member gives the server up, in milliseconds.
 const SLACK: u64 = 1500;
@@ -37,6 +38,8 @@ pub(super) struct Play {
     pub(super) roster: Option<(Hash, u16)>,
     /// What some mutants keep of it.
     pub(super) lapse: Lapse,
+    /// The mask secret, which the world knows because it can draw it again.
+    mask: [u8; 32],
 }
 
 impl Member {
@@ -55,9 +58,7 @@ impl Member {
         let Some(process) = &mut self.process else {
             return Ok(());
         };
-        for (what, secret) in machines::secrets_of_advertising(process.rng.clone()) {
-            stage.watch.secret(what, &secret);
-        }
+        let rng = process.rng.clone();
         let accepted = MemberMachine::accept(
             invitation,
             process.participant.clone(),
@@ -70,6 +71,11 @@ impl Member {
             Err(refused) => return Err(self.refuse(refused)),
         };
         stage.watch.accepted(&accepted.manifest);
+        let drawn = secrets::of_advertising(rng, accepted.manifest.key_agreement());
+        let mask = drawn.first().map_or([0; 32], |(_, mask)| *mask);
+        for (what, secret) in drawn {
+            stage.watch.secret(what, &secret);
+        }
         let manifest = *accepted.manifest.digest();
         let deadline = u64::from(accepted.manifest.fields().deadlines.advertise_ms);
         process.play = Some(Play {
@@ -81,6 +87,7 @@ impl Member {
             answered: Vec::new(),
             roster: None,
             lapse: Lapse::default(),
+            mask,
         });
         let answers = self.carry_out(&manifest, accepted.acts, stage)?;
         if let Some(play) = self.process.as_mut().and_then(|process| process.play.as_mut()) {
@@ -125,15 +132,14 @@ impl Member {
                 }
             }
         }
+        let mut drawn = Vec::new();
         if let ServerMessage::Roster(roster) = message {
             let identities = forge::listed(roster, play.manifest.fields().cohort);
             let own = self.participant.certificate.identity.0;
             let index = identities.iter().position(|identity| own.starts_with(identity));
             let index = index.and_then(|index| u16::try_from(index).ok());
             play.roster = index.map(|index| (forge::roster_root(&identities, &roster.merkle_root), index));
-            for (what, secret) in machines::secrets_of_dealing(process.rng.clone()) {
-                stage.watch.secret(what, &secret);
-            }
+            drawn = secrets::of_dealing(process.rng.clone(), &play.manifest, roster, &own, &play.mask);
         }
         let stepped = play
             .machine
@@ -147,6 +153,10 @@ impl Member {
                 return Err(self.refuse(refused));
             }
         };
+        // Of a roster that it refused it drew nothing.
+        for (what, secret) in drawn {
+            stage.watch.secret(what, &secret);
+        }
         stage.watch.took(self.number, &manifest, message);
         let done = matches!(machine, MemberMachine::Done);
         let deadlines = play.manifest.fields().deadlines;
@@ -202,7 +212,11 @@ impl Member {
         for act in self.reorder(acts) {
             match act {
                 Act::Persist(change) => self.record()?.apply(change)?,
-                Act::Spend(change, packed) => {
+                Act::Spend(change, mut packed) => {
+                    if self.mutant == Mutant::StoresSecrets {
+                        let play = self.process.as_ref().and_then(|process| process.play.as_ref());
+                        packed.extend(play.iter().flat_map(|play| play.mask));
+                    }
                     let ticket = self.ticket();
                     let spent = if self.mutant == Mutant::KeepsNoCharge {
                         Ok(())

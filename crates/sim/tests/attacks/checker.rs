@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use tacita_protocol::Refusal;
 use tacita_protocol::messages::{ClientMessage, ServerMessage, SharersMessage};
 use tacita_sim::forge::ForgedSharers;
-use tacita_sim::{Knowledge, Moment, Plan, Report, Script, Stage};
+use tacita_sim::{Cast, Knowledge, Moment, Plan, Report, Script, Setting, SimError, Stage, World, plain};
 
 use crate::{FOUR, exact, four, nothing_exposed, private, run, turned};
 
@@ -124,4 +124,50 @@ fn an_upload_for_other_sharers_is_turned_away() {
     turned(&report, 0, &[Refusal::UploadSignature]);
     exact(&report, &[0, 1, 2]);
     private(&report);
+}
+
+/// Failure: members whose chance starts over, as in a virtual machine that was put back, use one-time values again, and the
+/// round ends as if nothing were.
+#[test]
+fn chance_that_starts_over_is_noticed() {
+    let mut world = four();
+    world.rewind(9);
+    exact(&world.run_honest(&Plan::new()).unwrap(), &[0, 1, 2, 3]);
+    world.rewind(9);
+    // Another round id, or the members would know it as spent.
+    let plan = Plan {
+        round_id: Some([5; 32]),
+        ..Plan::new()
+    };
+    let Err(SimError::Checker(text)) = world.run_honest(&plan) else {
+        panic!("nothing was noticed");
+    };
+    for what in ["a nonce", "a key", "a KEM key", "a KEM ciphertext"] {
+        assert!(text.contains(&format!("{what} was used a second time")), "{text}");
+    }
+    assert!(text.contains("member 3 gave a second dealing"), "{text}");
+}
+
+/// Failure: the secrets that the world looks for are not those that members draw, so that it would never find one. Of all of
+/// them shares are drawn last, and they are seen in the end.
+#[test]
+fn canaries_are_what_members_draw() {
+    let ring = || {
+        let cast = std::sync::Arc::new(Cast::new(66, 3).unwrap());
+        World::new(cast, Setting::new(66, 2, 60), 1).unwrap()
+    };
+    for (mut world, members) in [(four(), 4), (ring(), 66)] {
+        let plan = Plan {
+            vanish: [(1, Moment::AfterShare)].into(),
+            ..Plan::new()
+        };
+        let survivors: Vec<usize> = (0..members).filter(|member| *member != 1).collect();
+        let report = world.run_honest(&plan).unwrap();
+        let sum = report.result().unwrap();
+        assert!(plain::is_exact(&report, sum) && sum.survivors == survivors);
+        let (known, all) = world.shares_known();
+        // Each survivor reveals one share of each neighbour, on the complete graph one of its own too.
+        assert!(all >= 3 * survivors.len() as u64, "{all}");
+        assert_eq!(known, all);
+    }
 }

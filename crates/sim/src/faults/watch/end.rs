@@ -27,6 +27,7 @@ pub struct End<'a> {
 impl Watch {
     /// Judges the end.
     pub fn end(&mut self, end: &End<'_>) {
+        self.disks_end(end);
         self.knowledge_ends();
         self.members_end(end);
         match tacita_ledger::verify(&end.hub.folder(LEDGER), Some(self.cast.log_verifier())) {
@@ -42,6 +43,20 @@ impl Watch {
                     self.heads_end(end, &verified);
                     self.budgets_end(end, &verified.entries);
                 }
+            }
+        }
+    }
+
+    /// No disk holds a secret.
+    fn disks_end(&mut self, end: &End<'_>) {
+        for disk in end.members.iter().copied().chain([end.hub]) {
+            let shown = disk.contents();
+            for what in shown
+                .iter()
+                .filter_map(|bytes| self.canaries.in_bytes(bytes))
+                .collect::<Vec<_>>()
+            {
+                self.violation("canary", format!("{what} is on a disk"));
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tacita_algebra::{RingVector, TaggedHash};
+use tacita_algebra::RingVector;
 use tacita_ledger::entry::Outcome;
 use tacita_privacy::SurplusSeed;
 use tacita_protocol::Hash;
@@ -12,6 +12,7 @@ use tacita_protocol::messages::ClientMessage;
 
 use super::Watch;
 use crate::faults::machines::hex;
+use crate::secrets;
 
 /// What was seen of the layers of one attempt, by member.
 #[derive(Default)]
@@ -61,20 +62,9 @@ impl Watch {
         let Some(seen) = self.rounds.get_mut(manifest) else {
             return;
         };
-        let count = seen
-            .manifest
-            .noise()
-            .levels()
-            .map_or(0, |levels| levels.levels().len());
-        let mut chain = vec![first];
-        for (number, at) in (1u64..count as u64).zip(0usize..) {
-            let next = chain
-                .get(at)
-                .map(|seed| TaggedHash::new("tacita/1 noise chain").u64(number).bytes(seed));
-            chain.extend(next.map(TaggedHash::finish));
-        }
+        let chain = secrets::chain(&seen.manifest, first);
         for seed in &chain {
-            self.canaries.add("the seed of a layer of noise", seed);
+            self.canaries.add(secrets::LAYER, seed);
         }
         seen.layers.chains.insert(member, chain);
     }
@@ -85,10 +75,8 @@ impl Watch {
             return;
         };
         seen.layers.signed.insert(member, survivors);
-        let noise = seen.manifest.noise();
-        let surplus = noise.levels().and_then(|levels| levels.first_surplus(survivors));
-        let chain = seen.layers.chains.get(&member);
-        if let Some(seed) = surplus.zip(chain).and_then(|(first, chain)| chain.get(first - 1)) {
+        let chain = seen.layers.chains.get(&member).map_or(&[][..], Vec::as_slice);
+        if let Some(seed) = secrets::surplus(&seen.manifest, chain, survivors) {
             self.canaries.forgive(seed);
         }
     }
@@ -98,7 +86,6 @@ impl Watch {
         let Some(seen) = self.rounds.get(manifest) else {
             return;
         };
-        let round_id = seen.manifest.fields().round_id;
         let signed = seen.layers.signed.get(&member).copied();
         let fits = signed.is_some_and(|survivors| match surplus_of(&seen.manifest, survivors) {
             None => revealed.is_empty(),
@@ -107,9 +94,6 @@ impl Watch {
         if !fits {
             let text = format!("member {member} reveals a seed for another S than it signed: {signed:?}");
             self.violation("seed", text);
-        }
-        if !revealed.is_empty() {
-            self.says(member, "noise seed", round_id, 0, revealed);
         }
     }
 

@@ -1,12 +1,11 @@
 //! The checkers that every run carries: they see what leaves each machine and what is durable at that moment, and at the
 //! end what the server could know and what the ledger says.
 
-mod canary;
 mod end;
 mod layers;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tacita_protocol::manifest::CheckedManifest;
@@ -16,8 +15,9 @@ use tacita_protocol::{Abort, Hash, Refusal, RoundError};
 use crate::cast::Cast;
 use crate::error::SimError;
 use crate::knowledge::Knowledge;
+use crate::once::Once;
 
-pub use canary::Canaries;
+pub use crate::canary::Canaries;
 pub use end::End;
 pub use layers::Came;
 
@@ -79,10 +79,7 @@ pub struct Watch {
     cast: Arc<Cast>,
     honesty: Honesty,
     rounds: BTreeMap<Hash, Seen>,
-    /// One-time values and where each was first seen.
-    once: HashMap<(&'static str, Hash), Hash>,
-    /// What a member said in a slot that has one content.
-    said: HashMap<(usize, &'static str, Hash, u32), Hash>,
+    once: Once,
     /// The last ledger head that each member had kept.
     heads: BTreeMap<usize, (u64, Hash)>,
     canaries: Canaries,
@@ -101,18 +98,12 @@ pub struct Watch {
 impl Watch {
     /// Nothing was seen yet; a history is kept if `keep_history`.
     pub fn new(cast: Arc<Cast>, honesty: Honesty, keep_history: bool) -> Self {
-        let mut canaries = Canaries::default();
-        for member in cast.members() {
-            canaries.add("a member's certificate key", &member.key.to_bytes());
-        }
-        canaries.add("the server's certificate key", &cast.server().key.to_bytes());
-        canaries.add("the log's key", &cast.log_key().to_bytes());
+        let canaries = Canaries::of(&cast);
         Self {
             cast,
             honesty,
             rounds: BTreeMap::new(),
-            once: HashMap::new(),
-            said: HashMap::new(),
+            once: Once::default(),
             heads: BTreeMap::new(),
             canaries,
             violations: Vec::new(),
@@ -166,6 +157,13 @@ impl Watch {
     /// A secret that a machine drew.
     pub fn secret(&mut self, what: &'static str, secret: &[u8]) {
         self.canaries.add(what, secret);
+    }
+
+    /// One-time values that were used twice.
+    fn judge(&mut self) {
+        for text in self.once.wrong() {
+            self.violation("once", text);
+        }
     }
 
     /// Text that a machine prints, logs or tells a peer.

@@ -1,15 +1,14 @@
 //! Checkers of what leaves a machine: one-time values, what must be durable before it, secrets in the clear.
 
-use sha2::{Digest as _, Sha256};
-use tacita_algebra::RingVector;
 use tacita_ledger::SignedCheckpoint;
 use tacita_protocol::Hash;
-use tacita_protocol::messages::{Advertise, ClientMessage, ServerMessage, UploadChunk};
+use tacita_protocol::messages::{ClientMessage, ServerMessage, UploadChunk};
 
 use super::Watch;
 use crate::faults::desk;
 use crate::faults::disk::Disk;
 use crate::faults::record;
+use crate::once::digest;
 
 impl Watch {
     /// A member hands a frame to the network, in the attempt of `manifest`. What its disk holds durably at this moment is
@@ -28,6 +27,11 @@ impl Watch {
         if !self.is_honest(member) {
             return;
         }
+        if let ClientMessage::Reveal(reveal) = message {
+            for share in reveal.shares.as_slice() {
+                self.canaries.forgive(&share.value);
+            }
+        }
         if let Some(what) = self.canaries.in_bytes(frame) {
             self.violation(
                 "canary",
@@ -40,30 +44,17 @@ impl Watch {
         let (roster, sharers) = (seen.rosters.get(&member), seen.sharers.get(&member));
         seen.knowledge.learn(&self.cast, member, roster, sharers, message);
         let round_id = seen.manifest.fields().round_id;
-        let context = digest(&[&manifest[..], &(member as u64).to_be_bytes()]);
+        self.once.leaves(member, &seen.manifest, message, frame);
+        self.judge();
         match message {
-            ClientMessage::Advertise(advertise) => self.advertised(&context, advertise),
-            ClientMessage::Shares(shares) => {
-                self.once("a share root", shares.share_root.root, context);
-                self.once("a self commitment", shares.share_root.self_commitment, context);
-            }
             ClientMessage::Chunk(chunk) => {
-                self.says(member, "chunk", round_id, chunk.index, frame);
-                let place = digest(&[&context, &chunk.index.to_be_bytes()]);
-                self.chunk_leaves(member, manifest, chunk, place);
+                self.chunk_leaves(member, manifest, chunk);
                 if disk.durable(record::SPENT, &round_id).is_none() {
                     self.violation("durable", format!("member {member} sends masked bytes uncharged"));
                 }
             }
-            ClientMessage::UploadEnd(end) => {
-                self.says(member, "upload end", round_id, 0, frame);
-                if let Ok(anchor) = end.noise_anchor.as_slice().try_into() {
-                    self.once("a chain of noise seeds", anchor, context);
-                }
-            }
             ClientMessage::Agreement(_) => {
                 self.head_grows(member, disk);
-                self.says(member, "agreement", round_id, 0, frame);
                 if disk.durable(record::SIGNED, &round_id).is_none() {
                     self.violation(
                         "durable",
@@ -73,7 +64,6 @@ impl Watch {
             }
             ClientMessage::Draws(_) => {
                 self.head_grows(member, disk);
-                self.says(member, "draws", round_id, 0, frame);
                 if disk.durable(record::SIGNERS, &round_id).is_none() {
                     self.violation(
                         "durable",
@@ -83,11 +73,7 @@ impl Watch {
             }
             ClientMessage::Reveal(reveal) => {
                 self.head_grows(member, disk);
-                self.says(member, "reveal", round_id, 0, frame);
                 self.seed_leaves(member, manifest, reveal.noise_seed.as_slice());
-                for share in reveal.shares.as_slice() {
-                    self.says(member, "share", *manifest, u32::from(share.dealer), &share.value);
-                }
                 let shown = self.rounds.get(manifest).and_then(|seen| seen.shown.get(&member));
                 let kept = disk
                     .durable(record::HEAD, b"")
@@ -104,37 +90,15 @@ impl Watch {
         }
     }
 
-    fn advertised(&mut self, context: &Hash, advertise: &Advertise) {
-        // A new process may advertise again in an attempt that it has not masked for, with new values.
-        let context = digest(&[context, &advertise.signature]);
-        self.once("a nonce", advertise.nonce, context);
-        self.once("a mask key", advertise.mask_key, context);
-        self.once("a share key", advertise.share_key, context);
-    }
-
-    /// A chunk is out: its mask, which is what it differs by from the integers in it, was never used before.
-    fn chunk_leaves(&mut self, member: usize, manifest: &Hash, chunk: &UploadChunk, context: Hash) {
+    /// A chunk is out, under a mask of its own.
+    fn chunk_leaves(&mut self, member: usize, manifest: &Hash, chunk: &UploadChunk) {
         let Some(seen) = self.rounds.get_mut(manifest) else {
             return;
         };
         seen.uploaded.insert(member);
-        let (bits, size) = (seen.manifest.bits(), seen.manifest.fields().chunk as usize);
-        let start = size.saturating_mul(chunk.index as usize);
-        let encoded = seen.encoded.get(&member).and_then(|values| values.get(start..));
-        let Some(encoded) = encoded.filter(|values| !values.is_empty()) else {
-            let text = format!("member {member} sends chunk {} of nothing", chunk.index);
-            return self.violation("chunk", text);
-        };
-        let integers = RingVector::from_signed(bits, encoded.get(..size).unwrap_or(encoded));
-        let length = integers.len();
-        let mut mask = RingVector::zeros(bits, length);
-        if mask.unpack_into(0, length, chunk.packed.as_slice()).is_err()
-            || mask.sub_assign(&integers).is_err()
-        {
-            let text = format!("member {member} sends a chunk of the wrong size");
-            return self.violation("chunk", text);
-        }
-        self.once("a mask", digest(&[&mask.pack(0..length)]), context);
+        let encoded = seen.encoded.get(&member).map_or(&[][..], Vec::as_slice);
+        self.once.masks(member, &seen.manifest, chunk, encoded);
+        self.judge();
     }
 
     /// Whatever the server shows, the head that a member keeps never goes back, and never becomes another of its size (G4).
@@ -155,26 +119,6 @@ impl Watch {
         }
     }
 
-    /// A value that may be used in one place only.
-    fn once(&mut self, what: &'static str, value: Hash, context: Hash) {
-        let first = *self.once.entry((what, value)).or_insert(context);
-        if first != context {
-            self.violation("once", format!("{what} was used a second time"));
-        }
-    }
-
-    /// A slot that has one content, however often it is said.
-    pub(super) fn says(&mut self, member: usize, what: &'static str, scope: Hash, slot: u32, content: &[u8]) {
-        let content = digest(&[content]);
-        let first = *self.said.entry((member, what, scope, slot)).or_insert(content);
-        if first != content {
-            self.violation(
-                "once",
-                format!("member {member} gave a second {what} in one attempt"),
-            );
-        }
-    }
-
     /// The server hands a frame to the network; what its disk holds at this moment is what a crash would leave of it.
     pub fn hub_sends(&mut self, message: &ServerMessage, frame: &[u8], disk: &Disk) {
         if let Some(what) = self.canaries.in_bytes(frame) {
@@ -187,7 +131,9 @@ impl Watch {
             // The reserve stands behind the head that the manifest names.
             ServerMessage::Invitation(invitation) => {
                 let context = digest(&[&invitation.signature]);
-                self.once("a round id", invitation.manifest.round_id, context);
+                self.once
+                    .value("a round id", invitation.manifest.round_id, context);
+                self.judge();
                 invitation.manifest.ledger_size + 1
             }
             ServerMessage::Reveal(request) => size_of(request.checkpoint.as_slice()),
@@ -233,12 +179,4 @@ impl Watch {
 
 fn size_of(note: &[u8]) -> u64 {
     SignedCheckpoint::parse_unverified(note).map_or(0, |signed| signed.checkpoint().size)
-}
-
-fn digest(parts: &[&[u8]]) -> Hash {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
-    }
-    hash.finalize().into()
 }
